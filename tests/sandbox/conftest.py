@@ -5,8 +5,6 @@ import json
 from collections.abc import Callable, Iterator
 
 import httpx
-import httpx2
-import openai
 import pytest
 
 from sandbox.state.directory import AGENT, ENTERPRISE_AUDIENCE
@@ -85,17 +83,6 @@ def refusal() -> Callable[[httpx.Response], tuple[int, str]]:
 async def http(sandbox):
     headers = {"Authorization": f"Bearer {sandbox.cloud.secrets.llm_api_key}"}
     async with httpx.AsyncClient(verify=sandbox.ssl_context, headers=headers) as client:
-        yield client
-
-
-@pytest.fixture
-async def official(sandbox):
-    async with openai.AsyncOpenAI(
-        base_url=sandbox.cloud.addresses.llm_base_url,
-        api_key=sandbox.cloud.secrets.llm_api_key,
-        http_client=httpx2.AsyncClient(verify=sandbox.ssl_context),
-        max_retries=0,
-    ) as client:
         yield client
 
 

@@ -1,6 +1,5 @@
-"""The files that the sandbox writes for an agent, by method of client authentication."""
+"""The files that the sandbox writes for an agent: no secret of another method, and renewed in time."""
 
-import datetime as dt
 import json
 from pathlib import Path
 
@@ -9,8 +8,7 @@ from typer.testing import CliRunner
 
 from agent.commands.command_line import app
 from sandbox.agent_files.workload_token_files import WorkloadTokenFiles
-from sandbox.authn_method import AuthnMethod, RoleCredentials
-from sandbox.federation.keys import kept_federation_keys
+from sandbox.authn_method import AuthnMethod
 
 SECRETS = {"IDAAS_CLIENT_SECRET", "ENV_PRIVATE_KEY"}
 OWN = {
@@ -35,17 +33,7 @@ def test_agent_gets_the_variables_of_its_method_and_no_other_secret(sandbox, tmp
     common = set(sandbox.environment) - SECRETS
     assert set(variables) - common == OWN[method]
     configuration = json.loads((tmp_path / "client-config.json").read_text())
-    assert configuration["authnConfiguration"]["authnMethod"] == method
     assert ("openApiEndpoint" in configuration) == (method is AuthnMethod.PLUGIN)
-
-
-@pytest.mark.parametrize("source", RoleCredentials)
-def test_role_credentials_come_from_the_chosen_source_alone(sandbox, tmp_path, source) -> None:
-    variables = sandbox.running.environment_by(AuthnMethod.PLUGIN, tmp_path, source)
-    assert ("ALIBABA_CLOUD_ACCESS_KEY_ID" in variables) == (source is RoleCredentials.ENVIRONMENT)
-    assert ("ALIBABA_CLOUD_CREDENTIALS_URI" in variables) == (source is RoleCredentials.URI)
-    assert ("ECS_METADATA_ENDPOINT" in variables) == (source is RoleCredentials.ECS)
-    assert ("ALIBABA_CLOUD_ROLE_ARN" in variables) == (source is RoleCredentials.OIDC)
 
 
 def test_workload_tokens_are_replaced_before_they_expire(sandbox, tmp_path: Path) -> None:
@@ -59,13 +47,6 @@ def test_workload_tokens_are_replaced_before_they_expire(sandbox, tmp_path: Path
     sandbox.clock.advance(1)
     files.renew()
     assert (tmp_path / "workload-token").read_text() != first
-
-
-def test_federation_keys_survive_a_restart_and_are_renewed_before_they_expire(tmp_path: Path) -> None:
-    now = dt.datetime.now(dt.UTC)
-    first = kept_federation_keys(tmp_path, now=now)
-    assert kept_federation_keys(tmp_path, now=now + dt.timedelta(days=300)) == first
-    assert kept_federation_keys(tmp_path, now=now + dt.timedelta(days=370)) != first
 
 
 @pytest.mark.parametrize("command", ["up", "sandbox"])

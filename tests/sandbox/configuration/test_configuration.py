@@ -104,23 +104,6 @@ def test_unset_variable_is_a_fault_that_names_it_and_its_value_is_never_shown():
     assert "of-the-shop" not in repr(configuration)
 
 
-def test_grants_name_the_agent_itself_users_or_both():
-    configuration = parse_configuration("""
-        [services.payroll]
-        permissions = ["payroll.read", "payroll.write"]
-        [[grants]]
-        scope = "payroll|payroll.read"
-        to = ["agent"]
-        access_identity = "Machine"
-        [[grants]]
-        scope = "https://payroll.sandbox.example|payroll.write"
-        to = ["agent", "alice"]
-        """)
-    assert configuration.machine == ((AGENT, PAYROLL, "payroll.read"), (AGENT, PAYROLL, "payroll.write"))
-    assert configuration.delegated == ((AGENT, PAYROLL, "payroll.write"),)
-    assert configuration.people == (("user_alice01", PAYROLL, "payroll.write"),)
-
-
 def test_additions_survive_a_reset():
     cloud = Cloud(
         configuration=parse_configuration("""

@@ -51,15 +51,6 @@ def test_additions_keep_comments_and_order(path):
     assert saved.redirect_uris == ("http://localhost:3000/",)
 
 
-def test_new_file_begins_with_a_comment_and_grows(path):
-    for name in ("carol", "dave"):
-        editor = SandboxFileEditor(path)
-        editor.add_table("users", name, {})
-        editor.save()
-    assert path.read_text().startswith("# ")
-    assert [user.name for user in SandboxFile(path).read().users] == ["carol", "dave"]
-
-
 def test_same_thing_is_not_added_twice(path):
     path.write_text(f'redirect_uris = ["http://localhost:3000/"]\n{MINE}')
     editor = SandboxFileEditor(path)
@@ -80,16 +71,16 @@ def test_file_of_another_shape_is_a_fault(path, text):
         editor.add_grant({"scope": "leave|leave.read", "to": ["dave"]})
 
 
-def test_file_that_is_no_text_is_a_fault(path):
-    path.write_bytes(b"\xff\xfe")
-    for read in (SandboxFile(path).read, lambda: SandboxFileEditor(path)):
-        with pytest.raises(ConfigurationFaultsError):
-            read()
-
-
 def test_generated_secrets_stay_the_same_and_are_private(path, tmp_path):
     path.write_text("[users.carol]\n[credentials.shop_key]\n")
     first, second = (with_secrets(SandboxFile(path).read(), tmp_path) for _ in range(2))
     assert first.users[0].password
     assert first == second
     assert (tmp_path / "added-secrets.json").stat().st_mode & 0o777 == 0o600
+
+
+def test_file_that_is_no_text_is_a_fault(path):
+    path.write_bytes(b"\xff\xfe")
+    for read in (SandboxFile(path).read, lambda: SandboxFileEditor(path)):
+        with pytest.raises(ConfigurationFaultsError):
+            read()

@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 from agent.commands.command_line import app
 from sandbox.configuration.configuration_file import SandboxFile
 from sandbox.server.server import SandboxOptions, start_sandbox
-from sandbox.state.directory import AGENT, PAM_AUDIENCE
+from sandbox.state.directory import AGENT
 from tests.sandbox.conftest import ACCESS_TOKEN, EXCHANGE
 
 README = (Path(__file__).parents[3] / "sandbox" / "README.md").read_text(encoding="utf-8")
@@ -81,26 +81,6 @@ def test_added_user_calls_an_added_service_through_the_agent(running):
     assert echo.json()["credential"]["claims"]["sub"] == "user_carol01"
 
 
-def test_added_key_is_handed_out_and_accepted(running):
-    addresses, plain = running.cloud.addresses, running.cloud.addresses.idaas_plain
-    run("sandbox", "credential", "add", "shop_key", url=plain)
-    run("sandbox", "service", "add", "shop", "--api-key", "shop_key", "--placement", "query:key", url=plain)
-    token = running.cloud.machine_token(PAM_AUDIENCE, ("credential:obtain",))
-    with httpx.Client(verify=running.ssl_context) as client:
-        answer = client.get(
-            addresses.obtain_credential,
-            params={"credentialIdentifier": "shop_key"},
-            headers={"Authorization": f"Bearer {token}"},
-        )
-        key = answer.json()["credentialContent"]["apiKeyContent"]["apiKey"]
-        assert client.get(addresses.echo_url("shop"), params={"key": key}).status_code == 200
-
-
-def test_password_that_is_printed_is_the_one_that_signs_in(running):
-    result = run("sandbox", "user", "add", "carol", url=running.cloud.addresses.idaas_plain)
-    assert f"password {running.cloud.directory.users['carol'].password}\n" in result.output
-
-
 def test_without_a_running_sandbox_the_file_is_written_for_the_next_start(folder):
     result = run("sandbox", "user", "add", "carol")
     assert result.exit_code == 0
@@ -135,13 +115,6 @@ def test_every_fault_of_an_addition_is_printed_and_nothing_is_written(folder):
     assert list(folder.iterdir()) == [folder / "sandbox.toml"]
 
 
-def test_second_addition_of_the_same_is_refused(folder):
-    run("sandbox", "user", "add", "carol")
-    result = run("sandbox", "user", "add", "carol")
-    assert result.exit_code == 1
-    assert "[users.carol] is there already" in result.output
-
-
 @pytest.mark.parametrize("command", ["sandbox", "up"])
 def test_faults_of_the_file_stop_the_start(folder, command):
     (folder / "sandbox.toml").write_text('[users.carol]\nnick = "C"\n[services.shop]\nport = 1\n')
@@ -159,3 +132,10 @@ def test_named_file_must_exist(folder, command):
     result = CliRunner().invoke(app, [command, "--config", "missing.toml"])
     assert result.exit_code == 1
     assert "missing.toml" in result.output
+
+
+def test_second_addition_of_the_same_is_refused(folder):
+    run("sandbox", "user", "add", "carol")
+    result = run("sandbox", "user", "add", "carol")
+    assert result.exit_code == 1
+    assert "[users.carol] is there already" in result.output

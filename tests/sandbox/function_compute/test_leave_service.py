@@ -1,4 +1,4 @@
-"""The leave service's applications over the wire: apply, list, cancel, each for the caller alone."""
+"""The leave service's refusals over the wire: each changes nothing. Its tools show what it allows."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -42,37 +42,11 @@ def wish(day):
     return {"days": 3, "from": day(7)}
 
 
-async def test_application_is_listed_and_taken_off_the_balance(call, day, wish):
-    applied = await call("POST", body=wish | {"reason": "family"})
-    assert applied.status_code == 201
-    body = applied.json()
-    assert body.pop("request_id")
-    period = {"days": 3, "from": day(7), "to": day(9), "reason": "family"}
-    assert body == {"status": "applied", "employee": "alice", **period, "days_left": 9}
-    assert (await call("GET")).json()["applications"] == [period]
-    assert (await call("GET", "/leave")).json()["days_left"] == 9
-
-
-async def test_cancelled_application_gives_its_days_back(call, day, wish):
-    await call("POST", body=wish)
-    cancelled = (await call("DELETE", f"{BASE}/{day(7)}")).json()
-    assert (cancelled["status"], cancelled["to"], cancelled["days_left"]) == ("cancelled", day(9), 12)
-    assert (await call("GET")).json()["applications"] == []
-
-
 async def test_employees_see_and_cancel_their_own_applications_only(call, day, wish):
     await call("POST", body=wish)
     assert (await call("GET", user="bob")).json()["applications"] == []
     assert (await call("DELETE", f"{BASE}/{day(7)}", user="bob")).json()["error"] == "unknown_application"
     assert len((await call("GET")).json()["applications"]) == 1
-
-
-async def test_same_application_twice_is_recorded_once(call, day, wish):
-    await call("POST", body=wish)
-    again = await call("POST", body=wish)
-    assert (again.status_code, again.json()["error"]) == (409, "overlapping_leave")
-    assert f"{day(7)} to {day(9)}" in again.json()["message"]
-    assert (await call("GET")).json()["days_left"] == 9
 
 
 @pytest.mark.parametrize(
@@ -84,11 +58,8 @@ async def test_same_application_twice_is_recorded_once(call, day, wish):
         ({"from": 367}, 400, "invalid_dates"),
         ({"from": "Monday"}, 400, "invalid_request"),
         ({"from": None}, 400, "invalid_request"),
-        ({"days": None}, 400, "invalid_request"),
         ({"days": 0}, 400, "invalid_request"),
         ({"days": True}, 400, "invalid_request"),
-        ({"days": "3"}, 400, "invalid_request"),
-        ({"reason": 1}, 400, "invalid_request"),
         ({"reason": "a" * 501}, 400, "invalid_request"),
     ],
 )
@@ -100,31 +71,19 @@ async def test_application_that_cannot_be_granted_changes_nothing(call, day, wis
     assert (await call("GET")).json()["days_left"] == 12
 
 
-async def test_leave_without_an_application_cannot_be_cancelled(call, day):
+async def test_leave_that_is_no_application_or_has_begun_cannot_be_cancelled(sandbox, call, day, wish):
     refused = await call("DELETE", f"{BASE}/{day(18)}")
     assert (refused.status_code, refused.json()["error"]) == (404, "unknown_application")
     assert (await call("DELETE", f"{BASE}/Monday")).status_code == 400
-
-
-async def test_leave_that_has_begun_cannot_be_cancelled(sandbox, call, day, wish):
     await call("POST", body=wish | {"from": day(0)})
     sandbox.clock.advance(86_400)
     assert (await call("DELETE", f"{BASE}/{day(0)}")).json()["error"] == "already_begun"
 
 
-async def test_permission_to_read_changes_nothing(call, day, wish):
+async def test_permission_to_read_and_the_agents_own_name_change_nothing(call, day, wish):
     for method, path in (("POST", BASE), ("DELETE", f"{BASE}/{day(7)}")):
         refused = await call(method, path, wish, permissions=("leave.read",))
         assert (refused.status_code, refused.json()["error"]) == (403, "insufficient_scope")
     assert (await call("GET", permissions=("leave.read",))).status_code == 200
-
-
-async def test_agent_cannot_apply_in_its_own_name(call, wish):
     refused = await call("POST", body=wish, sub=AGENT)
     assert (refused.status_code, refused.json()["error"]) == (403, "person_required")
-
-
-async def test_reset_of_the_sandbox_forgets_applications(sandbox, call, wish):
-    await call("POST", body=wish)
-    sandbox.cloud.reset()
-    assert (await call("GET")).json()["applications"] == []

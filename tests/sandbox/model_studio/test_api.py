@@ -1,23 +1,12 @@
-"""Model Studio over the wire: answers whole and streamed, the vendor's refusals, and interrupted streams."""
+"""Model Studio over the wire: the form of its streams, the vendor's refusals, and interrupted streams."""
 
 import json
 
 import httpx
-import openai
 import pytest
 
 from sandbox.faults.faults import Fault
 from tests.sandbox.model_studio.client import BOTH, SERVICE, WEATHER, deltas, request, stream
-
-
-async def test_answer_is_a_chat_completion(http, url):
-    answer = (await http.post(url, json=request("hello"))).json()
-    assert answer["object"] == "chat.completion"
-    assert answer["choices"][0]["finish_reason"] == "stop"
-    assert "stand-in" in answer["choices"][0]["message"]["content"]
-    usage = answer["usage"]
-    assert usage["total_tokens"] == usage["prompt_tokens"] + usage["completion_tokens"]
-    assert min(usage["prompt_tokens"], usage["completion_tokens"]) > 0
 
 
 async def test_tool_call_is_streamed_with_the_vendors_quirks(http, url):
@@ -29,7 +18,6 @@ async def test_tool_call_is_streamed_with_the_vendors_quirks(http, url):
     assert opening["id"].startswith("call_")
     assert opening["function"]["name"] == "city_weather"
     later = [delta["tool_calls"][0] for delta in middle]
-    assert later
     assert {call["id"] for call in later} == {""}
     assert {call["type"] for call in later} == {"function"}
     assert later[-1]["function"] == {}
@@ -42,42 +30,45 @@ async def test_tool_call_is_streamed_with_the_vendors_quirks(http, url):
     assert all(event["usage"] is None for event in events[:-1])
 
 
-async def test_text_is_streamed_and_ends_with_an_empty_delta_and_a_reason(http, url):
+async def test_text_is_streamed_with_an_empty_last_delta_and_usage_only_when_asked_for(http, url):
     events = await stream(http, url, request("hello"))
     first, *middle, last = deltas(events)
     assert first == {"role": "assistant", "content": ""}
     assert "stand-in" in "".join(delta["content"] for delta in middle)
     assert last == {"content": ""}
     assert events[-2]["choices"][0]["finish_reason"] == "stop"
-
-
-async def test_thinking_comes_before_the_content(http, url):
-    events = await stream(http, url, request("hello", enable_thinking=True))
-    found = deltas(events)
-    assert found[0] == {"role": "assistant", "content": None, "reasoning_content": ""}
-    thinking = [delta["content"] is None for delta in found]
-    assert thinking == sorted(thinking, reverse=True)
-    assert "hello" in "".join(delta["reasoning_content"] or "" for delta in found)
-
-
-async def test_thinking_keeps_to_its_budget(http, url):
-    answer = (await http.post(url, json=request("hello", enable_thinking=True, thinking_budget=3))).json()
-    assert answer["usage"]["completion_tokens_details"]["reasoning_tokens"] == 3
-    assert answer["choices"][0]["message"]["reasoning_content"]
-
-
-async def test_usage_is_streamed_only_when_asked_for(http, url):
-    without = await stream(http, url, request("hello"))
     with_usage = await stream(http, url, request("hello", stream_options={"include_usage": True}))
-    assert all(event["choices"] for event in without[:-1])
     assert with_usage[-2]["choices"] == []
     assert with_usage[-2]["usage"]["total_tokens"] > 0
 
 
-async def test_answer_is_cut_at_the_token_limit(http, url):
-    answer = (await http.post(url, json=request("hello", max_tokens=5))).json()
-    assert answer["choices"][0]["finish_reason"] == "length"
-    assert answer["usage"]["completion_tokens"] == 5
+async def test_thinking_comes_before_the_content(http, url):
+    found = deltas(await stream(http, url, request("hello", enable_thinking=True)))
+    assert found[0] == {"role": "assistant", "content": None, "reasoning_content": ""}
+    thinking = [delta["content"] is None for delta in found]
+    assert thinking == sorted(thinking, reverse=True)
+    always = deltas(await stream(http, url, request("hello") | {"model": "qwen3-32b"}))
+    assert always[0]["reasoning_content"] == ""
+
+
+async def test_answer_and_thinking_keep_to_their_limits(http, url):
+    cut = (await http.post(url, json=request("hello", max_tokens=5))).json()
+    assert cut["choices"][0]["finish_reason"] == "length"
+    assert cut["usage"]["completion_tokens"] == 5
+    thought = (await http.post(url, json=request("hello", enable_thinking=True, thinking_budget=3))).json()
+    assert thought["usage"]["completion_tokens_details"]["reasoning_tokens"] == 3
+
+
+async def test_content_in_parts_is_read(http, url):
+    parts = [{"type": "text", "text": "What is the weather"}, {"type": "text", "text": "in Hangzhou?"}]
+    answer = (await http.post(url, json=request(parts, tools=[WEATHER]))).json()
+    assert answer["choices"][0]["finish_reason"] == "tool_calls"
+
+
+async def test_models_are_listed_as_stand_ins(sandbox, http):
+    models = (await http.get(f"{sandbox.cloud.addresses.llm_base_url}/models")).json()["data"]
+    assert "qwen-plus" in [model["id"] for model in models]
+    assert all("stand-in" in model["owned_by"] for model in models)
 
 
 @pytest.mark.parametrize(("parallel", "expected"), [(True, 2), (False, 1), (None, 1)])
@@ -88,36 +79,6 @@ async def test_parallel_calls_come_only_when_allowed(http, url, parallel, expect
     assert len(answer["choices"][0]["message"]["tool_calls"]) == expected
 
 
-async def test_official_client_streams_two_tool_calls_and_the_answer(official):
-    messages = [{"role": "user", "content": BOTH}]
-    options = {"model": "qwen-plus", "tools": [WEATHER, SERVICE], "parallel_tool_calls": True}
-    async with official.chat.completions.stream(messages=messages, **options) as streamed:
-        message = (await streamed.get_final_completion()).choices[0].message
-    results = {"city_weather": '{"sky": "clear"}', "company_service": '{"greeting": "Hello, alice"}'}
-    assert [call.function.name for call in message.tool_calls] == list(results)
-    assert len({call.id for call in message.tool_calls}) == 2
-    messages.append(message.model_dump(include={"role", "content", "tool_calls"}))
-    messages += [
-        {"role": "tool", "tool_call_id": call.id, "content": results[call.function.name]}
-        for call in message.tool_calls
-    ]
-    async with official.chat.completions.stream(messages=messages, **options) as streamed:
-        text = (await streamed.get_final_completion()).choices[0].message.content
-    assert "clear" in text
-    assert "Hello, alice" in text
-
-
-async def test_models_are_listed_as_stand_ins(official):
-    models = [model async for model in official.models.list()]
-    assert "qwen-plus" in [model.id for model in models]
-    assert all("stand-in" in model.owned_by for model in models)
-
-
-async def test_model_that_thinks_in_streams_only_streams(http, url):
-    found = deltas(await stream(http, url, request("hello") | {"model": "qwen3-32b"}))
-    assert found[0]["reasoning_content"] == ""
-
-
 async def test_forced_and_forbidden_tools(http, url):
     async def calls(**members):
         answer = (await http.post(url, json=request("hello", tools=[WEATHER, SERVICE], **members))).json()
@@ -126,17 +87,10 @@ async def test_forced_and_forbidden_tools(http, url):
     forced = {"type": "function", "function": {"name": "company_service"}}
     assert await calls(tool_choice=forced) == ["company_service"]
     assert len(await calls(tool_choice="required")) == 1
-    none = (await http.post(url, json=request(tools=[WEATHER], tool_choice="none"))).json()
-    assert "tool_calls" not in none["choices"][0]["message"]
+    assert await calls(tool_choice="none") == []
 
 
-async def test_content_in_parts_is_read(http, url):
-    parts = [{"type": "text", "text": "What is the weather"}, {"type": "text", "text": "in Hangzhou?"}]
-    answer = (await http.post(url, json=request(parts, tools=[WEATHER]))).json()
-    assert answer["choices"][0]["finish_reason"] == "tool_calls"
-
-
-@pytest.mark.parametrize("authorization", [None, "Bearer sk-wrong", "Bearer", "Basic YTpi"])
+@pytest.mark.parametrize("authorization", [None, "Bearer sk-wrong", "Basic YTpi"])
 async def test_request_without_the_key_is_refused(sandbox, url, authorization):
     headers = {"Authorization": authorization} if authorization else {}
     async with httpx.AsyncClient(verify=sandbox.ssl_context) as http:
@@ -146,29 +100,12 @@ async def test_request_without_the_key_is_refused(sandbox, url, authorization):
     assert sandbox.cloud.counters.snapshot()["model_studio:refused_credential"] == 1
 
 
-async def test_rotated_key_is_refused_and_counted(sandbox, http, url):
-    sandbox.cloud.vault.rotate("llm_api_key", now=sandbox.clock())
-    assert (await http.post(url, json=request())).status_code == 401
-    assert sandbox.cloud.counters.snapshot()["model_studio:revoked_credential"] == 1
-
-
-async def test_official_client_raises_its_own_errors(sandbox, official):
-    with pytest.raises(openai.NotFoundError) as unknown:
-        await official.chat.completions.create(**request() | {"model": "gpt-x"})
-    assert unknown.value.code == "model_not_found"
-    with pytest.raises(openai.BadRequestError) as bad:
-        await official.chat.completions.create(**request() | {"messages": []})
-    assert bad.value.code == "invalid_parameter_error"
+async def test_unknown_model_and_rate_limit_have_the_vendors_codes(sandbox, http, url):
+    unknown = await http.post(url, json=request() | {"model": "gpt-x"})
+    assert (unknown.status_code, unknown.json()["error"]["code"]) == (404, "model_not_found")
     sandbox.cloud.faults.set("model_studio", Fault(status=429, times=1))
-    with pytest.raises(openai.RateLimitError) as limited:
-        await official.chat.completions.create(**request())
-    assert limited.value.code == "limit_requests"
-    sandbox.cloud.faults.set("model_studio", Fault(status=503, times=1))
-    with pytest.raises(openai.InternalServerError):
-        await official.chat.completions.create(**request())
-    with pytest.raises(openai.AuthenticationError) as refused:
-        await official.with_options(api_key="sk-wrong").chat.completions.create(**request())
-    assert refused.value.code == "invalid_api_key"
+    limited = await http.post(url, json=request())
+    assert (limited.status_code, limited.json()["error"]["code"]) == (429, "limit_requests")
 
 
 CALL = {"id": "c1", "type": "function", "function": {"name": "f", "arguments": "{}"}}
@@ -180,6 +117,7 @@ USER = {"role": "user", "content": "hi"}
     [
         {"model": None},
         {"messages": None},
+        {"messages": []},
         {"messages": [{"role": "robot", "content": "hi"}]},
         {"messages": ["hi"]},
         {"messages": [USER, {"role": "tool", "tool_call_id": "c1", "content": ""}]},
@@ -216,30 +154,9 @@ async def test_bad_request_is_refused_in_the_vendors_shape(http, url, members):
     assert body["request_id"]
 
 
-@pytest.mark.parametrize("content", [b"", b"{", b"[]", b'"hi"', b"\xff"])
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b"\xff"])
 async def test_body_that_is_no_json_object_is_refused(http, url, content):
     assert (await http.post(url, content=content)).status_code == 400
-
-
-async def test_stream_can_break_off_with_an_error_event(sandbox, http, url):
-    sandbox.cloud.faults.set("model_studio.stream", Fault(status=500, times=1))
-    events = await stream(http, url, request("hello"))
-    assert events[-1]["error"]["code"] == "internal_error"
-    assert deltas(events[:-1])
-
-
-async def test_stream_can_be_cut_in_the_middle(sandbox, http, url):
-    sandbox.cloud.faults.set("model_studio.stream", Fault(drop=True, times=1))
-    with pytest.raises(httpx.HTTPError):
-        await stream(http, url, request("hello"))
-
-
-async def test_stream_can_hang_in_the_middle(sandbox, http, url):
-    sandbox.cloud.faults.set("model_studio.stream", Fault(hang=True, times=1))
-    async with http.stream("POST", url, json=request("hello", stream=True), timeout=0.3) as answer:
-        with pytest.raises(httpx.ReadTimeout):
-            await answer.aread()
-    assert (await http.post(url, json=request("hello"))).status_code == 200
 
 
 @pytest.mark.parametrize(
@@ -255,13 +172,19 @@ async def test_credential_in_a_prompt_is_counted(sandbox, http, url, leak):
     assert sandbox.cloud.counters.snapshot()["model_studio:credential_in_prompt"] == 1
 
 
-async def test_own_secrets_of_the_sandbox_are_recognized_anywhere_in_the_body(sandbox, http, url):
+async def test_own_secrets_of_the_sandbox_are_recognized_anywhere_and_ordinary_prompts_are_not(
+    sandbox, http, url
+):
+    await http.post(url, json=request("Explain what a Bearer token is, and the sk-prefix.", tools=[WEATHER]))
+    assert "model_studio:credential_in_prompt" not in sandbox.cloud.counters.snapshot()
     tool = json.loads(json.dumps(WEATHER))
     tool["function"]["description"] += sandbox.cloud.secrets.agent_client_secret
     await http.post(url, json=request(tools=[tool]))
     assert sandbox.cloud.counters.snapshot()["model_studio:credential_in_prompt"] == 1
 
 
-async def test_ordinary_prompt_is_not_taken_for_a_credential(sandbox, http, url):
-    await http.post(url, json=request("Explain what a Bearer token is, and the sk-prefix.", tools=[WEATHER]))
-    assert "model_studio:credential_in_prompt" not in sandbox.cloud.counters.snapshot()
+async def test_stream_can_break_off_with_an_error_event(sandbox, http, url):
+    sandbox.cloud.faults.set("model_studio.stream", Fault(status=500, times=1))
+    events = await stream(http, url, request("hello"))
+    assert events[-1]["error"]["code"] == "internal_error"
+    assert deltas(events[:-1])

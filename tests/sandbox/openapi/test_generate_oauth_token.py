@@ -1,4 +1,4 @@
-"""The OpenAPI action GenerateOauthToken: tokens for the execution role, and every refusal."""
+"""The OpenAPI action GenerateOauthToken: every refusal, with the vendor's codes."""
 
 from dataclasses import replace
 
@@ -39,30 +39,6 @@ def exchange_parameters(sandbox) -> dict[str, str]:
     }
 
 
-def test_token_of_the_agent_is_issued(sandbox, openapi) -> None:
-    body = openapi.call().json()
-    assert set(body) == {"RequestId", "TokenResponse"}
-    response = body["TokenResponse"]
-    assert set(response) == {"TokenType", "AccessToken", "ExpiresIn", "ExpiresAt"}
-    token = sandbox.cloud.access_tokens.verify(response["AccessToken"])
-    assert (token.subject, token.permissions) == (AGENT, ("service.invoke",))
-    event = sandbox.cloud.events.snapshot()[-1]
-    assert (event.event, event.authentication, event.client) == ("GenerateOauthToken", "plugin", AGENT)
-
-
-@pytest.mark.parametrize("place", ["query", "form"])
-def test_users_token_is_exchanged_from_the_query_and_from_a_form(
-    sandbox, openapi, exchange_parameters, place
-) -> None:
-    if place == "query":
-        response = openapi.call(TOKEN_PARAMETERS | exchange_parameters)
-    else:
-        response = openapi.call(form=exchange_parameters)
-    body = response.json()["TokenResponse"]
-    assert body["IssuedTokenType"] == ACCESS_TOKEN
-    assert sandbox.cloud.access_tokens.verify(body["AccessToken"]).subject == "user_alice01"
-
-
 def test_form_is_ignored_when_switched_off(sandbox, openapi, exchange_parameters, code) -> None:
     sandbox.cloud.settings.openapi_form_parameters = False
     body = openapi.call(form=exchange_parameters).json()["TokenResponse"]
@@ -77,34 +53,25 @@ def test_wrong_key_and_changed_parameters_do_not_match_the_signature(openapi, co
     assert code(openapi.call()) == (400, "SignatureDoesNotMatch")
 
 
-@pytest.mark.parametrize("text", ["Bearer abc", "ACS3-HMAC-SHA256 Credential=x", "acs key:signature"])
-def test_authorization_of_another_form_is_incomplete(openapi, code, text) -> None:
-    assert code(openapi.call(authorization=text)) == (400, "IncompleteSignature")
-
-
 @pytest.mark.parametrize("name", ["host", "x-acs-action", "x-acs-security-token"])
 def test_header_that_must_be_signed_is_required(openapi, code, name) -> None:
     assert code(openapi.call(unsigned=frozenset({name}))) == (400, "IncompleteSignature")
 
 
-def test_unknown_access_key_is_refused(openapi, code) -> None:
-    openapi.credential = replace(openapi.credential, access_key_id="STS.unknown")
-    assert code(openapi.call()) == (404, "InvalidAccessKeyId.NotFound")
-
-
 @pytest.mark.parametrize(("seconds", "expected"), [(900, 200), (901, 400), (-900, 200), (-901, 400)])
-def test_clock_may_differ_by_fifteen_minutes(sandbox, openapi, code, seconds, expected) -> None:
+def test_clock_may_differ_by_fifteen_minutes(sandbox, openapi, seconds, expected) -> None:
     sandbox.clock.advance(seconds)
     response = openapi.call()
     assert response.status_code == expected
-    if expected == 400:
-        assert code(response) == (400, "InvalidTimeStamp.Expired")
+    assert ("InvalidTimeStamp.Expired" in response.text) == (expected == 400)
 
 
-def test_nonce_is_used_once(sandbox, openapi, code) -> None:
+def test_nonce_is_used_once_and_the_access_key_must_be_known(openapi, code) -> None:
     nonce = {"x-acs-signature-nonce": "again"}
     assert openapi.call(headers=nonce).status_code == 200
     assert code(openapi.call(headers=nonce)) == (400, "SignatureNonceUsed")
+    openapi.credential = replace(openapi.credential, access_key_id="STS.unknown")
+    assert code(openapi.call()) == (404, "InvalidAccessKeyId.NotFound")
 
 
 @pytest.mark.parametrize(
@@ -122,15 +89,6 @@ def test_missing_or_wrong_header_is_refused(openapi, code, header, value, expect
     assert code(openapi.call(headers={header: value})) == expected
 
 
-def test_expired_credentials_are_refused_and_counted(sandbox, client, code) -> None:
-    credential = sandbox.cloud.execution_role.issue(60)
-    sandbox.clock.advance(60)
-    openapi = OpenApiClient(client, sandbox.cloud.addresses.openapi, credential, sandbox.clock.now)
-    assert code(openapi.call()) == (400, "InvalidSecurityToken.Expired")
-    assert sandbox.cloud.counters.snapshot()["openapi:expired_credential"] == 1
-    assert sandbox.cloud.events.snapshot()[-1].error == "InvalidSecurityToken.Expired"
-
-
 @pytest.mark.parametrize(
     ("statements", "expected"),
     [
@@ -138,16 +96,12 @@ def test_expired_credentials_are_refused_and_counted(sandbox, client, code) -> N
         ([("Allow", "eiam:Get*", "*")], "ImplicitDeny"),
         ([("Allow", "*", "acs:eiam:*:*:instance/idaas_sandbox01/application/app_other")], "ImplicitDeny"),
         ([("Allow", "*", "*"), ("Deny", "eiam:GenerateOauthToken", "*")], "ExplicitDeny"),
-        ([("Allow", "eiam:generateoauthtoken", "acs:eiam:*:*:instance/*")], None),
     ],
 )
 def test_policy_of_the_role_decides(sandbox, openapi, code, statements, expected) -> None:
     document = [{"Effect": e, "Action": a, "Resource": r} for e, a, r in statements]
     sandbox.cloud.execution_role.policy = Policy.model_validate({"Version": "1", "Statement": document})
     response = openapi.call()
-    if expected is None:
-        assert response.status_code == 200
-        return
     assert code(response) == (403, "NoPermission")
     assert response.json()["AccessDeniedDetail"]["NoPermissionType"] == expected
 
@@ -168,18 +122,17 @@ def test_required_parameter_is_named_when_it_is_missing(openapi, code, name) -> 
     assert code(openapi.call(parameters)) == (400, f"Missing{name}")
 
 
-def test_wrong_parameters_are_refused(sandbox, openapi, exchange_parameters, code) -> None:
-    wrong = {"ScopeValues.1": "payroll.read"}
-    assert code(openapi.call(TOKEN_PARAMETERS | wrong)) == (400, "InvalidParameter.ScopeValues")
-    wrong = exchange_parameters | {"SubjectToken": "x"}
-    assert code(openapi.call(TOKEN_PARAMETERS | wrong)) == (400, "InvalidParameter.SubjectToken")
-    wrong = {"GrantType": "password"}
-    assert code(openapi.call(TOKEN_PARAMETERS | wrong)) == (400, "InvalidParameter.GrantType")
-    wrong = exchange_parameters | {"SubjectToken": sandbox.access_token(lifetime=-1)}
-    assert code(openapi.call(TOKEN_PARAMETERS | wrong)) == (400, "InvalidParameter.SubjectToken.Expired")
-
-
-def test_disabled_application_is_refused(sandbox, openapi, code) -> None:
+def test_wrong_parameters_and_a_disabled_application_are_refused(
+    sandbox, openapi, exchange_parameters, code
+) -> None:
+    expired = exchange_parameters | {"SubjectToken": sandbox.access_token(lifetime=-1)}
+    for wrong, named in (
+        ({"ScopeValues.1": "payroll.read"}, "ScopeValues"),
+        ({"GrantType": "password"}, "GrantType"),
+        (exchange_parameters | {"SubjectToken": "x"}, "SubjectToken"),
+        (expired, "SubjectToken.Expired"),
+    ):
+        assert code(openapi.call(TOKEN_PARAMETERS | wrong)) == (400, f"InvalidParameter.{named}")
     sandbox.cloud.directory.disabled.add(AGENT)
     assert code(openapi.call()) == (403, "OperationDenied.ApplicationDisabled")
 

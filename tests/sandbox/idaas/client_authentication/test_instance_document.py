@@ -35,15 +35,6 @@ def document(sandbox):
     return make
 
 
-@pytest.mark.parametrize(
-    "text", ['{"signingTime":%d,"aud":"idaas_sandbox01"}', '{"aud": "idaas_sandbox01", "signingTime": %d}']
-)
-def test_audience_is_read_as_json_whatever_its_spacing_and_order(sandbox, machine, text) -> None:
-    document = sandbox.cloud.federation.document(text % sandbox.clock.now)
-    assert machine(**form(document)).status_code == 200
-    assert machine(**form("".join(document.split()))).status_code == 200
-
-
 def test_document_for_another_instance_of_idaas_is_refused(document, machine, reason) -> None:
     assert reason(machine(**form(document(aud="idaas_other")))) == "audience"
 

@@ -1,25 +1,23 @@
-"""Authorization code with PKCE, from the page to the token."""
+"""A code and a refresh token of the page: what binds them, and what ends them."""
 
 from urllib.parse import parse_qsl, urlsplit
 
 import pytest
-from joserfc import jwt
 
 from sandbox.idaas.sign_in.authorization_code import s256
 from sandbox.state.directory import AGENT_AUDIENCE, PAGE
-from tests.sandbox.idaas.browser import CODE, VERIFIER, Browser
+from tests.sandbox.idaas.browser import CODE, VERIFIER
 
 
 @pytest.fixture
-def authorize(sandbox):
+def authorize(browser):
     """Signs alice in and gives the answer in the redirect's query."""
 
     def ask(**changes) -> dict[str, str]:
-        browser, request = Browser(sandbox), CODE | changes
-        with browser.client:
-            response = browser.authorize(**request)
-            if response.status_code == 200:
-                response = browser.sign_in(**request)
+        request = CODE | changes
+        response = browser.authorize(**request)
+        if response.status_code == 200:
+            response = browser.sign_in(**request)
         parts = urlsplit(response.headers["location"])
         assert parts.fragment == ""
         return dict(parse_qsl(parts.query))
@@ -43,44 +41,29 @@ def redeem(token):
     return post
 
 
-def test_the_published_vector_of_rfc_7636_holds() -> None:
-    assert s256(VERIFIER) == "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"
+@pytest.fixture
+def first(authorize, redeem) -> str:
+    """The refresh token of alice's sign-in by code."""
+    return redeem(authorize()["code"]).json()["refresh_token"]
 
 
-def test_a_code_becomes_the_users_token(sandbox, authorize, redeem) -> None:
-    answer = authorize()
-    assert (answer["state"], answer["iss"]) == ("s", sandbox.issuer)
-    response = redeem(answer["code"])
-    assert response.status_code == 200
-    assert response.headers["cache-control"] == "no-store"
-    issued = sandbox.cloud.access_tokens.verify(response.json()["access_token"])
-    assert (issued.subject, issued.audience) == ("user_alice01", AGENT_AUDIENCE)
-    assert "id_token" not in response.json()
+@pytest.fixture
+def refresh(token):
+    def post(refresh_token, **changes):
+        form = {"grant_type": "refresh_token", "client_id": PAGE, "client_secret": None}
+        return token(**(form | changes), refresh_token=refresh_token)
+
+    return post
 
 
-def test_with_openid_an_id_token_comes_along(sandbox, authorize, redeem) -> None:
-    answer = authorize(scope=f"openid {AGENT_AUDIENCE}|agent.access", nonce="n-1")
-    identity = redeem(answer["code"]).json()["id_token"]
-    claims = jwt.decode(identity, sandbox.cloud.keys.published, algorithms=["RS256"]).claims
-    assert (claims["aud"], claims["nonce"], claims["name"]) == (PAGE, "n-1", "Alice")
-
-
-@pytest.mark.parametrize(
-    "verifier", ["x" * 43, "short", VERIFIER + "x", s256(VERIFIER), "x" * 129, VERIFIER.swapcase()]
-)
-def test_a_wrong_verifier_is_refused(authorize, redeem, refusal, verifier) -> None:
-    assert refusal(redeem(authorize()["code"], code_verifier=verifier)) == (400, "invalid_grant")
-
-
-def test_a_wrong_verifier_uses_the_code_up(authorize, redeem, refusal) -> None:
+@pytest.mark.parametrize("verifier", ["x" * 43, "short", s256(VERIFIER), "x" * 129])
+def test_a_wrong_verifier_is_refused_and_uses_the_code_up(authorize, redeem, refusal, verifier) -> None:
     code = authorize()["code"]
-    redeem(code, code_verifier="x" * 43)
+    assert refusal(redeem(code, code_verifier=verifier)) == (400, "invalid_grant")
     assert refusal(redeem(code)) == (400, "invalid_grant")
 
 
-def test_a_replayed_code_is_refused_and_revokes_its_token(
-    sandbox, authorize, redeem, exchange, refusal
-) -> None:
+def test_a_replayed_code_is_refused_and_revokes_its_token(authorize, redeem, exchange, refusal) -> None:
     code = authorize()["code"]
     issued = redeem(code).json()["access_token"]
     assert exchange(subject_token=issued).status_code == 200
@@ -88,19 +71,15 @@ def test_a_replayed_code_is_refused_and_revokes_its_token(
     assert refusal(exchange(subject_token=issued)) == (400, "invalid_grant")
 
 
-def test_a_late_code_is_refused(sandbox, authorize, redeem, refusal) -> None:
+def test_a_late_and_an_unknown_code_and_another_redirect_uri_are_refused(
+    sandbox, authorize, redeem, refusal
+) -> None:
+    elsewhere = redeem(authorize()["code"], redirect_uri="http://localhost:9001/")
+    assert refusal(elsewhere) == (400, "invalid_grant")
+    assert refusal(redeem("nonsense")) == (400, "invalid_grant")
     code = authorize()["code"]
     sandbox.clock.advance(sandbox.cloud.settings.authorization_code_lifetime)
     assert refusal(redeem(code)) == (400, "invalid_grant")
-
-
-def test_a_code_is_bound_to_its_redirect_uri(authorize, redeem, refusal) -> None:
-    response = redeem(authorize()["code"], redirect_uri="http://localhost:9001/")
-    assert refusal(response) == (400, "invalid_grant")
-
-
-def test_an_unknown_code_is_refused(redeem, refusal) -> None:
-    assert refusal(redeem("nonsense")) == (400, "invalid_grant")
 
 
 @pytest.mark.parametrize("missing", ["code", "redirect_uri", "code_verifier"])
@@ -128,11 +107,36 @@ def test_a_user_disabled_in_between_gets_no_token(sandbox, authorize, redeem, re
     assert refusal(redeem(code)) == (403, "access_denied")
 
 
-def test_sign_in_and_redemption_are_counted_and_recorded(sandbox, authorize, redeem) -> None:
-    redeem(authorize()["code"])
-    assert sandbox.cloud.counters.snapshot()["idaas:token.authorization_code"] == 1
-    events = [(event.event, event.result, event.subject) for event in sandbox.cloud.events.snapshot()]
-    assert events == [
-        ("authorize", "success", "user_alice01"),
-        ("token.authorization_code", "success", "user_alice01"),
-    ]
+def test_a_refresh_token_that_comes_twice_ends_all_of_its_sign_in(first, refresh, refusal) -> None:
+    second = refresh(first).json()["refresh_token"]
+    assert refusal(refresh(first)) == (400, "invalid_grant")
+    assert refusal(refresh(second)) == (400, "invalid_grant")
+
+
+def test_a_refresh_token_of_another_client_is_refused_and_stays_good(first, refresh, token, refusal) -> None:
+    assert refusal(token(grant_type="refresh_token", refresh_token=first)) == (400, "unauthorized_client")
+    assert refresh(first).status_code == 200
+
+
+def test_a_refresh_token_expires_a_day_after_the_sign_in_regardless_of_use(
+    sandbox, first, refresh, refusal
+) -> None:
+    sandbox.clock.advance(12 * 3600)
+    second = refresh(first).json()["refresh_token"]
+    sandbox.clock.advance(12 * 3600)
+    assert refusal(refresh(second)) == (400, "invalid_grant")
+
+
+def test_a_withdrawn_right_ends_refreshing(sandbox, first, refresh, refusal) -> None:
+    sandbox.cloud.directory.people.discard(("user_alice01", AGENT_AUDIENCE, "agent.access"))
+    assert refusal(refresh(first)) == (400, "invalid_scope")
+
+
+def test_a_disabled_user_ends_refreshing(sandbox, first, refresh, refusal) -> None:
+    sandbox.cloud.directory.disabled.add("user_alice01")
+    assert refusal(refresh(first)) == (403, "access_denied")
+
+
+def test_signing_out_ends_refreshing(browser, first, refresh, refusal) -> None:
+    browser.client.get("/logout")
+    assert refusal(refresh(first)) == (400, "invalid_grant")

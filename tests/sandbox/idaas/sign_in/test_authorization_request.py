@@ -1,11 +1,9 @@
-"""Which authorization requests are accepted, and where responses and errors may be sent."""
+"""Which authorization requests are refused, and where errors may be sent."""
 
 import pytest
 
 from sandbox.state.directory import AGENT_AUDIENCE, PAGE
 from tests.sandbox.idaas.browser import IMPLICIT, fragment
-
-# Nothing is redirected to an address that is not registered for the client
 
 
 @pytest.mark.parametrize(
@@ -14,7 +12,6 @@ from tests.sandbox.idaas.browser import IMPLICIT, fragment
         "https://evil.example/",
         "http://localhost:9001",
         "http://localhost:9001/?x=1",
-        "http://localhost:9001/callback",
         "http://localhost:9001.evil.example/",
         "http://LOCALHOST:9001/",
         None,
@@ -31,21 +28,15 @@ def test_an_unregistered_redirect_uri_is_never_followed(browser, redirect_uri) -
         assert response.headers["content-type"].startswith("text/html")
 
 
-@pytest.mark.parametrize("client_id", ["app_nobody", None, "app_agent01"])
-def test_an_unknown_or_wrong_client_is_never_redirected(browser, client_id) -> None:
-    response = browser.authorize(client_id=client_id)
-    assert response.status_code == 400
-    assert "location" not in response.headers
-
-
-def test_a_repeated_redirect_uri_is_refused(sandbox, browser) -> None:
+def test_an_unknown_client_and_a_repeated_redirect_uri_are_never_redirected(browser) -> None:
+    for client_id in ("app_nobody", None, "app_agent01"):
+        response = browser.authorize(client_id=client_id)
+        assert response.status_code == 400
+        assert "location" not in response.headers
     pairs = [*IMPLICIT.items(), ("redirect_uri", "https://evil.example/")]
     response = browser.client.get("/authorize", params=pairs)
     assert response.status_code == 400
     assert "location" not in response.headers
-
-
-# Errors that go to the redirect URI
 
 
 @pytest.mark.parametrize(
@@ -53,7 +44,6 @@ def test_a_repeated_redirect_uri_is_refused(sandbox, browser) -> None:
     [
         ({"response_type": None}, "invalid_request"),
         ({"response_type": "nonsense"}, "unsupported_response_type"),
-        ({"response_type": "code token"}, "unsupported_response_type"),
         ({"response_mode": "query"}, "invalid_request"),
         ({"scope": None}, "invalid_scope"),
         ({"scope": "openid"}, "invalid_scope"),
@@ -66,17 +56,14 @@ def test_a_malformed_request_is_reported_before_sign_in(browser, changes, error)
     assert (answer["error"], answer["state"]) == (error, "s")
 
 
-def test_the_client_must_be_authorized_for_the_agent(sandbox, browser) -> None:
-    sandbox.cloud.directory.delegated.discard((PAGE, AGENT_AUDIENCE, "agent.access"))
-    assert fragment(browser.sign_in())["error"] == "invalid_scope"
-
-
-def test_the_user_must_be_authorized_for_the_agent(sandbox, browser) -> None:
+def test_client_and_user_must_be_authorized_for_the_agent(sandbox, browser) -> None:
     sandbox.cloud.directory.revoke("user_bob01", AGENT_AUDIENCE, "agent.access")
     answer = fragment(browser.sign_in("bob", state="s"))
     assert (answer["error"], answer["state"]) == ("access_denied", "s")
     event = sandbox.cloud.events.snapshot()[-1]
     assert (event.result, event.subject, event.error) == ("failed", "user_bob01", "access_denied")
+    sandbox.cloud.directory.delegated.discard((PAGE, AGENT_AUDIENCE, "agent.access"))
+    assert fragment(browser.authorize())["error"] == "invalid_scope"
 
 
 def test_a_disabled_application_gets_no_token(sandbox, browser) -> None:

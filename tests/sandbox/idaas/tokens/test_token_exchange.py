@@ -1,4 +1,4 @@
-"""Token exchange: permitted callers and subject tokens, and the limit of repeated exchanges."""
+"""Token exchange: which subject tokens are refused, and the limit of repeated exchanges."""
 
 import pytest
 from joserfc import jwk, jwt
@@ -6,21 +6,6 @@ from joserfc import jwk, jwt
 from sandbox.state.directory import AGENT, AGENT_AUDIENCE, ENTERPRISE_AUDIENCE, LEAVE_AUDIENCE
 
 ACCESS_TOKEN = "urn:ietf:params:oauth:token-type:access_token"
-
-
-def test_an_exchanged_token_stands_for_the_user_alone(sandbox, exchange, claims_of) -> None:
-    response = exchange(requested_token_type=ACCESS_TOKEN, audience=ENTERPRISE_AUDIENCE)
-    assert response.status_code == 200
-    assert response.json()["issued_token_type"] == ACCESS_TOKEN
-    assert response.json()["expires_at"] == int(sandbox.clock.now) + 1200
-    claims = claims_of(response)
-    assert (claims["sub"], claims["aud"], claims["scope"]) == (
-        "user_alice01",
-        ENTERPRISE_AUDIENCE,
-        "service.invoke",
-    )
-    assert "act" not in claims
-    assert "client_id" not in claims
 
 
 def test_lifetime_audience_form_and_actor_can_be_set(sandbox, exchange, claims_of) -> None:
@@ -48,14 +33,7 @@ def test_a_malformed_exchange_is_an_invalid_request(exchange, form, refusal) -> 
     assert refusal(exchange(**form)) == (400, "invalid_request")
 
 
-def test_an_expired_subject_token_is_refused_and_counted(sandbox, exchange, refusal) -> None:
-    subject = sandbox.access_token(lifetime=60)
-    sandbox.clock.advance(60)
-    assert refusal(exchange(subject_token=subject)) == (400, "invalid_grant")
-    assert sandbox.cloud.counters.snapshot()["idaas:expired_credential"] == 1
-
-
-def test_a_subject_token_of_another_issuer_or_audience_is_refused(sandbox, exchange, refusal) -> None:
+def test_a_subject_token_that_is_not_good_for_the_agent_is_refused(sandbox, exchange, refusal) -> None:
     foreign_key = jwk.RSAKey.generate_key(2048, {"kid": sandbox.cloud.keys.current.kid})
     claims = {
         "iss": sandbox.issuer,
@@ -63,14 +41,19 @@ def test_a_subject_token_of_another_issuer_or_audience_is_refused(sandbox, excha
         "aud": AGENT_AUDIENCE,
         "exp": sandbox.clock.now + 60,
     }
-    forged = jwt.encode({"alg": "RS256", "kid": foreign_key.kid}, claims, foreign_key)
-    for subject in (forged, "nonsense", sandbox.access_token(iss="https://elsewhere.example")):
+    for subject in (
+        jwt.encode({"alg": "RS256", "kid": foreign_key.kid}, claims, foreign_key),
+        "nonsense",
+        sandbox.access_token(iss="https://elsewhere.example"),
+        sandbox.access_token(exp=None),
+        sandbox.cloud.machine_token(AGENT_AUDIENCE, ("agent.access",)),
+    ):
         assert refusal(exchange(subject_token=subject)) == (400, "invalid_grant")
     assert "idaas:expired_credential" not in sandbox.cloud.counters.snapshot()
-
-
-def test_a_subject_token_without_expiry_is_refused(sandbox, exchange, refusal) -> None:
-    assert refusal(exchange(subject_token=sandbox.access_token(exp=None))) == (400, "invalid_grant")
+    expired = sandbox.access_token(lifetime=60)
+    sandbox.clock.advance(60)
+    assert refusal(exchange(subject_token=expired)) == (400, "invalid_grant")
+    assert sandbox.cloud.counters.snapshot()["idaas:expired_credential"] == 1
 
 
 def test_only_a_token_that_was_addressed_to_the_caller_is_exchanged(sandbox, exchange, refusal) -> None:
@@ -78,11 +61,6 @@ def test_only_a_token_that_was_addressed_to_the_caller_is_exchanged(sandbox, exc
     assert refusal(exchange(subject_token=elsewhere)) == (400, "invalid_grant")
     sandbox.cloud.settings.exchange_only_own = False
     assert exchange(subject_token=elsewhere).status_code == 200
-
-
-def test_a_machine_token_cannot_be_exchanged(sandbox, exchange, refusal) -> None:
-    machine = sandbox.cloud.machine_token(AGENT_AUDIENCE, ("agent.access",))
-    assert refusal(exchange(subject_token=machine)) == (400, "invalid_grant")
 
 
 def test_chain_of_exchanges_is_limited(sandbox, exchange, refusal) -> None:
@@ -94,11 +72,6 @@ def test_chain_of_exchanges_is_limited(sandbox, exchange, refusal) -> None:
         assert response.status_code == 200
         subject = response.json()["access_token"]
     assert refusal(exchange(subject_token=subject)) == (400, "invalid_grant")
-
-
-def test_the_token_of_a_disabled_user_is_not_exchanged(sandbox, exchange, refusal) -> None:
-    sandbox.cloud.directory.disabled.add("user_alice01")
-    assert refusal(exchange()) == (403, "access_denied")
 
 
 def test_a_token_under_a_withdrawn_key_is_refused_and_under_an_overlapping_one_is_not(
