@@ -18,9 +18,6 @@ class Limits:
     tool_calls: int = 8
     """Tools that one response of the model may call."""
 
-    listed_tools: int = 0
-    """The model searches more tools than these (`graph.tool_calls.tool_search`); 0: it gets all of them."""
-
     images: int = 0
     """Images that one request to the model may contain; 0: the model takes none."""
 

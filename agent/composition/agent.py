@@ -260,7 +260,6 @@ class Agent:
             limits=Limits(
                 images=settings.llm_images,
                 tool_rounds=settings.max_tool_rounds,
-                listed_tools=settings.max_listed_tools,
                 tool_seconds=settings.tool_timeout_seconds,
                 model_seconds=settings.model_timeout_seconds,
             ),

@@ -6,11 +6,10 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Final
 
-from langchain_core.messages import AIMessage, AnyMessage, ToolCall, ToolMessage
+from langchain_core.messages import AIMessage, AnyMessage, ToolMessage
 from langgraph.types import StreamWriter
 
 from graph.approvals.gate import ApprovalGate
-from graph.approvals.policy import Deny
 from graph.callers import Visit
 from graph.context import context_of, note_read, writer_of
 from graph.credentials.run_credentials import NO_CREDENTIALS, RunCredentials, in_state
@@ -30,14 +29,11 @@ from graph.state import AgentState
 from graph.tool_calls.default_arguments import call_with_defaults
 from graph.tool_calls.requested_calls import asked_calls, call_identifiers, normalize_tool_calls
 from graph.tool_calls.tool_catalog import OfferedTools, ToolCatalog, api_tool
-from graph.tool_calls.tool_search import FIND_TOOLS, found_tools, listed_tools
 from graph.tool_calls.tool_step import ToolStep, ToolSteps
 from graph.tool_calls.unavailable_services import UnavailableServices
 from identity.access_token.verified_access_token import VerifiedAccessToken
-from identity.errors import AgentError
 from identity.secrets.redaction import redact
 from identity.secrets.secret import Secret
-from tools.service import ToolResult, ToolSchema
 
 LAST_ROUND: Final = (
     "No tool can be called any more. Answer with what the tools have returned, and say what is missing."
@@ -50,8 +46,7 @@ class ModelNode:
 
     Calls that tools have proposed (`AgentState.proposed`) are a response, which passes the same checks. Of a
     run whose caller requests a call (`AgentContext.call`), the first one is that call, the last its result.
-    While a call waits for its user, whom its server has asked, no response is requested. A search finds tools
-    of which a call may be allowed (`gate`).
+    While a call waits for its user, whom its server has asked, no response is requested.
     """
 
     model: ModelSteps
@@ -83,31 +78,27 @@ class ModelNode:
             offered = await self.catalog.offered(credentials)
         else:
             offered, calls = OfferedTools([], {}, [LAST_ROUND]), []
-        most = self.limits.listed_tools
-        searches = 0 < most < len(offered.tools)
 
         def prompt(messages: Sequence[AnyMessage]) -> list[AnyMessage]:
             instructions = prompt_for(state.get("instructions") or self.system_prompt, caller.caller)
             return build_prompt(instructions, messages, offered.notes, state.get("context", ""))
 
         ask_model = partial(self.ask, visit=visit, key=credentials[MODEL])
-        tools = listed_tools(offered, state["messages"], most) if searches else offered.tools
         read: dict[str, str] = {}
         if calls:
             response = AIMessage("", id=uuid.uuid4().hex, tool_calls=calls)
         elif self.middleware.turn is not None:
             own = OwnVisit(MODEL, self, visit)
             response, chosen = await self.middleware.response(
-                own, ask_model, tools=tools, prompt=prompt, shown=True
+                own, ask_model, tools=offered.tools, prompt=prompt, shown=True
             )
-            if not searches:
-                offered = offered.only(chosen)
+            offered = offered.only(chosen)
             read = own.labels
         else:
-            sent = [api_tool(tool) for tool in tools]
+            sent = [api_tool(tool) for tool in offered.tools]
             response = await ask_model(prompt(state["messages"]), tools=sent, shown=True)
         self.unavailable.say(offered.unavailable, runtime)  # a failure of the model comes before any event
-        response, refused = self._checked(response, offered, state["messages"], searches=searches)
+        response, refused = self._checked(response, offered, state["messages"])
         renewed = {name: each.renewed for name, each in credentials.items() if each.renewed}
         seen = state.copy()
         seen["credentials"] = in_state(state).updated(RunCredentials(renewed))  # not to be shown either
@@ -118,12 +109,11 @@ class ModelNode:
         accepted, results = dict[str, str](), list[ToolMessage]()
         for call in response.tool_calls:
             call_id, name = str(call["id"]), call["name"]
-            service, is_search = offered.services.get(name), searches and name == FIND_TOOLS
-            if call_id in refused or service is None or is_search:
-                step = ToolStep(self.steps, call, None if is_search else service, visit)
-                work, reason = partial(self._found, call, offered, caller), refused.get(call_id)
-                results.append(await (step.made(work) if reason is None else step.refused(reason)))
+            if call_id in refused:
+                step = ToolStep(self.steps, call, offered.services.get(name), visit)
+                results.append(await step.refused(refused[call_id]))
             else:
+                service = offered.services[name]
                 accepted[call_id] = service
                 note_read(runtime, labels_of(self.gate.services[service], name))
         # `None` for a called service means that the node `credentials` is to resolve it.
@@ -177,18 +167,8 @@ class ModelNode:
             {name: self.service_credentials.of(caller, name, state) for name in self.gate.services}
         )
 
-    async def _found(
-        self, call: ToolCall, offered: OfferedTools, caller: VerifiedAccessToken
-    ) -> tuple[ToolResult, AgentError | None]:
-        """The result of a call of `find_tools`."""
-
-        async def may_use(tool: ToolSchema) -> bool:
-            return not isinstance(await self.gate.outlook(offered.services[tool.name], tool, caller), Deny)
-
-        return await found_tools(call["args"], offered, may_use, self.limits.listed_tools), None
-
     def _checked(
-        self, response: AIMessage, offered: OfferedTools, messages: Sequence[AnyMessage], *, searches: bool
+        self, response: AIMessage, offered: OfferedTools, messages: Sequence[AnyMessage]
     ) -> tuple[AIMessage, dict[str, str]]:
         """The response to `messages`, and why calls in it are not made, by their ids."""
         if not offered.tools:
@@ -198,7 +178,7 @@ class ModelNode:
         response = response.model_copy(update={"tool_calls": made})
         for position, call in enumerate(response.tool_calls):
             name, limit = call["name"], self.limits.tool_calls
-            if name not in offered.services and not (searches and name == FIND_TOOLS):
+            if name not in offered.services:
                 reason = offered.withheld.get(name, f'there is no tool "{name}"')
             elif position >= limit:
                 reason = f"not run: at most {limit} tools may be called at a time"

@@ -94,9 +94,6 @@ class LimitVariables(VariableGroup):
     """How many runs each process works on at once. Beyond them: 503. `0`: no limit."""
     max_tool_rounds: int = Field(8, ge=0, le=64)
     """How often in one run the model may request tool calls."""
-    max_listed_tools: int = Field(0, ge=0)
-    """How many tools the model receives. If a user has more, it receives a tool that searches them, and
-    those that it has found (`docs/mcp.md`). `0`: no limit."""
     run_timeout_seconds: Seconds = 180
     """The time limit of one run."""
     model_timeout_seconds: Seconds = 90

@@ -14,7 +14,8 @@ from agent.errors.error_codes import AgentCode
 from graph.context import AgentContext
 from graph.limits import Limits
 from identity.credentials.requirement import AccessTokenRequirement
-from identity.errors import ServiceError, UnavailableError
+from identity.error_codes import IdentityCode
+from identity.errors import CredentialError, ServiceError, UnavailableError
 from identity.secrets.secret import Secret
 from tests.graph.bench import AMAP_KEY, bench
 from tests.graph.echo_service import EchoService
@@ -167,3 +168,14 @@ async def test_call_is_not_made_while_the_record_is_unavailable(start: Any, reco
     with pytest.raises(UnavailableError):
         await execute(b.graph, {"messages": [("user", "pay")]})
     assert enterprise.calls == []
+
+
+async def test_call_of_a_tool_that_the_user_may_not_use_says_why() -> None:
+    refused = CredentialError(IdentityCode.SERVICE_KEY_UNAVAILABLE, "not granted")
+    amap, hr = EchoService("amap", weather="sunny"), EchoService("hr", salary="1", holidays="2")
+    amap.listing, hr.schemas = refused, hr.schemas[1:]
+    b = bench([calls(("weather", {}), ("salary", {}), ("nothing", {})), DONE], amap, hr)
+    _, weather, salary, nothing, _ = await b.ask()
+    assert "service_key_unavailable" in weather.text
+    assert 'the service "hr" does not offer the tool "salary" to this user' in salary.text
+    assert nothing.text == 'there is no tool "nothing"'
