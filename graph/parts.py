@@ -70,8 +70,7 @@ class RunModel:
     """The model that runs call. `api_key` is a requirement that IDaaS fulfils for each caller, or one static
     key for all callers. `name` is recorded with each call. `system_prompt` begins the first system message;
     notes of the agent and the system messages of the conversation follow it. `named` makes the provider of
-    another model, with the same key, for the operator's middleware. Of the `others`, by name,
-    `fallback` responds if a model fails, and that of a group in `of_groups` to its callers, by one key.
+    another model, with the same key, for the operator's middleware.
     """
 
     provider: ModelProvider
@@ -79,9 +78,6 @@ class RunModel:
     name: str | None = None
     system_prompt: str = SYSTEM_PROMPT
     named: Callable[[str], ModelProvider] | None = None
-    others: Mapping[str, ModelProvider] = field(default_factory=dict)
-    fallback: str | None = None
-    of_groups: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -172,15 +168,12 @@ def graph_parts(
     steps = ToolSteps(gate.services, required, audit, calls)
     answers = AnswerReader(gate.services, access)
 
-    one = ModelSteps(model.provider, model.name, required.get(MODEL), audit, calls, limits.model_seconds)
-    others = {name: replace(one, provider=each, name=name) for name, each in model.others.items()}
-    of_groups = {group: others[name] for group, name in model.of_groups.items() if name in others}
-    requests = replace(one, fallback=others.get(model.fallback or ""), of_groups=of_groups)
+    requests = ModelSteps(model.provider, model.name, required.get(MODEL), audit, calls, limits.model_seconds)
 
     def named(name: str) -> AgentModel:
         if model.named is None:
             raise OwnGraphError("the provider of this agent has one model")
-        return AgentModel.of(replace(one, provider=model.named(name), name=name))
+        return AgentModel.of(replace(requests, provider=model.named(name), name=name))
 
     callers = Callers(identity.verifier, identity.token_of)
     consents: Consents | None = None

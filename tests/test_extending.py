@@ -9,7 +9,7 @@ import shlex
 import sys
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, ClassVar
 
 import httpx
 import pytest
@@ -447,35 +447,6 @@ async def test_prompt_of_the_page_is_for_the_callers_groups(sandbox, tmp_path):
     ]
 
 
-class NamedModel(ScriptedModel):
-    """A provider whose responses are its name."""
-
-    def __init__(self, model, **_):
-        super().__init__(model)
-
-
-async def test_callers_of_two_groups_get_two_models_at_each_question_and_choose_none(sandbox, tmp_path):
-    given = {
-        "LLM_PROVIDER": f"{__name__}:NamedModel",
-        "LLM_BASE_URL": "https://models.example.com",
-        "LLM_MODEL": "small",
-        "LLM_GROUP_MODELS": "finance=large, team a=middle",
-        "CALLER_CLAIMS": "groups",
-        "CONVERSATIONS_URL": f"sqlite:///{tmp_path}/threads.db",
-    }
-    settings, shown = read_settings(sandbox.environment | given), []
-    async with Agent(settings, clock=sandbox.clock) as agent:
-        transport = httpx.ASGITransport(create_app(settings, agent))
-        async with httpx.AsyncClient(transport=transport, base_url="http://agent", timeout=60) as http:
-            for groups in (["finance"], ["x", "team a"], ["team a", "finance"], ["x"]):
-                headers = {"Authorization": f"Bearer {sandbox.access_token(groups=groups)}"}
-                for kept in ({"metadata": {"thread_id": "t-1"}}, {}):
-                    body = asked("hi", model="large", **kept)
-                    answer = await http.post("/openai/v1/chat/completions", json=body, headers=headers)
-                    shown.append(answer.json()["choices"][0]["message"]["content"])
-    assert shown == ["large", "large", "middle", "middle", "large", "large", "small", "small"]
-
-
 @pytest.fixture
 def own_code(tmp_path, monkeypatch):
     """The folder of the page's modules, which can be imported."""
@@ -507,6 +478,19 @@ async def test_middleware_of_the_page_chooses_tools_and_models_and_falls_back_on
     assert [event["text"] for event in agent.events if event["type"] == "content"] == ["8,000 yuan."]
 
 
+class NamedModel(ScriptedModel):
+    """A provider whose responses are its name, and which notes its end."""
+
+    closed: ClassVar[list[str]] = []
+
+    def __init__(self, model, **_):
+        super().__init__(model)
+        self.model = model
+
+    async def aclose(self):
+        self.closed.append(self.model)
+
+
 async def test_callers_of_a_group_get_the_model_of_the_page_at_each_question_and_choose_none(
     sandbox, tmp_path, own_code, monkeypatch
 ):
@@ -518,6 +502,7 @@ async def test_callers_of_a_group_get_the_model_of_the_page_at_each_question_and
         "CONVERSATIONS_URL": f"sqlite:///{tmp_path}/threads.db",
     }
     settings, shown = read_settings(sandbox.environment | given), []
+    monkeypatch.setattr(NamedModel, "closed", [])
     async with Agent(settings, clock=sandbox.clock) as agent:
         transport = httpx.ASGITransport(create_app(settings, agent))
         async with httpx.AsyncClient(transport=transport, base_url="http://agent", timeout=60) as http:
@@ -528,6 +513,7 @@ async def test_callers_of_a_group_get_the_model_of_the_page_at_each_question_and
                     answer = await http.post("/openai/v1/chat/completions", json=body, headers=headers)
                     shown.append(answer.json()["choices"][0]["message"]["content"])
     assert shown == ["qwen-max", "qwen-max", "qwen-plus", "qwen-plus"]
+    assert sorted(NamedModel.closed) == ["qwen-max", "qwen-plus", "qwen-turbo"]
 
 
 CLASSIFIER = SimpleNamespace()

@@ -137,10 +137,8 @@ class Agent:
         """What the model and the services require, by the names of the graph's nodes."""
         self.access: Final = calls.access
         self.listed_tools: Final = calls.listed_tools
-        self.group_models: Final = dict(each.rsplit("=", 1) for each in settings.llm_group_models)
-        names = {settings.llm_fallback_model, *self.group_models.values()} if model is None else ()
-        self.other_models: Final = {name: model_provider(settings, tls, name) for name in names if name}
-        self._named: Final = partial(model_provider, settings, tls)
+        self._model_provider: Final = partial(model_provider, settings, tls)
+        self._other_models: Final[dict[str, ModelProvider]] = {}
 
         # What is kept, and what processes share
         self._process_id: Final = secrets.token_hex(16)
@@ -240,9 +238,6 @@ class Agent:
                 name=settings.llm_model,
                 system_prompt=settings.system_prompt_file or SYSTEM_PROMPT,
                 named=self._named_model,
-                others=self.other_models,
-                fallback=settings.llm_fallback_model,
-                of_groups=self.group_models,
             ),
             approvals=RunApprovals(
                 store=self.approvals,
@@ -268,9 +263,9 @@ class Agent:
 
     def _named_model(self, name: str) -> ModelProvider:
         """Another model of the provider, for the graph that GRAPH names. It is closed with the agent."""
-        if name not in self.other_models:
-            self.other_models[name] = self._named(name)
-        return self.other_models[name]
+        if name not in self._other_models:
+            self._other_models[name] = self._model_provider(name)
+        return self._other_models[name]
 
     def _conversations(self, storage: ConversationStorage) -> Conversations:
         redis, live = self.redis, LiveRuns()
@@ -364,7 +359,7 @@ class Agent:
         await asyncio.gather(*(service.aclose() for service in self.services))
         events_jwks = self.user_events and self.user_events.keys
         await _closed(self.revocation, self.broker, self.jwks, events_jwks, self.http)
-        await _closed(self.model, *self.other_models.values(), self.run_leases, self.redis, self.audit_log)
+        await _closed(self.model, *self._other_models.values(), self.run_leases, self.redis, self.audit_log)
         if self.tracer is not None:
             await asyncio.to_thread(self.tracer.stop)
 

@@ -7,9 +7,9 @@ them: services put content into it.
 
 import asyncio
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Final, NamedTuple, cast
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, NamedTuple
 
 from langchain_core.messages import AIMessage, AnyMessage, BaseMessage, ToolMessage
 from langgraph.types import StreamWriter
@@ -28,7 +28,6 @@ from identity.audit.trail import AuditTrail
 from identity.credentials.requirement import Credential
 from identity.errors import ServiceError
 from identity.observation.attribute import Attribute
-from identity.observation.failure import log_failure
 from identity.observation.metrics import error_type
 from identity.observation.span import Span, SpanKind, timed_span
 from identity.secrets.redaction import redact
@@ -56,10 +55,8 @@ class ModelCall(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class ModelSteps:
-    """The responses of one graph's model, `name`. Its key is `requirement`'s; `None`: the key is static.
-
-    `seconds` bounds the time of each request. `fallback` responds if the model fails, and the first of
-    `of_groups` whose group the caller has in place of this model.
+    """The responses of one model, `name`. Its key is that of `requirement`; `None`: the key is static, or the
+    provider's own. `seconds` bounds the time of each request.
     """
 
     provider: ModelProvider
@@ -68,8 +65,6 @@ class ModelSteps:
     audit: AuditTrail
     measures: CallMeasures
     seconds: float
-    fallback: "ModelSteps | None" = None
-    of_groups: "Mapping[str, ModelSteps]" = field(default_factory=dict)
     api: str = PROVIDER
     """The API of the model, as measures and spans name it."""
 
@@ -80,34 +75,10 @@ class ModelSteps:
     async def response(
         self, call: ModelCall, key: ServiceCredential | Secret | None, caller: VerifiedAccessToken
     ) -> AIMessage:
-        """The response, of the fallback if this model fails before any piece was written, unless its key was
-        refused. Each attempt is on record.
+        """The response. A credential that the service refuses is renewed once. Without a `key`, the provider
+        has its own.
 
         Raises as `request` does, and `AuditError` if it cannot be recorded.
-        """
-        groups = caller.caller.groups
-        model = next((each for group, each in self.of_groups.items() if group in groups), self)
-        if self.fallback is None:
-            return await model.own_response(call, key, caller)
-        written: list[object] = []
-
-        def write(event: object) -> None:
-            written.append(event)
-            cast(StreamWriter, call.writer)(event)
-
-        try:
-            return await model.own_response(call._replace(writer=call.writer and write), key, caller)
-        except ServiceError as error:
-            if written or error.status in (401, 403):
-                raise
-            log_failure(error)
-        return await self.fallback.response(call, key, caller)
-
-    async def own_response(
-        self, call: ModelCall, key: ServiceCredential | Secret | None, caller: VerifiedAccessToken
-    ) -> AIMessage:
-        """The response of this model. A credential that the service refuses is renewed once. Without a
-        `key`, the provider has its own.
         """
 
         async def send(credential: Credential) -> AIMessage | ServiceError:

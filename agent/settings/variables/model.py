@@ -33,7 +33,6 @@ def read_prompt_file(name: str) -> str:
     return text
 
 
-_GroupModel = Annotated[str, Field(pattern=r"^[^=\s][^=]*=[^=\s]+$")]
 _FUNCTION: Final = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*")
 
 
@@ -60,14 +59,6 @@ class ModelVariables(VariableGroup):
     """The OpenAI-compatible endpoint of Model Studio in your region, or of your provider."""
     llm_model: Word = "qwen-plus"
     """The model's name."""
-    llm_fallback_model: Word | None = None
-    """The name of a second model at `LLM_BASE_URL`, which responds with the same key if the first one fails
-    before it has written anything."""
-    llm_group_models: Annotated[
-        tuple[_GroupModel, ...], parsed_by(lambda text: re.split(r"\s*,\s*", text))
-    ] = ()
-    """Models at `LLM_BASE_URL` for callers of a group: `finance=qwen-max, hr=qwen-turbo`. The first group
-    that the caller has counts; the others get `LLM_MODEL`. `CALLER_CLAIMS` must name `groups`."""
     llm_api_key_identifier: Word | None = None
     """The identifier of the model's API key in IDaaS. Must be set unless `LLM_API_KEY_FILE` is."""
     llm_api_key_file: SecretInFile | None = None
@@ -93,8 +84,6 @@ class ModelVariables(VariableGroup):
     def combination_faults(given: Mapping[str, str]) -> Iterator[str]:
         if "llm_api_key_identifier" in given and "llm_api_key_file" in given:
             yield "LLM_API_KEY_FILE and LLM_API_KEY_IDENTIFIER must not both be set"
-        if "llm_group_models" in given and "groups" not in given.get("caller_claims", "").split():
-            yield "CALLER_CLAIMS must name groups, which LLM_GROUP_MODELS needs"
         provider = given.get("llm_provider", "")
         if provider == OPENAI_COMPATIBLE or _FUNCTION.fullmatch(provider):
             yield from (

@@ -162,31 +162,3 @@ def test_messages_have_the_conventions_form_without_the_key() -> None:
         '{"type": "tool_call", "id": "1", "name": "pay", "arguments": {"amount": 7}}]}, '
         '{"role": "tool", "parts": [{"type": "tool_call_response", "id": "1", "response": "paid"}]}]'
     )
-
-
-@pytest.mark.parametrize("stream", [False, True])
-async def test_fallback_responds_if_the_model_fails_and_both_calls_are_on_record(stream: bool) -> None:
-    records, written = AuditRecords(), []
-    audit, caller = AuditTrail(records), await Tokens().verify(Secret("alice-at"))
-    second = ModelSteps(Provider(WHOLE, Piece("Sunny")), "qwen-max", None, audit, CallMeasures(), 5)
-    first = ModelSteps(Provider(FAILED), "qwen-plus", None, audit, CallMeasures(), 5, second)
-    writer = written.append if stream else None
-    assert await first.response(ModelCall([HumanMessage("hi")], [], writer), KEY, caller) == WHOLE
-    assert [event["text"] for event in written] == (["Sunny"] if stream else [])
-    assert [(event.model, event.outcome) for event in records.events] == [
-        ("qwen-plus", "failed"),
-        ("qwen-max", "succeeded"),
-    ]
-
-
-@pytest.mark.parametrize("end", [Provider(FAILED, Piece("Su")), Provider(REFUSED)])
-async def test_fallback_does_not_respond_after_a_piece_was_shown_or_if_the_key_was_refused(
-    end: Provider,
-) -> None:
-    records = AuditRecords()
-    audit, caller = AuditTrail(records), await Tokens().verify(Secret("alice-at"))
-    second = ModelSteps(Provider(WHOLE), "qwen-max", None, audit, CallMeasures(), 5)
-    first = ModelSteps(end, "qwen-plus", None, audit, CallMeasures(), 5, second)
-    with pytest.raises(ServiceError):
-        await first.response(ModelCall([HumanMessage("hi")], [], lambda _: None), KEY, caller)
-    assert [event.model for event in records.events] == ["qwen-plus"]

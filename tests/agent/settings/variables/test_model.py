@@ -43,8 +43,6 @@ def test_unusable_key_file_is_a_fault(environment, tmp_path, content):
             ["LLM_ENABLE_THINKING"],
         ),
         ({"LLM_API_KEY_FILE": __file__}, ["LLM_API_KEY_FILE", "LLM_API_KEY_FILE"]),
-        ({"LLM_GROUP_MODELS": "finance", "CALLER_CLAIMS": "groups"}, ["LLM_GROUP_MODELS"]),
-        ({"LLM_GROUP_MODELS": "finance=qwen-max", "CALLER_CLAIMS": "name"}, ["CALLER_CLAIMS"]),
     ],
 )
 def test_inconsistent_settings_of_the_provider_are_faults(environment, changed, found):
