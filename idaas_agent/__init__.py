@@ -1,7 +1,8 @@
 """What your own code imports: services, tools, policies, credentials, results, errors, models and graphs.
 
-Nothing else of this project is public. A name stays, with its meaning, until a version whose changelog has
-announced its end in the version before. `docs/extending.md`, `models.md` and `graphs.md` show them in use.
+`idaas_agent.surfaces` and `idaas_agent.testing` are public too, and nothing else of this project is. A name
+stays, with its meaning, until a version whose changelog has announced its end in the version before.
+`docs/extending.md`, `models.md`, `graphs.md` and `surfaces.md` show them in use.
 
 A name is loaded when it is first used: importing this package costs nothing.
 """
