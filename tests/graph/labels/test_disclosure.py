@@ -108,6 +108,35 @@ def test_strictest_of_all_that_was_read_counts() -> None:
     assert guards_of({**CONFIDENTIAL, **INTERNAL}, "mail", policy, to_others=False).of_data is DENY
 
 
-def test_table_of_the_document_has_a_row_for_each_destination() -> None:
-    text = DOCUMENT.read_text(encoding="utf-8")
-    assert all(f"`{name}`" in text for name in ("internal", "confidential", "untrusted", "unlabelled"))
+ROWS: dict[str, tuple[str, ToolPolicy, bool]] = {
+    "to the service that the data is from": ("payroll", WRITES, False),
+    "to another service of the company, which reads": ("leave", READS, False),
+    "to another service of the company, which writes": ("leave", WRITES, False),
+    "outside: an untrusted tool": ("maps", LISTED_READS, False),
+    "to another person first": ("payroll", WRITES, True),
+}
+"""The rows of the first table by their beginning: the service, the tool, and whether others see the call."""
+
+
+def cells(beginning: str) -> list[str]:
+    """What a table of the document says, in the row that begins so."""
+    lines = DOCUMENT.read_text(encoding="utf-8").splitlines()
+    [row] = [line for line in lines if line.startswith(f"| {beginning}")]
+    return row.strip("| ").split(" | ")[1:]
+
+
+@pytest.mark.parametrize("row", ROWS)
+def test_document_says_when_the_user_is_asked_about_a_call_that_says_more(row: str) -> None:
+    service, policy, to_others = ROWS[row]
+    for read, cell in zip(({}, INTERNAL, CONFIDENTIAL), cells(row), strict=True):
+        guards = guards_of(read, service, policy, to_others=to_others, keeps_labels=False)
+        assert ("**asks the user" in cell) is (guards.of_data is ASK), cell
+
+
+@pytest.mark.parametrize(
+    ("row", "policy"), [("outside, by the effect", SENDS), ("anywhere else", LISTED_READS)]
+)
+def test_document_says_when_the_user_is_asked_about_a_value(row: str, policy: ToolPolicy) -> None:
+    for read, cell in zip(({}, UNTRUSTED), cells(row), strict=True):
+        guards = guards_of(read, "web", policy, to_others=False)
+        assert ("**asks the user" in cell) is (guards.of_values is ASK), cell
