@@ -174,6 +174,8 @@ class ModelNode:
         if not offered.tools:
             return without_tool_calls(response), {}
         response, refused = normalize_tool_calls(response, call_identifiers(messages))
+        if not response.tool_calls:
+            return response, refused
         made = [call_with_defaults(call, offered.tools) for call in response.tool_calls]
         response = response.model_copy(update={"tool_calls": made})
         for position, call in enumerate(response.tool_calls):
