@@ -58,7 +58,7 @@ def access_identity_of(requirements: Mapping[str, ServiceRequirement], service: 
 @dataclass(slots=True)
 class ServiceCredential:
     """One caller's credential for one service, for one node of one run (`tools.service.Access`). `name` is
-    the node's, by which errors name the service. `found` is what the state has.
+    the node's; errors have the name of its service. `found` is what the state has.
 
     Machine identity needs no `token` of a caller. Unless its `maker` `renews`, `cached` starts no request.
     """
