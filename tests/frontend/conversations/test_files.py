@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from langchain_core.messages import AIMessage
-from playwright.async_api import Download, Page, expect
+from playwright.async_api import Download, Page, Route, expect
 
 from tests.frontend.axe import violations
-from tests.frontend.chat_page import ask
-from tests.frontend.lasting_agent import LastingAgent, prose
+from tests.frontend.chat_page import ask, question
+from tests.frontend.lasting_agent import LastingAgent, listed, prose
 from tests.frontend.reports import PAGE
 from tests.graph.scripted_model import calls
 
@@ -102,6 +102,29 @@ async def test_image_can_be_pasted_and_an_edited_question_keeps_it(
     sent = [message[-1].content for message in lasting_agent.model.asked[-2:]]
     assert sent[0][1] == sent[1][1]
     assert sent[1][0]["text"] == "Which colour is it?"
+
+
+async def test_image_of_a_question_that_was_stored_nevertheless_is_not_sent_with_the_next(
+    page: Page, lasting_agent: LastingAgent
+) -> None:
+    async def lose_the_response(route: Route) -> None:
+        await route.fetch()
+        await route.abort()
+
+    lasting_agent.will_say(AIMessage("Blue"))
+    await lasting_agent.open_page(page)
+    await choose(page, file("sky.png", png(4, 4)))
+    await expect(attached(page)).to_have_count(1)
+    await page.route("**/ag-ui/agent", lose_the_response)
+    await page.route("**/threads/*", lambda route: route.abort())
+    await ask(page, "Which colour is it?")
+    await expect(page.locator(".refusal")).to_contain_text("It is in the field again")
+    await expect(attached(page)).to_have_count(1)
+    await page.unroute("**/threads/*")
+    await listed(page).first.click()
+    await expect(prose(page)).to_have_text("Blue")
+    await expect(question(page)).to_have_value("")
+    await expect(attached(page)).to_have_count(0)
 
 
 async def test_files_of_a_tool_are_shown_and_saved_and_a_page_among_them_is_never_one(
