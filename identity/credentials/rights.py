@@ -59,9 +59,9 @@ LABELS: Final = {
     Rights.MACHINE: "as the agent",
     Rights.HUMAN: "on your behalf",
     Rights.SHARED_KEY: "with a shared key",
-    Rights.OAUTH_ACCOUNT: "with an account at another provider",
+    Rights.OAUTH_ACCOUNT: "with an account elsewhere",
     Rights.CLOUD_ROLE: "as a cloud role",
-    Rights.NONE: "without an identity",
+    Rights.NONE: "no identity needed",
     Rights.UNKNOWN: "identity unknown",
 }
 """For the user whose call it is."""

@@ -54,7 +54,7 @@ KINDS = {
     ),
     "oauth_token": (
         'oauth_token = { provider = "calendar_rooms" }',
-        "with an account at another provider",
+        "with an account elsewhere",
         "It would use an account at another provider",
     ),
     "issued_jwt api_key": (

@@ -8,7 +8,7 @@ import unicodedata
 from pathlib import Path
 
 from agent.errors.error_table import ERROR_TABLE
-from identity.credentials.rights import rights_of
+from identity.credentials.rights import LABELS, rights_of
 from identity.printable import printable
 
 FRONTEND = Path(__file__).resolve().parents[2] / "frontend"
@@ -69,6 +69,11 @@ def test_the_page_and_the_agent_show_the_same_text_for_an_error():
         assert shown == row.person, (
             f"frontend/language/en-errors.js and zh-errors.js need 'error.{code}.symptom' and '….remedy'"
         )
+
+
+def test_the_page_and_the_terminal_name_the_rights_of_a_call_in_the_same_words():
+    english = messages()["en"]
+    assert {rights: english[f"identity.{rights}"] for rights in LABELS} == LABELS
 
 
 def test_only_the_pages_configuration_faults_have_texts_for_operators():
