@@ -354,7 +354,7 @@ def can(
 
 async def _rights(settings: "Settings", user: "User") -> "UserRights":
     from agent.commands.grants import stored_grants
-    from agent.composition.call_policy import call_policy
+    from agent.composition.installed_policies import in_force, installed_policies
     from agent.composition.service_parts import ServiceParts
     from agent.conversations.storage import ConversationStorage
     from graph.approvals.gate import ApprovalGate
@@ -372,9 +372,9 @@ async def _rights(settings: "Settings", user: "User") -> "UserRights":
         if storage is not None:
             await stack.enter_async_context(aclosing(storage))
         calls = await stack.enter_async_context(aclosing(ServiceParts(settings, tls)))
-        policy = call_policy(calls, storage)
+        installed = installed_policies(calls, storage)
         by_name = {service.name: service for service in calls.services}
-        policies = policies_of(by_name, calls.requirements, [] if policy is None else [policy])
+        policies = policies_of(by_name, calls.requirements, installed)
         approvals = storage.approvals if storage else None
         gate = ApprovalGate(
             calls.services, calls.requirements, approvals, settings.approval_seconds, time.time, policies
@@ -383,5 +383,4 @@ async def _rights(settings: "Settings", user: "User") -> "UserRights":
         if storage is not None:
             grants = await stored_grants(settings, storage, calls.services, calls.audit)
             given = await grants.of(user.principal)
-        in_force = await policy.in_force() if policy else None
-        return await rights_of(user, gate, tools, policy=in_force, grants=given)
+        return await rights_of(user, gate, tools, policy=await in_force(installed), grants=given)

@@ -10,8 +10,8 @@ from types import TracebackType
 from typing import Any, Final, Self
 
 from agent.background import end_tasks
-from agent.composition.call_policy import call_policy
 from agent.composition.extensions import agent_graph, load_both, model_provider
+from agent.composition.installed_policies import check_policies, in_force, installed_policies
 from agent.composition.service_parts import ServiceParts
 from agent.composition.verifier import access_token_verifier
 from agent.conversations.storage import ConversationStorage
@@ -149,8 +149,8 @@ class Agent:
         self.redis: Final = shared_redis(settings)
         """`None`: each process works for itself."""
 
-        self.policy: Final = call_policy(calls, storage)
-        """That of POLICY_FILE or POLICY_URL; `None`: the services declare which calls ask."""
+        self.policies: Final = installed_policies(calls, storage)
+        """Those that decide after what the services declare."""
 
         # Runs
         self.consent_urls: Final = ConsentUrls(self.access, clock, self.approvals)
@@ -248,7 +248,7 @@ class Agent:
                 consent_urls=self.consent_urls,
                 begun_calls=begun_calls,
                 fence=self.conversation_storage.fence if self.conversation_storage else None,
-                policies=[] if self.policy is None else [self.policy],
+                policies=self.policies,
             ),
             audit=audit,
             calls=self.measures.calls,
@@ -316,8 +316,8 @@ class Agent:
         by what this process knows and counts.
         """
         checks: dict[str, Check] = {}
-        if self.policy is not None:
-            checks["policy"] = self.policy.check
+        if self.policies:
+            checks["policy"] = partial(check_policies, self.policies)
         if (storage := self.conversation_storage) is not None:
             checks["conversations"] = partial(_in_time, storage.check, AgentCode.CONVERSATIONS_UNAVAILABLE)
         if self.redis is not None:
@@ -372,7 +372,7 @@ class Agent:
             user,
             self.gate,
             tools or (lambda each: self.listed_tools(each, caller)),
-            policy=await self.policy.in_force() if self.policy else None,
+            policy=await in_force(self.policies),
             grants=await self.grants.of(user.principal) if self.grants else (),
         )
 

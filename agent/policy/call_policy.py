@@ -141,9 +141,10 @@ class CedarPolicy:
         return {"digest": (await self.file.current()).digest, "mode": mode}
 
     @property
-    def sign_in_lines(self) -> list[int]:
-        """The lines of the rules that require a recent sign-in."""
-        return [each.line for each in self.file.rules.statements if "authAge" in each.members]
+    def sign_in_rules(self) -> list[str]:
+        """The rules that require a recent sign-in, by their lines."""
+        rules = (rule for rule in self.file.rules.statements if "authAge" in rule.members)
+        return [f"line {rule.line} of POLICY_FILE" for rule in rules]
 
     def decides(self, call: ToolCall, service: str, read: DataLabels) -> bool:  # noqa: ARG002 - the seam's
         """A file may deny any call."""

@@ -69,7 +69,7 @@ class DecisionPointPolicy:
     """`None`: calls are not counted, and `today` is not sent."""
     retries: RetryPolicy = _RETRIES
     requests: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(64))
-    sign_in_lines: ClassVar[Sequence[int]] = ()
+    sign_in_rules: ClassVar[Sequence[str]] = ()
     """Its rules are not known."""
 
     async def check(self) -> None:

@@ -22,6 +22,7 @@ from langchain_core.messages import HumanMessage
 from agent.commands.doctor.causes import instance_difference, obstacle, origin_of
 from agent.commands.doctor.finding import Explanation, Finding, failed, skipped
 from agent.composition.agent import Agent
+from agent.composition.installed_policies import check_policies
 from agent.errors.error_codes import AgentCode
 from agent.settings.settings import TOKEN_VARIABLE, Settings, read_settings
 from agent.settings.variables.observation import STANDARD_OUTPUT
@@ -282,11 +283,12 @@ class Examination:
             verified = "its signature, issuer, audience, lifetime and scope are right"
             missing = {_KEYS: "it cannot be verified without the signing keys"}
             yield Step(USERS_TOKEN, partial(self._verify, self._user_token), verified, missing)
-        if agent.policy:
-            yield Step("policy", agent.policy.check, "it decides", late=AgentCode.POLICY_UNAVAILABLE)
-        if agent.policy and self.caller and self.caller.signed_in_at is None:
-            for line in agent.policy.sign_in_lines:
-                denies = f'the token has no "auth_time": line {line} of POLICY_FILE denies the calls it names'
+        if agent.policies:
+            decides = partial(check_policies, agent.policies)
+            yield Step("policy", decides, "it decides", late=AgentCode.POLICY_UNAVAILABLE)
+        if self.caller and self.caller.signed_in_at is None:
+            for rule in (rule for policy in agent.policies for rule in policy.sign_in_rules):
+                denies = f'the token has no "auth_time": {rule} denies the calls it names'
                 yield skipped("recent sign-in", denies, "let IDaaS put auth_time into access tokens")
         for name in missing_approver_claims(agent.settings):
             lacks = f'no one can approve, because the claim "{name}" is not read'

@@ -41,8 +41,9 @@ def publish(file: Path, text: str) -> Path:
 
 def look_again(agent: Agent) -> None:
     """As if a second had passed."""
-    assert isinstance(agent.policy, CedarPolicy)
-    agent.policy.file._looked = float("-inf")
+    [policy] = agent.policies
+    assert isinstance(policy, CedarPolicy)
+    policy.file._looked = float("-inf")
     agent.readiness.remembered_seconds = 0
 
 

@@ -1,0 +1,89 @@
+"""The policies of calls that installed packages add to what the services declare, found by entry points."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from importlib.metadata import entry_points
+from typing import Final, Protocol, TypeAlias
+
+from langchain_core.messages import ToolCall
+
+from agent.composition.service_parts import ServiceParts
+from agent.conversations.storage import ConversationStorage
+from graph.approvals.pending_call import PendingCall
+from graph.approvals.policy import Allow, AnyUser, Ask, CallPolicy, Decision, Depends, Facts, Outlook
+from graph.labels.data_labels import DataLabels
+from identity.access_token.verified_access_token import VerifiedAccessToken
+from tools.service import ToolSchema
+
+ENTRY_POINTS: Final = "idaas_agent.policies"
+"""The group of entry points by which installed packages add policies. An entry is a `MakePolicy`."""
+
+
+class InstalledPolicy(CallPolicy, Protocol):
+    """A `CallPolicy` that operators can watch."""
+
+    async def check(self) -> None:
+        """Raises `AgentError` while it cannot decide: `/ready` and `doctor` say so."""
+
+    async def in_force(self) -> dict[str, str] | None:
+        """What people see of it with their rights, such as its digest and mode; `None`: nothing."""
+
+    @property
+    def sign_in_rules(self) -> Sequence[str]:
+        """Names of rules that require a recent sign-in, as far as they are known."""
+
+
+class Policy(ABC):
+    """An `InstalledPolicy` that has nothing but its decisions: `return so_far` has no opinion."""
+
+    sign_in_rules: Sequence[str] = ()
+
+    @abstractmethod
+    async def decide(
+        self, pending: PendingCall, caller: VerifiedAccessToken, facts: Facts, so_far: Allow | Ask
+    ) -> Decision:
+        """See `CallPolicy`."""
+
+    def decides(self, call: ToolCall, service: str, read: DataLabels) -> bool:  # noqa: ARG002 - the seam's
+        """It may answer anything about any call."""
+        return True
+
+    async def outlook(self, service: str, tool: ToolSchema, user: AnyUser, so_far: Outlook) -> Outlook:  # noqa: ARG002 - the seam's
+        """The call decides, of which nothing is known yet."""
+        return Depends(rules=so_far.rules, policy=so_far.policy)
+
+    async def check(self) -> None:  # noqa: B027 - it can always decide, unless it says otherwise
+        """Raises `AgentError` while it cannot decide."""
+
+    async def in_force(self) -> dict[str, str] | None:
+        """What people see of it."""
+        return None
+
+
+MakePolicy: TypeAlias = Callable[[ServiceParts, ConversationStorage | None], InstalledPolicy | None]
+"""Makes the policy of an agent by its services, settings and storage; `None` if its settings want none.
+
+Raises `ConfigurationError` for faults of its settings.
+"""
+
+
+def installed_policies(parts: ServiceParts, storage: ConversationStorage | None) -> list[InstalledPolicy]:
+    """The policies that the settings want, in the order in which they decide: that of their entry points."""
+    entries = sorted(entry_points(group=ENTRY_POINTS), key=lambda entry: entry.name)
+    policies = [entry.load()(parts, storage) for entry in entries]
+    return [policy for policy in policies if policy is not None]
+
+
+async def check_policies(policies: Sequence[InstalledPolicy]) -> None:
+    """Raises `AgentError` while one of them cannot decide."""
+    for policy in policies:
+        await policy.check()
+
+
+async def in_force(policies: Sequence[InstalledPolicy]) -> dict[str, str] | None:
+    """What people see of the first policy that they see anything of."""
+    for policy in policies:
+        described = await policy.in_force()
+        if described is not None:
+            return described
+    return None

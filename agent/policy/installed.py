@@ -1,0 +1,62 @@
+"""The two policies, as entry points: each is imported whole only if the settings want it."""
+
+from importlib.util import find_spec
+from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
+
+from agent.composition.service_parts import ServiceParts
+from agent.conversations.storage import ConversationStorage
+from agent.errors.error_codes import AgentCode
+from identity.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from agent.policy.call_policy import CedarPolicy
+    from agent.policy.counters import CallCounters
+    from agent.policy.decision_point import DecisionPointPolicy
+
+
+def decision_point(parts: ServiceParts, storage: ConversationStorage | None) -> "DecisionPointPolicy | None":
+    """That of POLICY_URL, which counts calls in `storage`."""
+    if parts.settings.policy_url is None:
+        return None
+    from agent.policy.decision_point import DecisionPointPolicy
+
+    return DecisionPointPolicy(
+        {service.name: service for service in parts.services},
+        parts.requirements,
+        parts.settings,
+        parts.http,
+        parts.broker,
+        parts.clock,
+        _counters(storage),
+    )
+
+
+def cedar(parts: ServiceParts, storage: ConversationStorage | None) -> "CedarPolicy | None":
+    """That of POLICY_FILE, which counts calls in `storage`. Raises `ConfigurationError` if it is refused."""
+    settings = parts.settings
+    if settings.policy_file is None or settings.policy_url is not None:
+        return None
+    if find_spec("cedarpy") is None:
+        raise ConfigurationError(AgentCode.SETTINGS_INVALID, ["POLICY_FILE needs the extra policy"])
+    from agent.policy.call_policy import CedarPolicy, PolicyFile
+    from agent.policy.schema import vocabulary_of
+
+    vocabulary = vocabulary_of(settings, parts.services, parts.listed_tools, counts=storage is not None)
+    return CedarPolicy(
+        {service.name: service for service in parts.services},
+        parts.requirements,
+        PolicyFile(settings.policy_file, vocabulary),
+        parts.access,
+        counters=_counters(storage),
+        group_claim=settings.policy_groups_claim,
+        zone=ZoneInfo(settings.policy_time_zone),
+        observes=settings.policy_mode == "observe",
+        clock=parts.clock,
+    )
+
+
+def _counters(storage: ConversationStorage | None) -> "CallCounters | None":
+    from agent.policy.counters import CallCounters
+
+    return CallCounters(storage.database, storage.encryption) if storage else None
