@@ -1,5 +1,6 @@
 """The card offers to approve more than one call, where the policy does."""
 
+import pytest
 from playwright.async_api import Page, expect
 
 from tests.frontend import reports
@@ -43,6 +44,7 @@ async def test_card_shows_what_the_conversation_has_read_that_the_call_could_car
     await expect(card(page)).to_contain_text("amap.maps_distance: confidential, untrusted")
 
 
+@pytest.mark.promise("seen-before-yes")  # an argument has its own name, and its title beside it
 async def test_bounds_are_narrowed_before_more_is_approved_and_a_grant_is_withdrawn(
     page: Page, lasting_agent: LastingAgent
 ) -> None:
