@@ -183,7 +183,10 @@ class CallCounters:
         )
         if added:
             return True
-        [(body,)] = yield from query("SELECT body FROM counted_calls WHERE id = ?", entry.id)
+        rows = yield from query("SELECT body FROM counted_calls WHERE id = ?", entry.id)
+        if not rows:  # taken out meanwhile, by what had entered it
+            return (yield from self._added(entry))
+        [(body,)] = rows
         if body is None:
             yield from query("UPDATE counted_calls SET body = ? WHERE id = ?", sealed, entry.id)
             return True

@@ -2,13 +2,15 @@
 
 import asyncio
 import base64
-from dataclasses import replace
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from datetime import date
+from functools import partial
 from typing import Any
 
 import pytest
 
-from agent.conversations.database.database import Database, query
+from agent.conversations.database.database import Database, Transaction, query
 from agent.conversations.encryption.encryption import Encryption
 from agent.conversations.encryption.reencryption import Reencryption
 from agent.conversations.storage import ConversationStorage
@@ -84,6 +86,37 @@ async def test_counts_of_earlier_days_are_forgotten(database: Database) -> None:
     assert (later.added, later.calls, later.total) == (True, 1, 1)
 
 
+@dataclass
+class TakenOutMeanwhile:
+    """A database of which another process takes the entered calls out before they are read."""
+
+    database: Database
+    is_done: bool = False
+
+    async def write(self, work: Callable[[], Transaction[Any]], *, durable: bool = False) -> Any:
+        return await self.database.write(partial(self._interrupted, work), durable=durable)
+
+    def _interrupted(self, work: Callable[[], Transaction[Any]]) -> Transaction[Any]:
+        transaction = work()
+        statements = next(transaction)
+        while True:
+            if not self.is_done and statements[0].sql.startswith("SELECT body FROM counted_calls"):
+                self.is_done = True
+                yield from query("DELETE FROM counted_calls")
+            rows = yield statements
+            try:
+                statements = transaction.send(rows)
+            except StopIteration as ended:
+                return ended.value
+
+
+async def test_call_that_is_taken_out_while_it_is_entered_again_is_counted(database: Database) -> None:
+    await CallCounters(database).enter(ENTRY)
+    interrupted: Any = TakenOutMeanwhile(database)
+    again = await CallCounters(interrupted).enter(ENTRY)
+    assert (again.added, interrupted.is_done) == (True, True)
+
+
 KEYS = SealingKeys.of("A" * 43)
 PRESENT = base64.urlsafe_b64encode(bytes(range(32))).decode()
 FORGERIES = {
@@ -109,34 +142,28 @@ async def test_writer_of_the_clear_columns_lifts_no_limit(new_database: NewDatab
 
 
 FORGED = {
-    "a changed total": "UPDATE day_counts SET body = ?",
-    "a total of another tool": "UPDATE day_counts SET body = (SELECT body FROM day_counts WHERE id <> ?)",
-    "a call that was entered before": "UPDATE counted_calls SET id = '3', body = ? WHERE id = '1'",
+    "a changed total": ("UPDATE day_counts SET body = ?", b'\0{"calls": 0, "amount": 0, "change": 99}'),
+    "a total of another tool": (
+        "UPDATE day_counts SET body = (SELECT body FROM day_counts WHERE id = ?)",
+        replace(ENTRY, tool="expenses.pay_out").count_id,
+    ),
+    "a call that was entered before": (
+        "UPDATE counted_calls SET id = '3', body = ? WHERE id = '1'",
+        b"\x00100",
+    ),
 }
 
 
-@pytest.mark.parametrize("forged", FORGED)
-async def test_forged_count_is_refused(new_database: NewDatabase, forged: str) -> None:
+@pytest.mark.parametrize(("sql", "value"), FORGED.values(), ids=FORGED)
+async def test_forged_count_is_refused(new_database: NewDatabase, sql: str, value: str | bytes) -> None:
     encryption = Encryption(KEYS)
     counters = CallCounters(new_database(encryption), encryption)
     await counters.enter(ENTRY)
-    value: Any = b'\0{"calls": 0, "amount": 0, "change": 99}'
-    if "another" in forged:
-        await counters.enter(replace(ENTRY, id="2", tool="expenses.pay_out"))
-        rows = await counters.database.read(lambda: query("SELECT id FROM day_counts ORDER BY id"))
-        [value] = rows[0]
-        other = "UPDATE day_counts SET body = (SELECT body FROM day_counts WHERE id = ?) WHERE id <> ?"
-        await counters.database.write(lambda: query(other, value, value))
-    else:
-        await counters.database.write(lambda: query(FORGED[forged], value))
-    refused = 0
-    for tool in ("expenses.submit_expense", "expenses.pay_out"):
-        try:
-            await counters.enter(replace(ENTRY, id="3", tool=tool))
-        except UnavailableError as error:
-            assert error.code is AgentCode.CONVERSATION_UNREADABLE  # noqa: PT017
-            refused += 1
-    assert refused >= 1
+    await counters.enter(replace(ENTRY, id="2", tool="expenses.pay_out"))
+    await counters.database.write(lambda: query(sql, value))
+    with pytest.raises(UnavailableError) as caught:
+        await counters.enter(replace(ENTRY, id="3"))
+    assert caught.value.code is AgentCode.CONVERSATION_UNREADABLE
 
 
 @pytest.mark.parametrize("older", [True, False], ids=["older", "deleted"])
