@@ -39,6 +39,8 @@ _SANDBOX_FILE: Final = Path(".sandbox/agent.env")
 _AGO: Final = re.compile(r"([0-9]{1,6})([smhd])")
 _GOES_ON: Final = "  │ "
 """Begins what does not fit on the row of its line."""
+_LEAST_WIDTH: Final = 8
+"""Of a row: in a narrower terminal all is shown, and its own wraps are not marked."""
 _UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 
 
@@ -58,9 +60,10 @@ class Terminal(Console):
 
     def print_lines(self, lines: Iterable[str]) -> None:
         """Prints each of `lines`. What a terminal would wrap is marked, so that it is no line of its own."""
+        width = max(_LEAST_WIDTH, self.width - len(_GOES_ON))
         for line in lines:
             text = printable(line).replace("\n", " ")
-            rows = chop_cells(text, self.width - len(_GOES_ON)) if self.is_terminal else [text]
+            rows = chop_cells(text, width) if self.is_terminal else [text]
             for number, row in enumerate(rows or [""]):
                 self.print(row if number == 0 else f"{_GOES_ON}{row}")
 

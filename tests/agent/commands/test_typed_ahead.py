@@ -111,6 +111,15 @@ def test_row_that_a_terminal_would_wrap_is_marked() -> None:
     assert "".join(row.removeprefix("  │ ") for row in rows[:-1]) == "· note: " + "-" * 12 + "· amount: 1"
 
 
+@pytest.mark.parametrize("width", [1, 4, 5])
+def test_terminal_of_any_width_shows_the_whole_line(width: int) -> None:
+    terminal = Terminal()
+    terminal.file = io.StringIO()
+    terminal._force_terminal, terminal.width = True, width
+    terminal.print_lines(["amount: 5000", "大"])
+    assert "0" in terminal.file.getvalue()
+
+
 async def test_arguments_that_imitate_a_card_are_shown_above_what_counts(
     threads: ThreadsOf, tmp_path: Path
 ) -> None:
