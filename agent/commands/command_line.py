@@ -28,6 +28,27 @@ def _is_own(entry: EntryPoint) -> bool:
     return entry.dist is not None and entry.dist.name == "idaas-agent"
 
 
+def _unusable(entry: EntryPoint, error: Exception) -> Any:  # noqa: ANN401 - what Typer takes
+    """In place of a command of another package that cannot be imported: it says so when it is typed."""
+    package = entry.module if entry.dist is None else entry.dist.name
+    kind = type(error).__name__
+
+    def unusable(_words: Annotated[list[str] | None, typer.Argument(hidden=True)] = None) -> None:
+        from agent.commands.terminal import stop
+
+        stop(f'the command "{entry.name}" of the package {package} cannot be imported: {kind}')
+
+    unusable.__doc__ = f"Cannot be imported: {kind}."
+    return unusable
+
+
+def _add(parent: typer.Typer, name: str, command: Any) -> None:  # noqa: ANN401 - what Typer takes
+    if isinstance(command, typer.Typer):
+        parent.add_typer(command, name=name)
+    else:
+        parent.command(name)(command)
+
+
 class Commands(TyperGroup):
     """The installed commands, by their names."""
 
@@ -42,11 +63,15 @@ class Commands(TyperGroup):
             return None
         parent = typer.Typer(add_completion=False)
         parent.callback()(common)  # without it Typer takes an only command for the group itself
-        command = entry.load()
-        if isinstance(command, typer.Typer):
-            parent.add_typer(command, name=cmd_name)
+        try:
+            command = entry.load()
+        except Exception as error:
+            if _is_own(entry):
+                raise
+            any_words = {"ignore_unknown_options": True}
+            parent.command(cmd_name, context_settings=any_words)(_unusable(entry, error))
         else:
-            parent.command(cmd_name)(command)
+            _add(parent, cmd_name, command)
         return typer.main.get_group(parent).commands[cmd_name]
 
     def invoke(self, ctx: Any) -> Any:  # noqa: ANN401 - Typer's signature

@@ -46,6 +46,17 @@ def test_command_of_another_package_replaces_none_of_the_agents(tmp_path: Path) 
     assert "The audit log" in typed("audit", "--help", folder=tmp_path).stdout
 
 
+def test_command_of_another_package_that_cannot_be_imported_stops_no_other(tmp_path: Path) -> None:
+    install(tmp_path, "report = report_command:report")
+    (tmp_path / "report_command.py").write_text('raise ValueError("sesame")')
+    listed = typed("--help", folder=tmp_path)
+    assert listed.returncode == 0
+    assert "Cannot be imported: ValueError." in listed.stdout
+    assert "accept-tools" in listed.stdout
+    named = typed("report", "Monday", "--day", "2", folder=tmp_path)
+    assert (named.returncode, "report-package" in named.stderr, "sesame" in named.stderr) == (1, True, False)
+
+
 def test_command_is_imported_when_it_is_typed(tmp_path: Path) -> None:
     install(tmp_path, "report = report_command:report")
     loaded = typed("grants", "--help", folder=tmp_path).stderr.split()
