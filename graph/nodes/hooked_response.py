@@ -103,6 +103,7 @@ class HookedResponse:
             raise self._failure or OwnGraphError("middleware must not ask again once a response is shown")
         if self._failure is not None:
             log_failure(self._failure)  # the hooks ask again
+            self._failure = None
         if request.response_format is not None:
             raise OwnGraphError("middleware must not set a response format")
         tools = self._chosen(request.tools)
@@ -135,8 +136,9 @@ class HookedResponse:
         names: set[str] = set()
         for tool in tools:
             form = tool if isinstance(tool, Mapping) else _form_of(tool)
-            name = form.get("function", {}).get("name")
-            if name not in self.offered:
+            function = form.get("function")
+            name = function.get("name") if isinstance(function, Mapping) else None
+            if not isinstance(name, str) or name not in self.offered:
                 raise OwnGraphError("middleware must not add a tool to those that are offered")
             if form != api_tool(self.offered[name]):
                 raise OwnGraphError(f'middleware must not change the tool "{name}"')

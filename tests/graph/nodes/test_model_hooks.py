@@ -32,9 +32,10 @@ from identity.access_token.verified_access_token import VerifiedAccessToken, ass
 from identity.audit.event import AuditedAction
 from identity.audit.trail import AuditTrail
 from identity.errors import AuditError, InternalError, ServiceError
+from identity.principal import AccessIdentity
 from identity.secrets.secret import Secret
 from tests.audit_records import AuditRecords
-from tests.graph.bench import bench
+from tests.graph.bench import AMAP_KEY, bench
 from tests.graph.conftest import Serve
 from tests.graph.echo_service import EchoService
 from tests.graph.memory_seams import Tokens
@@ -207,6 +208,10 @@ def adds_a_tool_of_the_provider(tools: list[Any]) -> list[Any]:
     return [*tools, {"type": "web_search"}]
 
 
+def adds_what_is_no_tool(tools: list[Any]) -> list[Any]:
+    return [*tools, {"function": "pay_out"}]
+
+
 def describes(tools: list[Any]) -> list[Any]:
     return [tools[0].model_copy(update={"description": "Pays."})]
 
@@ -226,6 +231,7 @@ def replaces(tools: list[Any]) -> list[Any]:
     [
         (adds, "must not add a tool"),
         (adds_a_tool_of_the_provider, "must not add a tool"),
+        (adds_what_is_no_tool, "must not add a tool"),
         (describes, 'must not change the tool "weather"'),
         (changes_in_place, 'must not change the tool "weather"'),
         (replaces, 'must not change the tool "weather"'),
@@ -328,6 +334,26 @@ async def test_model_of_a_hooks_own_gets_no_credential_of_the_run(services: Any)
     assert "hello" in texts
     assert [text for text in texts if "alice-at" in text or "-of-machine" in text] == []
     assert b.model.asked == []
+
+
+@pytest.mark.promise("no-secret-leaves")
+async def test_request_that_hooks_get_leads_to_no_secret_of_the_run() -> None:
+    seen: list[Any] = []
+
+    @wrap_model_call
+    async def seeing(request: Any, handler: Any) -> Any:
+        seen.extend([request, request.model, request.tools])
+        response = await handler(request)
+        seen.append(response)
+        return response
+
+    service = EchoService("amap", AMAP_KEY, weather="sunny")
+    turns = [calls(("weather", {})), DONE]
+    b = bench(turns, service, build=using(seeing), access_identity=AccessIdentity.HUMAN)
+    await b.ask()
+    texts = reachable(seen)
+    assert {"weather", "hello"} <= set(texts)
+    assert [text for text in texts if "alice-at" in text or "-of-alice" in text] == []
 
 
 async def test_group_has_another_model_of_the_provider_by_the_same_key(records: AuditRecords) -> None:
@@ -569,6 +595,21 @@ async def test_no_other_model_responds_once_a_piece_was_shown() -> None:
     with pytest.raises(ServiceError, match="model_call_failed"):
         await b.graph.ainvoke({"messages": [("user", "hello")]}, context=context)
     assert (texts(shown), other.asked) == (["done "], [])
+
+
+async def test_hook_that_asks_again_after_a_response_was_shown_ends_the_run() -> None:
+    @wrap_model_call
+    async def insists(request: Any, handler: Any) -> Any:
+        try:
+            await handler(request)
+        except ServiceError:
+            await handler(request)
+        return await handler(request)
+
+    b = bench([FAILED, AIMessage("It is sunny")], build=using(insists, streams=True))
+    with pytest.raises(InternalError) as caught:
+        await b.events()
+    assert "must not ask again once a response is shown" in caught.value.detail
 
 
 async def test_hook_that_changes_a_response_which_was_shown_ends_the_run() -> None:
