@@ -4,10 +4,8 @@ Authentication, the limits and CORS ask the declarations. So a surface is a file
 Surfaces of any installed package are found by their entry points.
 """
 
-from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from importlib.metadata import EntryPoint, entry_points
 from typing import Any, Final
 
 from fastapi import APIRouter
@@ -15,7 +13,7 @@ from starlette.routing import Route
 from starlette.types import Scope
 
 from agent.composition.agent import Agent
-from agent.composition.extensions import failure_of
+from agent.entry_points import installed, installed_entries
 from agent.errors.error_codes import AgentCode
 from agent.http.authentication import OpenPaths, metadata_path
 from identity.errors import ConfigurationError
@@ -120,37 +118,23 @@ def installed_surfaces(names: Sequence[str] | None) -> list[Surface]:
     Raises `ConfigurationError` for a name that none has or several have, and for every entry that cannot be
     imported or is no surface.
     """
-    entries = sorted(entry_points(group=ENTRY_POINTS), key=lambda entry: entry.name)
-    if faults := _name_faults(entries, names):
+    known = [entry.name for entry in installed_entries(ENTRY_POINTS)]
+    if not known:
+        faults = ["no surface is installed: install the agent's package again"]
         raise ConfigurationError(AgentCode.SETTINGS_INVALID, faults)
-    surfaces: list[Surface] = []
-    for entry in entries:
-        if names is not None and entry.name not in names:
-            continue
-        try:
-            surface = entry.load()
-        except Exception as error:  # noqa: BLE001 - third-party code may raise anything
-            faults.append(f'entry point "{entry.name}" cannot be used: {failure_of(error)}')
-            continue
-        if isinstance(surface, Surface):
-            surfaces.append(surface)
-        else:
-            faults.append(f'entry point "{entry.name}" must be a Surface, found {entry.value}')
+    faults = [
+        f'SURFACES must list some of {", ".join(known)}, found "{name}"'
+        for name in names or ()
+        if name not in known
+    ]
     if faults:
         raise ConfigurationError(AgentCode.SETTINGS_INVALID, faults)
-    return surfaces
-
-
-def _name_faults(entries: Iterable[EntryPoint], names: Sequence[str] | None) -> list[str]:
-    counts = Counter(entry.name for entry in entries)
-    if not counts:
-        return ["no surface is installed: install the agent's package again"]
+    surfaces = installed(ENTRY_POINTS, names)
     faults = [
-        f'two installed packages have a surface "{name}"' for name, count in counts.items() if count > 1
+        f'entry point "{name}" must be a Surface, found {type(surface).__name__}'
+        for name, surface in surfaces.items()
+        if not isinstance(surface, Surface)
     ]
-    faults += [
-        f'SURFACES must list some of {", ".join(counts)}, found "{name}"'
-        for name in names or ()
-        if name not in counts
-    ]
-    return faults
+    if faults:
+        raise ConfigurationError(AgentCode.SETTINGS_INVALID, faults)
+    return list(surfaces.values())

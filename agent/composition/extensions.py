@@ -11,6 +11,7 @@ from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Any, TypeVar
 
+from agent.entry_points import failure_of
 from agent.errors.error_codes import AgentCode
 from agent.settings.declared_services import ENTRY_POINTS, DeclaredService, declared_services
 from agent.settings.service_declarations import HTTPDeclaration
@@ -22,7 +23,6 @@ from graph.models.provider import ModelProvider
 from graph.nodes.own import OwnGraphError
 from graph.parts import GraphParts
 from identity.errors import ConfigurationError
-from identity.observation.failure import place_of
 from tools.http_service.service import HTTPService
 from tools.mcp_service.accepted_tools import AcceptedTools
 from tools.mcp_service.service import MCPService
@@ -46,11 +46,6 @@ def load_function(reference: str, folder: Path | None = None) -> Callable[..., A
         spec.loader.exec_module(module)
     function: Callable[..., Any] = getattr(module, name)
     return function
-
-
-def failure_of(error: Exception) -> str:
-    """The type of `error` and where it was raised. Its text is left out: it may contain anything."""
-    return f"it raised {type(error).__name__} at {Path(place_of(error)).name}"
 
 
 def load_both(first: Callable[[], A], second: Callable[[], B]) -> tuple[A, B]:

@@ -2,13 +2,13 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from importlib.metadata import entry_points
 from typing import Final, Protocol, TypeAlias
 
 from langchain_core.messages import ToolCall
 
 from agent.composition.service_parts import ServiceParts
 from agent.conversations.storage import ConversationStorage
+from agent.entry_points import installed
 from graph.approvals.pending_call import PendingCall
 from graph.approvals.policy import Allow, AnyUser, Ask, CallPolicy, Decision, Depends, Facts, Outlook
 from graph.labels.data_labels import DataLabels
@@ -68,9 +68,11 @@ Raises `ConfigurationError` for faults of its settings.
 
 
 def installed_policies(parts: ServiceParts, storage: ConversationStorage | None) -> list[InstalledPolicy]:
-    """The policies that the settings want, in the order in which they decide: that of their entry points."""
-    entries = sorted(entry_points(group=ENTRY_POINTS), key=lambda entry: entry.name)
-    policies = [entry.load()(parts, storage) for entry in entries]
+    """The policies that the settings want, in the order in which they decide: that of their entry points.
+
+    Raises `ConfigurationError` for each that cannot be imported, and what their functions raise.
+    """
+    policies = [make(parts, storage) for make in installed(ENTRY_POINTS).values()]
     return [policy for policy in policies if policy is not None]
 
 

@@ -100,7 +100,7 @@ def test_unknown_surface_is_a_fault_that_lists_the_installed_ones(sandbox: Sandb
 @pytest.mark.parametrize(
     ("entry", "fault"),
     [
-        ("openai = greeting_surface:GREETING", 'two installed packages have a surface "openai"'),
+        ("openai = greeting_surface:GREETING", 'two installed packages have an entry point "openai"'),
         ("other = greeting_surface:routes", 'entry point "other" must be a Surface'),
         ("other = not_installed:OTHER", 'entry point "other" cannot be used: it raised ModuleNotFoundError'),
     ],

@@ -13,6 +13,7 @@ from agent.composition.agent import Agent
 from agent.settings.settings import read_settings
 from graph.approvals.pending_call import PendingCall
 from graph.approvals.policy import Allow, Deny
+from identity.errors import ConfigurationError
 from identity.secrets.secret import Secret
 from tests.graph.approvals.conftest import ALICE
 from tests.graph.memory_seams import Tokens
@@ -44,6 +45,17 @@ def frozen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 def call(tool: str, service: str) -> PendingCall:
     requested = ToolCall(name=tool, args={}, id="call_1", type="tool_call")
     return PendingCall(requested, service, AIMessage("", id="r1"), ALICE, None)
+
+
+def test_policy_that_cannot_be_imported_stops_the_start(frozen: Path, sandbox: Sandbox) -> None:
+    metadata = frozen.parent / "lost_package-1.0.dist-info"
+    metadata.mkdir()
+    (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: lost-package\nVersion: 1.0\n")
+    (metadata / "entry_points.txt").write_text("[idaas_agent.policies]\nlost = not_installed:policy\n")
+    with pytest.raises(ConfigurationError) as refused:
+        Agent(read_settings(sandbox.environment))
+    [fault] = refused.value.faults
+    assert fault.startswith('entry point "lost" cannot be used: it raised ModuleNotFoundError')
 
 
 async def test_policy_of_another_package_denies_what_it_says_and_nothing_else(

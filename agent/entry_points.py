@@ -1,0 +1,47 @@
+"""What installed packages add to the agent: objects by the names of entry points, of any group."""
+
+from collections import Counter
+from collections.abc import Collection
+from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
+from typing import Any
+
+from agent.errors.error_codes import AgentCode
+from identity.errors import ConfigurationError
+from identity.observation.failure import place_of
+
+
+def installed(group: str, wanted: Collection[str] | None = None) -> dict[str, Any]:
+    """The objects of a group by their names, in alphabetical order; with `wanted`, of these names alone: no
+    other one is imported.
+
+    Raises `ConfigurationError` for each name that two packages use, and each entry that cannot be imported.
+    """
+    entries = installed_entries(group)
+    counts = Counter(entry.name for entry in entries)
+    faults = [
+        f'two installed packages have an entry point "{name}" of {group}'
+        for name, count in counts.items()
+        if count > 1
+    ]
+    objects: dict[str, Any] = {}
+    for entry in entries:
+        if wanted is not None and entry.name not in wanted:
+            continue
+        try:
+            objects[entry.name] = entry.load()
+        except Exception as error:  # noqa: BLE001 - third-party code may raise anything
+            faults.append(f'entry point "{entry.name}" cannot be used: {failure_of(error)}')
+    if faults:
+        raise ConfigurationError(AgentCode.SETTINGS_INVALID, faults)
+    return objects
+
+
+def installed_entries(group: str) -> list[EntryPoint]:
+    """The entry points of a group, in alphabetical order, none of which is imported."""
+    return sorted(entry_points(group=group), key=lambda entry: entry.name)
+
+
+def failure_of(error: Exception) -> str:
+    """The type of `error` and where it was raised. Its text is left out: it may contain anything."""
+    return f"it raised {type(error).__name__} at {Path(place_of(error)).name}"
