@@ -1,0 +1,104 @@
+"""The core knows no plug-in: without the folder of one, and its lines in pyproject.toml, its tests pass."""
+
+import ast
+import re
+import runpy
+import shutil
+import tomllib
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tools import VERSION
+
+ROOT = Path(__file__).parent.parent
+PLUGINS = sorted(file.parent.name for file in ROOT.glob("plugins/*/__init__.py"))
+CORE = ("agent", "graph", "http1", "idaas_agent", "identity", "sandbox", "tests", "tools")
+START = [
+    "tests/agent/api/test_surfaces.py",
+    "tests/agent/commands/test_installed_commands.py",
+    "tests/security/test_routes.py::test_every_route_of_the_agent_is_registered",
+    "tests/security/test_routes.py::test_public_routes_of_the_agent_need_no_token_and_contain_no_secret",
+]
+"""The core's tests of what it finds by entry points: served agents, and their commands."""
+Copy = runpy.run_path(str(ROOT / "scripts" / "mutants.py"))["Copy"]
+
+
+def sources(*folders: Path) -> Iterator[Path]:
+    for folder in folders:
+        for file in sorted(folder.rglob("*.py")):
+            if "node_modules" not in file.parts:
+                yield file
+
+
+def plugins_imported(file: Path) -> set[str]:
+    """The plug-ins of which `file` imports something, also within functions."""
+    text = file.read_text(encoding="utf-8")
+    if "plugins" not in text:  # parsing all files takes seconds
+        return set()
+    modules: set[str] = set()
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.ImportFrom):
+            modules |= {f"{node.module}.{name.name}" for name in node.names}
+        elif isinstance(node, ast.Import):
+            modules |= {name.name for name in node.names}
+    return {module.split(".")[1] for module in modules if module.startswith("plugins.")}
+
+
+def without(text: str, plugins: Iterable[str]) -> str:
+    """pyproject.toml without the lines that name `plugins`, and without the contracts of imports that do."""
+    names = re.compile("|".join(rf'"plugins\.{plugin}\b' for plugin in plugins))
+    kept = []
+    for paragraph in text.split("\n\n"):
+        if paragraph.startswith("[[tool.importlinter.contracts]]") and names.search(paragraph):
+            continue
+        kept.append("\n".join(line for line in paragraph.split("\n") if not names.search(line)))
+    return "\n\n".join(kept)
+
+
+def copy_without(plugins: Iterable[str], folder: Path) -> Copy:
+    """A copy of the tree without `plugins`, installed as the editable installation of the copy would be."""
+    copy = Copy(ROOT, folder)
+    for plugin in plugins:
+        shutil.rmtree(folder / "plugins" / plugin)
+    project = folder / "pyproject.toml"
+    project.write_text(without(project.read_text("utf-8"), plugins), "utf-8")
+    lines = []
+    for group, entries in tomllib.loads(project.read_text("utf-8"))["project"]["entry-points"].items():
+        lines += [f"[{group}]", *(f"{name} = {reference}" for name, reference in entries.items())]
+    metadata = folder / f"idaas_agent-{VERSION}.dist-info"
+    metadata.mkdir()
+    (metadata / "METADATA").write_text(f"Metadata-Version: 2.1\nName: idaas-agent\nVersion: {VERSION}\n")
+    (metadata / "entry_points.txt").write_text("\n".join(lines))
+    return copy
+
+
+def test_core_and_its_tests_import_no_plugin() -> None:
+    files = sources(*(ROOT / folder for folder in CORE))
+    assert {str(file.relative_to(ROOT)): found for file in files if (found := plugins_imported(file))} == {}
+
+
+@pytest.mark.parametrize("plugin", PLUGINS)
+def test_plugin_and_its_tests_import_no_other_plugin(plugin: str) -> None:
+    found = set().union(*map(plugins_imported, sources(ROOT / "plugins" / plugin)))
+    assert found <= {plugin}
+
+
+@pytest.mark.parametrize("plugin", PLUGINS)
+def test_plugin_has_its_tests_and_its_page(plugin: str) -> None:
+    folder = ROOT / "plugins" / plugin
+    assert list((folder / "tests").glob("test_*.py"))
+    assert (folder / "README.md").is_file()
+
+
+@pytest.mark.parametrize("plugin", PLUGINS)
+def test_core_starts_and_its_tests_pass_without_a_plugin(plugin: str, tmp_path: Path) -> None:
+    status, output = copy_without([plugin], tmp_path / "copy").run(START, "-n", "0")
+    assert status == 0, output[-3000:]
+
+
+def test_all_tests_of_the_core_are_collected_without_any_plugin(tmp_path: Path) -> None:
+    copy = tmp_path / "copy"
+    status, output = copy_without(PLUGINS, copy).run(["tests"], "-n", "0", "--collect-only")
+    assert status == 0, output[-3000:]
