@@ -2,7 +2,7 @@
 
 `idaas_agent.surfaces` and `idaas_agent.testing` are public too, and nothing else of this project is. A name
 stays, with its meaning, until a version whose changelog has announced its end in the version before.
-`docs/extending.md`, `models.md`, `graphs.md` and `surfaces.md` show them in use.
+`docs/extending.md`, `models.md`, `graphs.md` and `plugins.md` show them in use.
 
 A name is loaded when it is first used: importing this package costs nothing.
 """

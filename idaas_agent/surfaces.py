@@ -1,4 +1,4 @@
-"""What a surface of your own imports: a way into the agent beside those that it has (`docs/surfaces.md`)."""
+"""What a surface of your own imports: a way into the agent beside those that it has (`docs/plugins.md`)."""
 
 from agent.api.surface import Surface as Surface
 from agent.http.authentication import caller_of as caller_of

@@ -19,7 +19,7 @@ from tests.every_surface import of_plugins
 from tests.loopback import NO_TLS
 from tests.suite import Sandbox
 
-PAGE = (Path(__file__).parents[3] / "docs" / "surfaces.md").read_text("utf-8")
+PAGE = (Path(__file__).parents[3] / "docs" / "plugins.md").read_text("utf-8")
 [GREETING] = re.findall(r"<!-- greeting_surface.py -->\n```python\n(.*?)```", PAGE, re.DOTALL)
 
 

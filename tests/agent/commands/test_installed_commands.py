@@ -1,11 +1,14 @@
 """Commands are found by entry points, those of other packages too, and imported when they are typed."""
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 ROOT = Path(__file__).parents[3]
+PAGE = (ROOT / "docs" / "plugins.md").read_text("utf-8")
+[REPORT] = re.findall(r"<!-- report_command.py -->\n```python\n(.*?)```", PAGE, re.DOTALL)
 
 
 def install(folder: Path, entry: str) -> None:
@@ -14,9 +17,7 @@ def install(folder: Path, entry: str) -> None:
     metadata.mkdir()
     (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: report-package\nVersion: 1.0\n")
     (metadata / "entry_points.txt").write_text(f"[idaas_agent.commands]\n{entry}\n")
-    (folder / "report_command.py").write_text(
-        'def report(day: str) -> None:\n    """Prints the report of a day."""\n    print("report of", day)\n'
-    )
+    (folder / "report_command.py").write_text(REPORT)
 
 
 def typed(*arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
