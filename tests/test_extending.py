@@ -41,6 +41,7 @@ from identity.secrets.secret import Secret
 from sandbox.bucket import OBJECTS
 from sandbox.server.server import SandboxOptions, start_sandbox
 from tests.forked import printed_by
+from tests.graph.models.qwen_wire import answer, chunk
 from tests.graph.models.strict_endpoint import strict
 from tests.graph.models.wire_model import WireModel
 from tests.graph.scripted_model import ScriptedModel as ScriptedChat
@@ -514,6 +515,34 @@ async def test_callers_of_a_group_get_the_model_of_the_page_at_each_question_and
                     shown.append(answer.json()["choices"][0]["message"]["content"])
     assert shown == ["qwen-max", "qwen-max", "qwen-plus", "qwen-plus"]
     assert sorted(NamedModel.closed) == ["qwen-max", "qwen-plus", "qwen-turbo"]
+
+
+async def test_fallback_of_the_page_streams_to_the_surface_with_the_key_that_idaas_issues(
+    sandbox, serve, own_code, monkeypatch
+):
+    def respond(request, _key):
+        if request["model"] == "qwen-plus":
+            return JSONResponse({"error": {"message": "overloaded", "code": "overloaded"}}, 400)
+        if not request.get("stream"):
+            return answer({"content": "I choose none"})  # of the model that selects
+        return [chunk({"content": text}) for text in ("It is ", "sunny")]
+
+    monkeypatch.chdir(own_code)
+    service = WireModel(respond)
+    given = printed_variables("models.env") | {"LLM_BASE_URL": await serve(service), "LLM_MODEL": "qwen-plus"}
+    settings = read_settings(sandbox.environment | given)
+    async with Agent(settings, clock=sandbox.clock) as agent:
+        transport = httpx.ASGITransport(create_app(settings, agent))
+        headers = {"Authorization": f"Bearer {sandbox.access_token()}"}
+        async with httpx.AsyncClient(
+            transport=transport, base_url="http://agent", headers=headers, timeout=60
+        ) as http:
+            response = await http.post("/openai/v1/chat/completions", json=asked("hi", stream=True))
+    lines = [line.removeprefix("data: ") for line in response.text.splitlines() if line.startswith("data: {")]
+    pieces = [choice["delta"].get("content") for line in lines for choice in json.loads(line)["choices"]]
+    assert [piece for piece in pieces if piece] == ["It is ", "sunny"]
+    assert {request["model"] for request in service.requests} == {"qwen-turbo", "qwen-plus", "qwen-max"}
+    assert len(set(service.keys)) == 1
 
 
 CLASSIFIER = SimpleNamespace()
