@@ -10,7 +10,7 @@ from langchain_core.messages import ToolCall
 from graph.approvals.grants import Grant, Grants
 from graph.approvals.pending_call import ApprovalRequests, PendingCall
 from graph.approvals.policies import Policies, policies_of
-from graph.approvals.policy import Allow, AnyUser, Ask, Deny, Facts, Outlook, denied
+from graph.approvals.policy import Allow, AnyUser, Ask, Decision, Deny, Facts, Outlook, denied
 from graph.approvals.record import (
     ApprovalRequest,
     ApprovalState,
@@ -92,14 +92,12 @@ class ApprovalGate:
 
     async def verdict(self, pending: PendingCall, caller: VerifiedAccessToken) -> Verdict:
         """Whether the call may be made, by what is known now. It uses no approval."""
-        decision = await self._policy.decide(pending, caller, Facts())
+        decision = await self._decision(pending, caller, Facts())
         if isinstance(decision, Allow):
             await decision.taken_back()
             return decision
         if isinstance(decision, Deny):
             return decision
-        if not self.can_ask(pending):
-            return denied(decision, _STATELESS)
         if decision.sign_in is not None:
             return await self._sign_in(pending, decision)
         allowed = Allow()
@@ -147,11 +145,9 @@ class ApprovalGate:
         A call that `goes_on`, because its user has answered its server, used what permits it when it began.
         Raises `ThreadBusyError` if the run has lost its conversation (`graph.call_steps.fence`).
         """
-        decision = await self._policy.decide(pending, caller, Facts(began=goes_on))
+        decision = await self._decision(pending, caller, Facts(began=goes_on))
         if isinstance(decision, Allow | Deny):
             return decision
-        if not self.can_ask(pending):
-            return denied(decision, _STATELESS)
         if decision.sign_in is not None:
             return denied(decision, _NOT_SIGNED_IN)
         return await self._used(pending, caller, decision, goes_on=goes_on)
@@ -238,6 +234,13 @@ class ApprovalGate:
         if self._store is not None and pending.conversation is not None:
             call_id, thread_id = pending.call["id"] or "", pending.conversation.thread_id
             await self._store.withdraw(pending.principal, thread_id, self._clock(), call_id=call_id)
+
+    async def _decision(self, pending: PendingCall, caller: VerifiedAccessToken, facts: Facts) -> Decision:
+        """The decision of the policies. A question that no person can be asked is a refusal."""
+        decision = await self._policy.decide(pending, caller, facts)
+        if isinstance(decision, Ask) and not self.can_ask(pending):
+            return denied(decision, _STATELESS)
+        return decision
 
     def _questions(self, pending: PendingCall, decision: Ask) -> "Sequence[_Question]":
         """The questions about a call of a conversation that is kept, in their order."""
