@@ -151,6 +151,9 @@ def _load(file: Path | None, env_file: Path | None) -> _Loaded:
     if (path := settings.policy_file) is None:
         stop("there is no policy file", "set POLICY_FILE, or name one with --file")
     from agent.composition.extensions import services
+    from agent.policy.installed import require_cedar
+
+    require_cedar()
     from agent.policy.rules import read_rules
     from agent.policy.schema import vocabulary_of
 
@@ -172,9 +175,9 @@ def _load(file: Path | None, env_file: Path | None) -> _Loaded:
 @app.command()
 def check(file: _File = None, env_file: ENV_FILE = None) -> None:
     """Checks the policy file against the services, and names file and line of each fault."""
-    from agent.policy.impossible import faults_of
-
     loaded = _load(file, env_file)
+    from agent.policy.impossible import faults_of  # after the check that Cedar is installed
+
     known, rules = loaded.rules.vocabulary, loaded.rules.statements
     out.print(f"{loaded.file}: {len(rules)} rules are valid, SHA-256 {loaded.rules.digest}")
     for each in rules:
@@ -231,10 +234,11 @@ def explain(
     env_file: ENV_FILE = None,
 ) -> None:
     """Says how a call would be decided, by which rules and lines, and what would change it."""
-    from agent.policy.decision import conditions
     from graph.approvals.policy import DENIED, Deny
 
     loaded = _load(file, env_file)
+    from agent.policy.decision import conditions  # after the check that Cedar is installed
+
     try:
         case = Case.model_validate(
             {

@@ -37,8 +37,7 @@ def cedar(parts: ServiceParts, storage: ConversationStorage | None) -> "CedarPol
     settings = parts.settings
     if settings.policy_file is None or settings.policy_url is not None:
         return None
-    if find_spec("cedarpy") is None:
-        raise ConfigurationError(AgentCode.SETTINGS_INVALID, ["POLICY_FILE needs the extra policy"])
+    require_cedar()
     from agent.policy.call_policy import CedarPolicy, PolicyFile
     from agent.policy.schema import vocabulary_of
 
@@ -54,6 +53,12 @@ def cedar(parts: ServiceParts, storage: ConversationStorage | None) -> "CedarPol
         observes=settings.policy_mode == "observe",
         clock=parts.clock,
     )
+
+
+def require_cedar() -> None:
+    """Raises `ConfigurationError` if what reads a POLICY_FILE is not installed."""
+    if find_spec("cedarpy") is None:
+        raise ConfigurationError(AgentCode.SETTINGS_INVALID, ["POLICY_FILE needs the extra policy"])
 
 
 def _counters(storage: ConversationStorage | None) -> "CallCounters | None":

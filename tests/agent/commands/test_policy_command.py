@@ -1,6 +1,7 @@
 """`idaas-agent policy`, by Typer's runner."""
 
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -157,6 +158,13 @@ def test_rules_are_tested_without_the_variables_of_a_cloud(tmp_path: Path) -> No
         assert found.exit_code == 0, found.output
     wrong = CliRunner().invoke(app, ["policy", "test"], env=given | {"POLICY_TIME_ZONE": "Mars"})
     assert (wrong.exit_code, "POLICY_TIME_ZONE" in wrong.output) == (1, True)
+
+
+@pytest.mark.parametrize("command", ["check", "test", "explain --user alice --tool leave_apply"])
+def test_missing_extra_is_named(policy: Command, monkeypatch: pytest.MonkeyPatch, command: str) -> None:
+    monkeypatch.setitem(sys.modules, "cedarpy", None)  # as if it were not installed
+    found = policy(*command.split())
+    assert (found.exit_code, "needs the extra policy" in found.output) == (1, True), found.output
 
 
 @pytest.mark.promise("another-decides", "confidential-data-stays")
