@@ -16,6 +16,7 @@ from agent.api.surface import ENTRY_POINTS as SURFACES
 from agent.commands.package.one_package import PACKAGE
 from agent.commands.package.parts import PackagingError
 from agent.commands.package.trial import UNLOCKED, import_faults, module_fault, normal_name, start_faults
+from agent.composition.installed_policies import ENTRY_POINTS as POLICIES
 from agent.settings.declared_services import ENTRY_POINTS as SERVICES
 from agent.settings.settings import Settings, read_settings, variables
 from agent.settings.values import holds
@@ -259,8 +260,9 @@ def _own_packages(
 
 
 def _own_entry_points() -> list[EntryPoint]:
-    """The services and surfaces of the operator's installed packages."""
-    entries = [entry for group in (SERVICES, SURFACES) for entry in entry_points(group=group)]
+    """The services, surfaces and policies of the operator's installed packages."""
+    groups = (SERVICES, SURFACES, POLICIES)
+    entries = [entry for group in groups for entry in entry_points(group=group)]
     return [
         entry
         for entry in entries

@@ -282,6 +282,21 @@ def test_import_of_own_code_that_no_lock_has_is_a_fault(
     )
 
 
+@pytest.mark.parametrize("group", ["services", "surfaces", "policies"])
+def test_what_an_installed_package_adds_is_a_fault_until_it_is_locked(
+    sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, group: str
+) -> None:
+    metadata = tmp_path / "installed" / "my_rules-1.0.dist-info"
+    metadata.mkdir(parents=True)
+    (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: my-rules\nVersion: 1.0\n")
+    (metadata / "entry_points.txt").write_text(f"[idaas_agent.{group}]\nrules = my_rules:added\n")
+    given = variables(sandbox, tmp_path)
+    configuration = configured(given)
+    monkeypatch.syspath_prepend(str(tmp_path / "installed"))
+    [fault] = carried(configuration, AGENTRUN).faults
+    assert fault.startswith('entry point "rules" is of the package my-rules, which is not locked')
+
+
 def test_code_that_only_the_repository_has_is_a_fault(sandbox: Sandbox, tmp_path: Path) -> None:
     """The deployed agent is the one package `idaas_agent`."""
     given = with_own_files(sandbox, tmp_path)
