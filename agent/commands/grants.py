@@ -75,7 +75,7 @@ async def _found(settings: Settings, user: str | None, withdraw: str | None) -> 
             log = await stack.enter_async_context(aclosing(audit_log(settings)))
             audit = audit_trail(settings, log)
         grants = await stored_grants(settings, storage, made, audit)
-        runs = PreparedRuns(settings, storage.approvals, audit, grants.revocations, time.time, None)
+        runs = PreparedRuns(settings, storage.approvals, audit, grants.revocations, time.time)
         given = await storage.grants.of_all(time.time())
         counting = given if withdraw is not None else filter(grants.counts, given)
         shown = [(each.request, grant_of(each)) for each in counting]

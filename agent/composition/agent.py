@@ -12,6 +12,7 @@ from typing import Any, Final, Self
 from agent.background import end_tasks
 from agent.composition.extensions import agent_graph, load_both, model_provider
 from agent.composition.installed_policies import check_policies, in_force, installed_policies
+from agent.composition.question_listeners import installed_listeners
 from agent.composition.service_parts import ServiceParts
 from agent.composition.verifier import access_token_verifier
 from agent.conversations.storage import ConversationStorage
@@ -19,7 +20,6 @@ from agent.errors.error_codes import AgentCode
 from agent.http.authentication import Admission
 from agent.http.rate_limit import RequestRate
 from agent.http.shutdown import Shutdown, shutting_down
-from agent.operations.approval_webhook import ApprovalWebhook
 from agent.operations.metrics.agent_measures import AgentMeasures
 from agent.operations.readiness import Check, Readiness
 from agent.operations.revocation.configured import revocation_stores, user_event_reader
@@ -164,13 +164,9 @@ class Agent:
             Inbox(self.approvals, audit, clock, settings.policy_groups_claim) if self.approvals else None
         )
         """What waits for others than the asker."""
-        self.webhook: Final = (
-            ApprovalWebhook(settings, self.http, self.approvals, revocations, clock)
-            if settings.approval_webhook_url and self.approvals
-            else None
-        )
+        self.listeners: Final = installed_listeners(calls, self.approvals, revocations)
         self.prepared: Final = (
-            PreparedRuns(settings, storage.approvals, audit, revocations, clock, self.webhook)
+            PreparedRuns(settings, storage.approvals, audit, revocations, clock, self.listeners.announce)
             if storage and self._preparing
             else None
         )
@@ -243,7 +239,7 @@ class Agent:
                 store=self.approvals,
                 seconds=settings.approval_seconds,
                 grants=self.grants,
-                announce=None if self.webhook is None else self.webhook.announce,
+                announce=self.listeners.announce,
                 resume_values=resume_values,
                 consent_urls=self.consent_urls,
                 begun_calls=begun_calls,
@@ -355,7 +351,7 @@ class Agent:
         await end_tasks(self._warm_up)
         await self.readiness.aclose()
         await self.shutdown.ended()
-        await _closed(self.webhook, self.conversations, self.conversation_storage)
+        await _closed(self.listeners, self.conversations, self.conversation_storage)
         await asyncio.gather(*(service.aclose() for service in self.services))
         events_jwks = self.user_events and self.user_events.keys
         await _closed(self.revocation, self.broker, self.jwks, events_jwks, self.http)

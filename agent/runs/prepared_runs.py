@@ -13,7 +13,6 @@ from typing import Final
 from langchain_core.messages import HumanMessage
 
 from agent.conversations.approvals import PreparedLimits, SqlApprovalStore
-from agent.operations.approval_webhook import ApprovalWebhook
 from agent.settings.settings import Settings
 from graph.approvals.answer import require_signed_in
 from graph.approvals.record import (
@@ -48,7 +47,7 @@ class PreparedRuns:
     audit: AuditTrail
     revocations: RevocationList
     clock: Callable[[], float]
-    webhook: ApprovalWebhook | None
+    announce: Callable[[PendingApproval], None] | None = None
 
     async def prepare(
         self, client: VerifiedAccessToken, subject: str, question: str, seconds: float | None, key: str = ""
@@ -89,8 +88,8 @@ class PreparedRuns:
         except AuditError:
             await self.store.withdraw_prepared(approval_id, client.principal, now)
             raise
-        if self.webhook is not None:
-            self.webhook.announce(PendingApproval(request, arguments))
+        if self.announce is not None:
+            self.announce(PendingApproval(request, arguments))
         return ApprovalState(request)
 
     async def waiting(self, caller: VerifiedAccessToken) -> list[ApprovalState]:
