@@ -6,7 +6,6 @@ from typing import Final, Protocol, TypeAlias
 
 from agent.composition.service_parts import ServiceParts
 from agent.entry_points import failure_of, installed
-from agent.operations.approval_webhook import ApprovalWebhook
 from graph.approvals.record import ApprovalStore, PendingApproval
 from identity.access_token.revocation_list import RevocationList
 
@@ -62,12 +61,3 @@ def installed_listeners(
         return QuestionListeners(())
     made = [make(parts, store, revocations) for make in installed(ENTRY_POINTS).values()]
     return QuestionListeners([listener for listener in made if listener is not None])
-
-
-def approval_webhook(
-    parts: ServiceParts, store: ApprovalStore, revocations: RevocationList
-) -> ApprovalWebhook | None:
-    """The webhook of APPROVAL_WEBHOOK_URL."""
-    if parts.settings.approval_webhook_url is None:
-        return None
-    return ApprovalWebhook(parts.settings, parts.http, store, revocations, parts.clock)

@@ -145,7 +145,7 @@ class ConversationVariables(VariableGroup):
     them: 429.
     """
     approval_webhook_url: Url | None = None
-    """Where each question about a call is announced (`docs/webhook.md`), for another channel."""
+    """Where each question about a call is announced (`plugins/webhook/README.md`), for another channel."""
     approval_webhook_secret_file: WebhookSecretFile | None = None
     """A file with the secret that signs the messages: `whsec_` and base64 of 24 to 64 bytes. Read at
     start."""

@@ -15,6 +15,7 @@ from typing import Any, Final
 import httpx
 
 from agent.background import end_tasks
+from agent.composition.service_parts import ServiceParts
 from agent.settings.settings import Settings
 from agent.settings.variables.conversations import webhook_key
 from graph.approvals.card import summary
@@ -130,3 +131,12 @@ class ApprovalWebhook:
             "POST", self.settings.approval_webhook_url or "", content=body, headers=headers
         ) as response:
             return response.status_code
+
+
+def approval_webhook(
+    parts: ServiceParts, store: ApprovalStore, revocations: RevocationList
+) -> ApprovalWebhook | None:
+    """The webhook of APPROVAL_WEBHOOK_URL."""
+    if parts.settings.approval_webhook_url is None:
+        return None
+    return ApprovalWebhook(parts.settings, parts.http, store, revocations, parts.clock)

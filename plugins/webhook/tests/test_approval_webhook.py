@@ -17,7 +17,6 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
-from agent.operations.approval_webhook import ApprovalWebhook
 from agent.settings.settings import read_settings
 from graph.approvals.record import ApprovalKind, PendingApproval
 from graph.error_codes import GraphCode
@@ -25,6 +24,9 @@ from identity.access_token.revocation import Origin, Revocation, Target
 from identity.access_token.revocation_list import RevocationList
 from identity.errors import ConfigurationError, UnavailableError
 from identity.transport.client import http_client
+from plugins.webhook.approval_webhook import ApprovalWebhook
+from tests.agent.api.threads.script import APPLY
+from tests.agent.api.threads.served_threads import ThreadsOf
 from tests.graph.approvals.conftest import NOW, request_of
 from tests.graph.approvals.memory_store import memory_approvals
 from tests.suite import Sandbox
@@ -35,7 +37,7 @@ KEY = bytes(range(32))
 SECRET = "whsec_" + base64.b64encode(KEY).decode()
 
 
-DOCS = Path(__file__).parents[3] / "docs" / "webhook.md"
+DOCS = Path(__file__).parents[1] / "README.md"
 
 
 class Receiver:
@@ -202,3 +204,24 @@ async def test_secret_of_another_form_stops_the_start(sandbox: Sandbox, tmp_path
     with pytest.raises(ConfigurationError) as caught:
         read_settings(sandbox.environment | variables)
     assert [secret in fault for fault in caught.value.faults] == [False, False]
+
+
+async def test_agent_with_the_variables_sends_the_question_of_a_run(
+    threads: ThreadsOf, tmp_path: Path, serve: Callable[..., Awaitable[str]]
+) -> None:
+    received: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+
+    async def receive(request: Request) -> Response:
+        await received.put(await request.json())
+        return Response(status_code=204)
+
+    origin = await serve(Starlette(routes=[Route("/hook", receive, methods=["POST"])]))
+    (file := tmp_path / "secret").write_text(SECRET)
+    variables = {"APPROVAL_WEBHOOK_URL": f"{origin}/hook", "APPROVAL_WEBHOOK_SECRET_FILE": str(file)}
+    page = {"APPROVAL_WEBHOOK_PAGE": "https://page.example/chat", "ACCESS_IDENTITY": "Human"}
+    served = await threads([APPLY], **variables, **page)
+    await served.say("Apply for leave")
+    [approval] = (await served.ask("GET", "/threads/thread-1")).json()["approvals"]
+    sent = (await received.get())["data"]
+    assert (sent["id"], sent["tool"]) == (approval["id"], "leave_apply")
+    assert sent["url"] == f"https://page.example/chat#approval={approval['id']}"
