@@ -28,9 +28,11 @@ may name clients, scopes, credentials and settings, but never contain a token, a
 upstream response, so they may be logged. A traceback shows them as a note.
 """
 
+import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from pathlib import Path
 from typing import Any, Self
 
 from identity.secrets.secret import Secret
@@ -77,18 +79,25 @@ class ErrorRow:
 class ErrorCode(StrEnum):
     """The base of the codes of all layers: a member is its stable text, and has a `row`.
 
+    `texts` is a file of TOML that has the row of each code in a table of its own. It is read once, when the
+    class is made. A code without a row, or a row without a code, raises `ValueError`; a row that lacks a
+    member or has another one raises `TypeError`.
+
     A caller may branch on codes; the texts of a row may be reworded.
     """
 
     _value_: str
     row: ErrorRow
 
-    def __new__(cls, row: ErrorRow) -> Self:
-        """A member whose text is the code of `row`."""
-        member = str.__new__(cls, row.code)
-        member._value_ = row.code
-        member.row = row
-        return member
+    def __init_subclass__(cls, *, texts: Path) -> None:
+        super().__init_subclass__()
+        tables = tomllib.loads(texts.read_text("utf-8"))
+        unmatched = tables.keys() ^ {*cls}
+        if unmatched:
+            codes = ", ".join(sorted(unmatched))
+            raise ValueError(f"{texts} and {cls.__name__} do not have the same codes: {codes}")
+        for code in cls:
+            code.row = ErrorRow(code.value, **tables[code])
 
 
 class AgentError(Exception):

@@ -80,6 +80,8 @@ def test_wheel_has_one_name_and_a_true_record(wheel: Path) -> None:
         }
     assert {name.split("/")[0] for name in names} == {"idaas_agent", record.split("/")[0]}
     assert {"idaas_agent/examples/my_agent/.github/workflows/test.yml", "idaas_agent/py.typed"} <= {*names}
+    texts = {f"idaas_agent/{layer}/errors.toml" for layer in ("agent/errors", "graph", "identity", "tools")}
+    assert texts <= {*names}
     assert "idaas_agent/plugins/__init__.py" in names
     assert [name for name in names if name.startswith("idaas_agent/plugins/") and "/tests/" in name] == []
 

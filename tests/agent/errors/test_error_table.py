@@ -1,6 +1,8 @@
 """Each layer owns its codes: every code is listed once, with its row, and no layer names what is above it."""
 
 import ast
+import tomllib
+from enum import EnumMeta
 from pathlib import Path
 
 import pytest
@@ -8,12 +10,26 @@ import pytest
 from agent.errors.error_codes import AgentCode
 from agent.errors.error_table import ERROR_CODES, ERROR_TABLE, for_operators
 from agent.settings.settings import variables
+from graph.error_codes import GraphCode
 from identity.error_codes import IdentityCode
 from identity.errors import AgentError, ErrorCode, InsufficientScopeError, ServiceError
 from tools.error_codes import ToolCode
 
 ROOT = Path(__file__).parents[3]
 LAYERS = ["identity", "tools", "graph"]
+TEXTS = {
+    AgentCode: ROOT / "agent" / "errors" / "errors.toml",
+    GraphCode: ROOT / "graph" / "errors.toml",
+    IdentityCode: ROOT / "identity" / "errors.toml",
+    ToolCode: ROOT / "tools" / "errors.toml",
+}
+BUSY = """
+[busy]
+symptom = "The agent is busy"
+cause = "there is too much to do"
+remedy = "wait"
+person = "The agent is busy. Wait"
+"""
 
 
 def strings_of(file: Path) -> list[str]:
@@ -25,6 +41,38 @@ def strings_of(file: Path) -> list[str]:
         for node in ast.walk(tree)
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in statements
     ]
+
+
+@pytest.mark.parametrize(("codes", "file"), TEXTS.items())
+def test_file_of_a_layer_has_the_texts_of_its_codes_in_their_order(codes: EnumMeta, file: Path):
+    assert list(tomllib.loads(file.read_text(encoding="utf-8"))) == list(codes)
+
+
+@pytest.mark.parametrize("texts", ["", BUSY + BUSY.replace("busy", "idle")], ids=["neither", "one more"])
+def test_code_without_texts_or_texts_without_a_code_stop_the_import(texts: str, tmp_path: Path):
+    file = tmp_path / "errors.toml"
+    file.write_text(texts, encoding="utf-8")
+    with pytest.raises(ValueError, match=r"errors\.toml.*: (busy|idle)$"):
+
+        class _Code(ErrorCode, texts=file):
+            BUSY = "busy"
+
+
+@pytest.mark.parametrize("code", ERROR_CODES)
+def test_row_has_words_for_its_readers(code: ErrorCode):
+    row = code.row
+    words = (row.symptom, row.cause, row.remedy, row.person, row.unnamed_settings)
+    assert [word for word in words if not isinstance(word, str) or not word.strip()] == []
+    assert isinstance(row.caused_by_callers, bool)
+
+
+def test_row_takes_no_member_that_it_does_not_know(tmp_path: Path):
+    file = tmp_path / "errors.toml"
+    file.write_text(BUSY.replace("symptom", "sympton"), encoding="utf-8")
+    with pytest.raises(TypeError, match="sympton"):
+
+        class _Code(ErrorCode, texts=file):
+            BUSY = "busy"
 
 
 def test_no_code_is_declared_twice():
@@ -58,6 +106,8 @@ def test_layer_names_no_setting_of_the_agent(layer: str):
         if setting in text
     ]
     assert named == []
+    texts = (ROOT / layer / "errors.toml").read_text(encoding="utf-8")
+    assert [setting for setting in settings if setting in texts] == []
 
 
 @pytest.mark.parametrize("layer", [*LAYERS, "agent", "plugins"])

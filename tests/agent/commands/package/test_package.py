@@ -117,6 +117,7 @@ def test_zip_contains_only_the_agent_and_its_dependencies(sandbox: Sandbox, tmp_
     }
     assert {"idaas_agent/agent/cli.py", "python/one/__init__.py", "python/two.py"} <= found
     assert "idaas_agent/agent/commands/package/runtime_schema.json" in found
+    assert {"idaas_agent/agent/errors/errors.toml", "idaas_agent/identity/errors.toml"} <= found
     assert {name for name in found if name.startswith("own/")} == {"own/certificates.pem"}
     assert not [name for name in found if "__pycache__" in name or name.endswith(".pyc")]
 
