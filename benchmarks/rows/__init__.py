@@ -20,6 +20,7 @@ _THEMES: Final = {
     "conversations": ("conversations",),
     "human_users": ("human_users",),
     "identity": ("refusal", "sealing", "verification"),
+    "labels": ("labels",),
     "latency": ("first_chunk", "first_requests", "real_latency", "tail"),
     "mcp_call": ("mcp_call",),
     "open_streams": ("open_streams",),
