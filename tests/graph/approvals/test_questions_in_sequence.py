@@ -179,8 +179,19 @@ async def test_grant_covers_no_call_that_could_carry_what_was_read() -> None:
     gate.grants = Granted()  # type: ignore[assignment, misc]  # as much as the gate uses
     later = replace(PENDING, call={**CALL, "id": "call_2"})
     assert isinstance(await gate.verdict(replace(later, read={}), await caller()), Allow)
-    assert isinstance(await gate.verdict(later, await caller()), PendingApproval)
+    asks = await gate.verdict(later, await caller())
+    assert isinstance(asks, PendingApproval)
+    assert asks.lasting is None
     assert isinstance(await gate.permit(later, await caller()), Deny)
+
+
+async def test_labels_take_no_grant_for_the_users_agreement() -> None:
+    bank = EchoService("bank", SCOPE, pay="")
+    bank.policies = {"pay": ASKS_NOBODY}
+    policies = policies_of({"bank": bank}, requirements([bank], AccessIdentity.HUMAN, LLM))
+    granted = Facts(approved=True, lasting=3600)
+    assert await policies.decide(PENDING, await caller(), granted) == Ask(read=SHOWN)
+    assert await policies.decide(PENDING, await caller(), Facts(approved=True)) == Allow()
 
 
 class Counting(Rules):
