@@ -35,7 +35,6 @@ _ONLY_DISTRIBUTES = "PYTEST_XDIST_WORKER" not in os.environ and bool(
 )
 """Whether this process gives the tests to others, and needs no fixtures: they take two seconds to import."""
 _FIXTURES = [
-    "tests.remembered",
     "tests.agent.api.langgraph.langgraph_process",
     "tests.aegra.aegra_fixtures",
     "tests.running_agent",
@@ -205,6 +204,17 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     gc.freeze()
     gc.set_threshold(100_000, 10, 10)
     gc.enable()
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> None:
+    """FastAPI remembers thousands of functions, and with them the last hundred apps and their tasks."""
+    models = sys.modules.get("fastapi.dependencies.models")
+    if models is None or (nextitem is not None and nextitem.path == item.path):
+        return
+    for remembered in vars(models).values():
+        if isinstance(remembered, functools._lru_cache_wrapper):
+            remembered.cache_clear()
 
 
 @pytest.hookimpl(trylast=True)
