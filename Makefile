@@ -8,10 +8,10 @@ JOBS   ?= $(shell echo $$(( $$(nproc 2>/dev/null || echo 2) + 3 )))
 # Files that share a server run in one process: tests/suite.py.
 PARALLEL := -n $(JOBS) --dist loadfile --no-loadscope-reorder
 # Without bytecode every process compiles every test again.
-test future aegra-test mcp-test frontends unit promises mutants: export PYTHONDONTWRITEBYTECODE :=
+test test-core future aegra-test mcp-test frontends unit promises mutants: export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
-.PHONY: npm chromium wrk faketime databases help up serve sandbox studio doctor aegra aegra-test mcp-test test future frontends unit promises mutants cluster chaos soak bench bench-scale wheel docs check format lock sbom licences vulnerabilities clean
+.PHONY: npm chromium wrk faketime databases help up serve sandbox studio doctor aegra aegra-test mcp-test test test-core future frontends unit promises mutants cluster chaos soak bench bench-scale wheel docs check format lock sbom licences vulnerabilities clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## */\1\t/' | expand -t 17
@@ -44,6 +44,10 @@ MCP_NODE ?= node
 
 test: npm $(VENV)/.dev frontend/node_modules/.installed tests/front_ends/node_modules/.installed chromium wrk databases ## install what tests need and run all of them
 	@$(BIN)/pytest $(PARALLEL)
+
+test-core: npm $(VENV)/.dev databases ## the tests of the core: without browsers, front ends, LangGraph's servers, plug-ins, packages and images (under three minutes)
+	@$(BIN)/pytest $(PARALLEL) $(CORE)
+CORE := tests/http1 tests/identity tests/tools tests/graph tests/agent --ignore=tests/agent/api/langgraph --ignore=tests/agent/commands/package
 
 future: npm $(VENV)/.dev frontend/node_modules/.installed tests/front_ends/node_modules/.installed chromium faketime databases ## the tests that name a date, as on a New Year's Eve more than a year ahead
 	@scripts/new-years-eve $(BIN)/pytest $(PARALLEL) --dated
