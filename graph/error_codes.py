@@ -1,4 +1,5 @@
-"""The codes of the errors that a run raises itself, and how an error names the node that it is about.
+"""The codes of the errors that a run raises itself, the error of approvals that do not fit, and how an error
+names the node that it is about.
 
 `errors.toml` has the rows of the codes.
 """
@@ -7,13 +8,15 @@ from enum import unique
 from pathlib import Path
 from typing import Final, TypeVar
 
-from identity.errors import AgentError, ErrorCode
+from identity.errors import AgentError, ApprovalError, ErrorCode
 from tools.service_name import service_of
 
 E = TypeVar("E", bound=AgentError)
 
 MODEL: Final = "model"
 """The model's node, and the name of its key among the credentials."""
+_MAX_ARGUMENT: Final = 64
+"""Characters of the path of an argument in an error."""
 
 
 def error_of_node(error: E, node: str) -> E:
@@ -34,3 +37,12 @@ class GraphCode(ErrorCode, texts=Path(__file__).with_name("errors.toml")):
     APPROVAL_USED = "approval_used"
     APPROVAL_INVALID = "approval_invalid"
     APPROVAL_UNAVAILABLE = "approval_unavailable"
+
+
+def invalid_approval(detail: str, argument: str | None = None) -> ApprovalError:
+    """The error of an answer or call that does not fit its approval, or whose approval is not the caller's.
+
+    `argument` is as in `ApprovalError`. It is cut: a client may have chosen its name.
+    """
+    named = None if argument is None else argument[:_MAX_ARGUMENT]
+    return ApprovalError(GraphCode.APPROVAL_INVALID, detail, argument=named)

@@ -14,8 +14,8 @@ from agent.conversations.thread import owner_of
 from agent.errors.error_codes import AgentCode
 from graph.approvals.record import ApprovalKind, ApprovalRequest, ApprovalState, ApprovalStatus, Approver
 from graph.context import Conversation
-from graph.error_codes import GraphCode
-from identity.errors import ApprovalError, ConfigurationError, ErrorCode, LimitError, UnavailableError
+from graph.error_codes import GraphCode, invalid_approval
+from identity.errors import ConfigurationError, ErrorCode, LimitError, UnavailableError
 from identity.observation.request_context import DEVICE
 from identity.principal import AccessIdentity, Principal
 from tools.approval_policy import Effect
@@ -66,7 +66,7 @@ class SqlApprovalStore:
                 yield from self._undecided(request.principal, request.thread_id, replaced)
             found = yield from self._found(request.principal, request.id)
             if found is None:
-                raise ApprovalError(GraphCode.APPROVAL_INVALID, "the id is of another principal's approval")
+                raise invalid_approval("the id is of another principal's approval")
             return found
 
         async with available():
@@ -133,7 +133,7 @@ class SqlApprovalStore:
             if self._fence is None:
                 return
             if run is None:
-                raise ApprovalError(GraphCode.APPROVAL_INVALID, "only a run of a conversation uses approvals")
+                raise invalid_approval("only a run of a conversation uses approvals")
             yield from self._fence.held(principal, run)
 
         return work
@@ -251,7 +251,7 @@ class SqlApprovalStore:
                 *(approval_id, *(() if holder is None else (owner_of(holder),))),
             )
             if not rows:
-                raise ApprovalError(GraphCode.APPROVAL_INVALID, "there is no such approval of this principal")
+                raise invalid_approval("there is no such approval of this principal")
             changed = change(self._state(principal, rows[0]))
             yield from self._stored(changed.request.principal, changed)
             if before_end is not None:

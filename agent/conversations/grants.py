@@ -13,7 +13,7 @@ from agent.conversations.thread import owner_of
 from graph.approvals.grants import Grant
 from graph.approvals.record import ApprovalRequest, ApprovalState, ApprovalStatus
 from graph.context import Conversation
-from graph.error_codes import GraphCode
+from graph.error_codes import GraphCode, invalid_approval
 from identity.errors import ApprovalError
 from identity.principal import Principal
 from tools.lasting import Lasting
@@ -75,7 +75,7 @@ class SqlGrantStore:
                 *(at, grant.id, owner, at),
             )
             if not rows or self._grant(rows[0]).lasting != grant.lasting:
-                raise ApprovalError(GraphCode.APPROVAL_INVALID, "the grant was withdrawn, or has ended")
+                raise invalid_approval("the grant was withdrawn, or has ended")
             if not (yield from self._approvals.added(used)):
                 raise ApprovalError(GraphCode.APPROVAL_USED, "the call was asked about or made before")
             yield from held()

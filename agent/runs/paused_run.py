@@ -11,7 +11,7 @@ from agent.runs.run_parts import RunParts
 from graph.approvals.answer import AnswerReader
 from graph.approvals.record import PendingApproval
 from graph.approvals.request import pending_of
-from graph.error_codes import GraphCode
+from graph.error_codes import GraphCode, invalid_approval
 from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.errors import ApprovalError
 from identity.principal import Principal
@@ -47,7 +47,7 @@ class PausedRun:
         expected = {pending.request.id for pending in self.waiting}
         if not expected or answers.keys() != expected:
             text = f"{len(expected)} approvals are open, and {len(answers.keys() & expected)} answered"
-            raise ApprovalError(GraphCode.APPROVAL_INVALID, text)
+            raise invalid_approval(text)
         for pending in self.waiting:
             await reader.read(answers[pending.request.id], pending, caller)
 
@@ -66,7 +66,7 @@ async def check_open(
     for approval_id in approval_ids:
         state = await parts.approvals.get(approval_id, principal)
         if state is None or state.request.thread_id != thread.id:
-            raise ApprovalError(GraphCode.APPROVAL_INVALID, f"approval {approval_id} is not of the thread")
+            raise invalid_approval(f"approval {approval_id} is not of the thread")
         state.require_open(parts.clock())
     if thread.status == "running":
         raise answered_before()

@@ -19,11 +19,11 @@ from typing import Any, Final
 
 from graph.approvals.record import ApprovalKind, ApprovalRequest, PendingApproval
 from graph.call_arguments import are_valid_arguments
-from graph.error_codes import GraphCode
+from graph.error_codes import invalid_approval
 from graph.tool_calls.default_arguments import with_defaults
 from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.error_codes import IdentityCode
-from identity.errors import AccessTokenError, ApprovalError
+from identity.errors import AccessTokenError
 from identity.strict_json import read_value
 from tools.arguments.fault import ArgumentFault
 from tools.elicitation import content_faults, defaults
@@ -32,8 +32,6 @@ from tools.service import Access, Service, node_of, offered_tool
 
 MAX_MESSAGE: Final = 2_000
 """Characters of the person's words that are kept."""
-_MAX_NAME: Final = 64
-"""Characters of the path of an argument in an error."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +66,7 @@ def require_signed_in(caller: VerifiedAccessToken, now: float) -> None:
     if caller.expires_at <= now:
         raise AccessTokenError(IdentityCode.SIGN_IN_REQUIRED, "the token of the decision has expired")
     if caller.is_client:
-        raise ApprovalError(GraphCode.APPROVAL_INVALID, "a client decides about nothing")
+        raise invalid_approval("a client decides about nothing")
 
 
 def parse_answer(value: object, approval_id: str | None = None) -> Answer | None:
@@ -148,13 +146,13 @@ def edited_arguments(answer: Answer, tool: str, asked: Mapping[str, Any]) -> dic
     Raises `ApprovalError` if that fails, if the answer names another tool, and if the result is not valid.
     """
     if answer.tool not in (None, tool):
-        raise _invalid("the edit names another tool")
+        raise invalid_approval("the edit names another tool")
     edited = dict(answer.arguments or {})
     if answer.tool is not None:
         edited = {name: _of_type(name, value, asked.get(name)) for name, value in edited.items()}
     if not are_valid_arguments(edited):
         text = "must be a JSON object, nested at most 32 levels, with integers of at most 64 bits"
-        raise _invalid(f"the edited arguments {text}", "")
+        raise invalid_approval(f"the edited arguments {text}", "")
     return edited
 
 
@@ -169,12 +167,8 @@ def _of_type(name: str, value: object, asked: object) -> object:
     numbers = isinstance(read, int | float) and isinstance(asked, int | float)
     same = numbers and not isinstance(read, bool) and not isinstance(asked, bool)
     if not same and type(read) is not type(asked):
-        raise _invalid("an edited value is of another type than the one that was shown", name)
+        raise invalid_approval("an edited value is of another type than the one that was shown", name)
     return read
-
-
-def _invalid(detail: str, argument: str | None = None) -> ApprovalError:
-    return ApprovalError(GraphCode.APPROVAL_INVALID, detail, argument=argument and argument[:_MAX_NAME])
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,10 +209,10 @@ class AnswerReader:
         request = asked.request
         if request.approvers is not None:
             text = f'approval {request.id} is decided by another person, of the group "{request.approvers}"'
-            raise ApprovalError(GraphCode.APPROVAL_INVALID, text)
+            raise invalid_approval(text)
         answer = parse_answer(value, request.id)
         if answer is None:
-            raise ApprovalError(GraphCode.APPROVAL_INVALID, f"no answer to approval {request.id}")
+            raise invalid_approval(f"no answer to approval {request.id}")
         if not answer.approved:
             return answer
         if request.question is not None:
@@ -226,7 +220,7 @@ class AnswerReader:
         if answer.arguments is None:
             return _granted(replace(answer, arguments=dict(asked.arguments)), asked)
         if request.kind is not ApprovalKind.TOOL_CALL:
-            raise ApprovalError(GraphCode.APPROVAL_INVALID, f"approval {request.id} is about no arguments")
+            raise invalid_approval(f"approval {request.id} is about no arguments")
         arguments = edited_arguments(answer, request.tool, asked.arguments)
         node = node_of(self.services, request.service, request.tool)
         service = self.services.get(node)
@@ -234,7 +228,7 @@ class AnswerReader:
         arguments = with_defaults(arguments, tool.parameters if tool else {})
         for fault in await self.faults(node, request.tool, arguments, caller):
             text = f"the edited arguments of approval {request.id} do not fit the tool"
-            raise ApprovalError(GraphCode.APPROVAL_INVALID, text, argument=fault.argument[:_MAX_NAME])
+            raise invalid_approval(text, fault.argument)
         return _granted(replace(answer, arguments=arguments), asked)
 
 
@@ -244,7 +238,7 @@ def _content(answer: Answer, asked: PendingApproval, question: Mapping[str, Any]
     content = edited_arguments(given, asked.request.tool, defaults(question, samples=True))
     for fault in content_faults(question, content):
         text = f"the answer to {asked.request.id} does not fit the question"
-        raise ApprovalError(GraphCode.APPROVAL_INVALID, text, argument=fault.argument[:_MAX_NAME])
+        raise invalid_approval(text, fault.argument)
     return replace(answer, arguments=content if question["mode"] == "form" else None)
 
 
@@ -254,9 +248,9 @@ def _granted(answer: Answer, asked: PendingApproval) -> Answer:
         return answer
     fault = f"the lasting answer to approval {asked.request.id}"
     if asked.lasting is None:
-        raise ApprovalError(GraphCode.APPROVAL_INVALID, f"{fault} is not offered")
+        raise invalid_approval(f"{fault} is not offered")
     try:
         granted = asked.lasting.offered_for(answer.arguments or {}).narrowed(answer.lasting)
     except ValueError as error:
-        raise ApprovalError(GraphCode.APPROVAL_INVALID, f"{fault} {error}") from None
+        raise invalid_approval(f"{fault} {error}") from None
     return replace(answer, granted=granted)

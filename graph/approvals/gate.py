@@ -20,7 +20,7 @@ from graph.approvals.record import (
 )
 from graph.context import Conversation
 from graph.credentials.service_credentials import ServiceRequirement
-from graph.error_codes import GraphCode
+from graph.error_codes import GraphCode, invalid_approval
 from graph.labels.data_labels import DataLabels
 from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.errors import AgentError, ApprovalError, ErrorCode
@@ -226,7 +226,7 @@ class ApprovalGate:
         """
         state = await self.known(request.id, request.principal)
         if state is not None and self.grants is not None and self.grants.is_void(state):
-            raise ApprovalError(GraphCode.APPROVAL_INVALID, "the rights of who answered were changed since")
+            raise invalid_approval("the rights of who answered were changed since")
         await self.store.use(request.id, request.principal, digest, self._clock(), run)
 
     async def refused(self, pending: PendingCall) -> None:

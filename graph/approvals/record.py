@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import Any, Final, Protocol
 
 from graph.context import Conversation
-from graph.error_codes import GraphCode
+from graph.error_codes import GraphCode, invalid_approval
 from identity.access_token.revocation_list import RevocationList
 from identity.audit.event import Ruled
 from identity.errors import ApprovalError
@@ -192,12 +192,12 @@ class ApprovalState:
         decided = replace(self, decided_at=at, approver=approver, device=device)
         decided.require_approver()
         if approver is not None and digest not in (None, self.request.digest):
-            raise ApprovalError(GraphCode.APPROVAL_INVALID, "an approver changes nothing of a call")
+            raise invalid_approval("an approver changes nothing of a call")
         if not approved:
             return replace(decided, status=ApprovalStatus.REJECTED)
         digest = self.request.digest if approver is not None else digest
         if digest is None:
-            raise ApprovalError(GraphCode.APPROVAL_INVALID, "an approval names no arguments")
+            raise invalid_approval("an approval names no arguments")
         return replace(decided, status=ApprovalStatus.APPROVED, approved_digest=digest)
 
     def used(self, digest: str, at: float) -> "ApprovalState":
@@ -208,7 +208,7 @@ class ApprovalState:
         self._require(ApprovalStatus.APPROVED, at)
         self.require_approver()
         if digest != self.approved_digest:
-            raise ApprovalError(GraphCode.APPROVAL_INVALID, "the arguments are not those that were approved")
+            raise invalid_approval("the arguments are not those that were approved")
         return replace(self, status=ApprovalStatus.USED)
 
     def withdrawn(self, at: float) -> "ApprovalState":
@@ -240,9 +240,9 @@ class ApprovalState:
         """Raises `ApprovalError` unless it was decided by those whom it asks."""
         group, approver, asker = self.request.approvers, self.approver, self.request.principal
         if (group is None) != (approver is None):
-            raise ApprovalError(GraphCode.APPROVAL_INVALID, "another person decides about the call")
+            raise invalid_approval("another person decides about the call")
         if approver is not None and not (group and approver.may_approve(asker, group)):
-            raise ApprovalError(GraphCode.APPROVAL_INVALID, "the approver is the asker, or not of the group")
+            raise invalid_approval("the approver is the asker, or not of the group")
 
     def _seen_by(self, approver: Approver | None) -> dict[str, object]:
         """When it was decided; for those whom it asks also by whom, and for that person on which device."""

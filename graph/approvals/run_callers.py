@@ -13,11 +13,11 @@ from graph.approvals.prompts import ApprovalPrompts
 from graph.approvals.record import ApprovalStatus, PendingApproval
 from graph.callers import Callers
 from graph.context import AgentContext, Conversation, conversation_of
-from graph.error_codes import GraphCode
+from graph.error_codes import GraphCode, invalid_approval
 from graph.state import AgentState
 from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.error_codes import IdentityCode
-from identity.errors import AccessTokenError, ApprovalError
+from identity.errors import AccessTokenError
 from identity.principal import Principal
 
 _RUNS: Final = 10_000
@@ -55,7 +55,7 @@ class RunCallers(Callers):
         if (conversation := conversation_of(runtime)) is not None:
             owner = _principal(state)
             if owner is not None and owner != caller.principal:
-                raise ApprovalError(GraphCode.APPROVAL_INVALID, "the run is going on for another principal")
+                raise invalid_approval("the run is going on for another principal")
             if resumed:
                 await self._signed_in(caller, conversation, runtime)
         return caller

@@ -12,9 +12,8 @@ from agent.api.validation_fault import Body
 from graph.approvals.card import card_text
 from graph.approvals.inbox import Inbox
 from graph.approvals.record import PendingApproval
-from graph.error_codes import GraphCode
+from graph.error_codes import invalid_approval
 from identity.access_token.verified_access_token import VerifiedAccessToken
-from identity.errors import ApprovalError
 from plugins.a2a.members import Members, data_part, text_part
 from plugins.a2a.rpc_request import Message
 from plugins.a2a.user_message import ApprovalId, data_of
@@ -44,7 +43,7 @@ async def reply_to_approver(inbox: Inbox, message: Message, caller: VerifiedAcce
     else:
         waiting = {each.request.id: each for each in await inbox.waiting(caller)}
         if (state := waiting.get(given.approval)) is None:
-            raise ApprovalError(GraphCode.APPROVAL_INVALID, "no such approval waits for the caller")
+            raise invalid_approval("no such approval waits for the caller")
         request = state.request
         asked = PendingApproval(request, request.arguments or {})
         text = card_text(asked, asker=request.principal.subject)

@@ -14,8 +14,7 @@ from typing import Any
 from agent.api.ag_ui.run_input import AssistantInput, RunAgentInput
 from agent.errors.error_response import RequestError
 from graph.approvals.record import PendingApproval
-from graph.error_codes import GraphCode
-from identity.errors import ApprovalError
+from graph.error_codes import invalid_approval
 from identity.strict_json import read_value
 
 _DISMISSED = {"action": "cancel"}
@@ -40,7 +39,7 @@ class Answers:
             return self.by_id
         if len(pending) != 1 or pending[0].request.call_id not in self.seen_calls:
             text = f"the answer names no approval, and the client shows the call of none of {len(pending)}"
-            raise ApprovalError(GraphCode.APPROVAL_INVALID, text)
+            raise invalid_approval(text)
         return {pending[0].request.id: self.unnamed[0]}
 
 

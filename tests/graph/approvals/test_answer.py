@@ -133,6 +133,13 @@ def test_edit_that_cannot_be_read_is_no_answer(edited: dict[str, Any]) -> None:
     assert refused.value.argument in (*edited, "")
 
 
+def test_error_of_an_edit_names_the_beginning_of_a_long_argument() -> None:
+    argument = "amount" * 100
+    with pytest.raises(ApprovalError) as error:
+        edited_arguments(Answer(True, {argument: "much"}, "pay"), "pay", {argument: 7})
+    assert error.value.argument == argument[:64]
+
+
 def test_edit_cannot_name_another_tool() -> None:
     with pytest.raises(ApprovalError):
         edited_arguments(Answer(True, {"amount": 1}, "transfer"), "pay", ASKED)
