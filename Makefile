@@ -36,7 +36,7 @@ aegra: $(VENV)/.dev .venv-aegra/.installed databases ## LangGraph's API on Aegra
 	@exec $(BIN)/python scripts/aegra.py
 
 aegra-test: npm $(VENV)/.dev .venv-aegra/.installed tests/front_ends/node_modules/.installed chromium databases ## the tests on Aegra, and those of LangGraph Server's clients against it
-	@$(BIN)/pytest -n 1 --langgraph-server aegra tests/aegra tests/front_ends/langgraph tests/security/callers/test_langgraph_isolation.py tests/security/callers/test_langgraph_messages.py
+	@$(BIN)/pytest -n 1 --langgraph-server aegra plugins/aegra/tests/apart tests/front_ends/langgraph tests/security/callers/test_langgraph_isolation.py tests/security/callers/test_langgraph_messages.py
 
 mcp-test: $(VENV)/.dev .venv-mcp2/.installed tests/mcp_referees/node_modules/.installed ## both of MCP's roles against the official SDK 2.x, the conformance runner and MCP Inspector; needs Node 22: make mcp-test MCP_NODE=path
 	@MCP_NODE=$(MCP_NODE) $(BIN)/pytest tests/mcp_referees

@@ -32,14 +32,15 @@ _ONLY_DISTRIBUTES = "PYTEST_XDIST_WORKER" not in os.environ and bool(
     re.search(r" -n ?([1-9]|auto|logical)", " ".join(sys.argv))
 )
 """Whether this process gives the tests to others, and needs no fixtures: they take two seconds to import."""
+_PLUGINS = Path(__file__).parent.parent / "plugins"
 _FIXTURES = [
     "tests.agent.api.langgraph.langgraph_process",
-    "tests.aegra.aegra_fixtures",
     "tests.running_agent",
     "tests.agent.api.threads.served_threads",
     "tests.databases.postgres_server",
     "tests.databases.shared_redis",
     "tests.deploy.shipped",
+    *(f"plugins.{file.parts[-3]}.tests.fixtures" for file in sorted(_PLUGINS.glob("*/tests/fixtures.py"))),
 ]
 """Fixtures that several folders use: `langgraph_server`, `start_agent`."""
 pytest_plugins = [] if _ONLY_DISTRIBUTES else _FIXTURES
@@ -77,7 +78,8 @@ settings.load_profile("untimed")
 
 
 _NAMED_ONLY = [
-    Path(__file__).parent / folder for folder in ("aegra", "front_ends/copilotkit", "mcp_referees")
+    *(Path(__file__).parent / folder for folder in ("front_ends/copilotkit", "mcp_referees")),
+    *_PLUGINS.glob("*/tests/apart"),
 ]
 """They need what `make test` does not install: `make aegra-test`, `make frontends` and `make mcp-test` name
 them."""
@@ -171,9 +173,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    words = "the server that `langgraph_server` is: `langgraph dev`, or Aegra"
+    words = "the server that `langgraph_server` is: `dev`, or NAME of the fixture `NAME_server` of a plug-in"
     parser.addoption("--dated", action="store_true", help="only the files of tests that name a date")
-    parser.addoption("--langgraph-server", choices=["dev", "aegra"], default="dev", help=words)
+    parser.addoption("--langgraph-server", default="dev", help=words)
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:

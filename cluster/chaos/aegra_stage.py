@@ -17,9 +17,9 @@ from langgraph_sdk import get_client
 from cluster.chaos.langgraph_person import LangGraphPerson
 from cluster.chaos.stage import Disturbance, restart
 from cluster.cluster import USERS
+from plugins.aegra.tests.apart.aegra_process import Aegra, AegraProcess, aegra
+from plugins.aegra.tests.apart.stored import stored
 from sandbox.server.server import RunningSandbox, SandboxOptions, start_sandbox
-from tests.aegra.aegra_process import Aegra, AegraProcess, aegra
-from tests.aegra.stored import stored
 from tests.databases.postgres_process import postgres_process
 from tests.databases.redis_process import redis_process
 

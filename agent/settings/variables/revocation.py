@@ -40,8 +40,8 @@ class RevocationVariables(VariableGroup):
     redis_url_file: SecretInFile | None = None
     """A file with `REDIS_URL`, in its place. Read at start."""
     seal_key_file: KeysFile | None = Field(None, repr=False)
-    """A file with the key that seals callers for runs that another process executes later (`docs/aegra.md`).
-    The same for all processes. Read at start. Only Aegra needs it."""
+    """A file with the key that seals callers for runs that another process executes later
+    (`plugins/aegra/README.md`). The same for all processes. Read at start. Only Aegra needs it."""
     revocations_file: Path = Path(".idaas-agent/revocations.sqlite")
     """The SQLite file of revocations (`docs/revocation.md`), shared by the agent's processes and `idaas-agent
     revoke`. Created by the first revocation. Not used if conversations are in PostgreSQL; with `REDIS_URL` it

@@ -132,9 +132,10 @@ def langgraph_dev(sandbox: Any, folder: Path, **variables: str) -> Iterator[Serv
 def langgraph_server(
     request: pytest.FixtureRequest, running_sandbox: Any, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Any]:
-    """One `langgraph dev` for all tests of a session; with `--langgraph-server aegra`, one Aegra."""
-    if request.config.getoption("--langgraph-server") == "aegra":
-        yield request.getfixturevalue("aegra_server")
+    """One `langgraph dev` for all tests of a session; with `--langgraph-server NAME`, a plug-in's server."""
+    name = request.config.getoption("--langgraph-server")
+    if name != "dev":
+        yield request.getfixturevalue(f"{name}_server")
         return
     running, _ = running_sandbox
     folder = tmp_path_factory.mktemp("langgraph")

@@ -12,7 +12,6 @@ from langgraph.runtime import Runtime
 from langgraph.types import Command
 from typing_extensions import TypedDict
 
-from agent.api.langgraph.aegra.graph import ContinuedGraph
 from agent.api.langgraph.sealed_callers import GIVEN, SEALED, SealedCallers, run_digest
 from identity.access_token.sealed_caller import CallerSeal, SealingKeys
 from identity.access_token.verified_access_token import VerifiedAccessToken, assume_verified
@@ -90,8 +89,8 @@ async def found_in_run(
     graph.add_edge("one", "two")
     configurable = {"thread_id": thread_id, "run_id": run_id, "langgraph_auth_user": user}
     configurable |= {} if checkpoint is None else {"checkpoint_id": checkpoint}
-    compiled = ContinuedGraph.of(graph.compile(checkpointer=InMemorySaver()))
-    await compiled.ainvoke({"n": n}, {"configurable": configurable | {GIVEN: "of a client"}})
+    configurable[GIVEN] = run_digest({"n": n}, checkpoint)
+    await graph.compile(checkpointer=InMemorySaver()).ainvoke({"n": n}, {"configurable": configurable})
     assert found[0] == found[1]
     return found[0]
 

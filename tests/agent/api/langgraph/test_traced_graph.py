@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 from opentelemetry.sdk.trace import ReadableSpan
 
-from agent.api.langgraph.aegra.graph import ContinuedGraph
 from agent.api.langgraph.traced_graph import RunSpans, TracedGraph
 from agent.operations.traces.tracer import Tracer, sampler
 from agent.settings.variables.observation import SamplerName
@@ -53,11 +52,8 @@ def attributes(span: ReadableSpan) -> dict[str, Any]:
     return dict(span.attributes or {})
 
 
-@pytest.mark.parametrize("as_aegra", [False, True])
-async def test_run_is_one_trace_of_its_caller_and_thread(spans: Spans, bench: Bench, as_aegra: bool) -> None:
-    graph = traced(spans, bench)
-    copied = (ContinuedGraph.of(graph) if as_aegra else graph).copy({"checkpointer": None})  # as servers do
-    await read(copied)
+async def test_run_is_one_trace_of_its_caller_and_thread(spans: Spans, bench: Bench) -> None:
+    await read(traced(spans, bench).copy({"checkpointer": None}))  # as servers do
     assert {(span.name, spans.parent(span)) for span in spans} == {
         ("invoke_agent idaas-agent", None),
         ("chat", "invoke_agent idaas-agent"),

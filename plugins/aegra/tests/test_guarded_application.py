@@ -13,20 +13,13 @@ from fastapi.responses import JSONResponse
 from langgraph_sdk import Auth
 
 from agent.api.langgraph.admitted_request import ADMITTED, AdmittedRequest
-from agent.api.langgraph.aegra.guarded_application import (
-    PUBLIC,
-    ROUTES,
-    GuardedApplication,
-    allows,
-    fault_of,
-    require,
-)
 from agent.api.langgraph.authorization import auth, authenticate, own_threads
 from agent.api.langgraph.entry import auth as exported
 from agent.api.langgraph.sealed_callers import SEALED, USER_DEVICE
 from agent.api.langgraph.server_agent import agent_of_this_loop
 from agent.errors.error_codes import AgentCode
 from identity.errors import ConfigurationError, UnavailableError
+from plugins.aegra.guarded_application import PUBLIC, ROUTES, GuardedApplication, allows, fault_of, require
 from tests.suite import Sandbox
 
 pytestmark = pytest.mark.promise("verified-caller")

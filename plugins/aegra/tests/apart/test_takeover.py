@@ -9,9 +9,9 @@ from typing import Any
 import httpx
 import pytest
 
+from plugins.aegra.tests.apart.aegra_process import Aegra, AegraProcess, seal_key
+from plugins.aegra.tests.apart.stored import Commands, stored
 from sandbox.faults.faults import Fault
-from tests.aegra.aegra_process import Aegra, AegraProcess, seal_key
-from tests.aegra.stored import Commands, stored
 from tests.front_ends.langgraph.leave import Leave
 from tests.security.secrecy.canaries import leaks, secrets_of
 from tests.suite import Sandbox

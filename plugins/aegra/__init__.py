@@ -1,6 +1,6 @@
 """LangGraph's API on Aegra: runs in PostgreSQL and Redis, executed by the workers of any process.
 
-May import everything of `agent` but `agent.commands`; only `application` and
-`queued_runs` import `aegra_api`.
+Has the guards of `agent.api.langgraph` in common with LangGraph Server. Only `application` and `queued_runs`
+import `aegra_api`.
 Begin at `application`, which `aegra.json` names.
 """

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.aegra.aegra_process import Aegra, aegra
+from plugins.aegra.tests.apart.aegra_process import Aegra, aegra
 from tests.agent.api.langgraph.langgraph_process import own_parts
 from tests.databases.postgres_process import PostgresProcess, postgres_process
 from tests.databases.redis_process import RedisProcess, redis_process

@@ -1,6 +1,6 @@
 """Runs on Aegra, with LangGraph's own client."""
 
-from tests.aegra.aegra_process import Aegra
+from plugins.aegra.tests.apart.aegra_process import Aegra
 from tests.suite import Sandbox
 
 ASK = {"messages": [{"role": "user", "content": "Call my enterprise service"}]}

@@ -4,11 +4,18 @@ import asyncio
 from typing import Annotated, Any, TypedDict
 
 import pytest
+from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.graph import START, StateGraph
 from langgraph.types import Command, interrupt
 
-from agent.api.langgraph.aegra.graph import ContinuedGraph
+from agent.api.langgraph.sealed_callers import GIVEN, run_digest
+from plugins.aegra.graph import ContinuedGraph
+from tests.agent.api.langgraph.test_traced_graph import bench as bench
+from tests.agent.api.langgraph.test_traced_graph import read, traced
+from tests.agent.api.langgraph.test_traced_graph import spans as spans
+from tests.graph.bench import Bench
+from tests.recorded_spans import Spans
 
 
 class Steps(TypedDict, total=False):
@@ -106,3 +113,29 @@ async def test_answer_is_not_read_by_the_next_question(fails: Fails) -> None:
     assert state.values["steps"] == ["first yes"]
     assert [each.value for each in state.interrupts] == ["??"]
     assert (await execute(graph, Command(resume="no"), "run-3"))["steps"] == ["first yes", "second no"]
+
+
+@pytest.mark.promise("users-never-cross")
+async def test_digest_of_what_a_run_was_given_is_the_graphs_own_not_a_clients() -> None:
+    found: list[str] = []
+
+    async def only(_: Steps, config: RunnableConfig) -> Steps:
+        found.append(config["configurable"][GIVEN])
+        return {}
+
+    graph = StateGraph(Steps).add_node("only", only).add_edge(START, "only")
+    continued = with_saver(ContinuedGraph.of(graph.compile()))
+    config = run("run-1")
+    config["configurable"][GIVEN] = "of a client"
+    await continued.ainvoke({"steps": ["a"]}, config)
+    assert found == [run_digest({"steps": ["a"]}, None)]
+
+
+async def test_run_is_one_trace_of_its_caller(spans: Spans, bench: Bench) -> None:
+    await read(ContinuedGraph.of(traced(spans, bench)).copy({"checkpointer": None}))
+    assert {(span.name, spans.parent(span)) for span in spans} == {
+        ("invoke_agent idaas-agent", None),
+        ("chat", "invoke_agent idaas-agent"),
+        ("execute_tool find", "invoke_agent idaas-agent"),
+    }
+    assert len({span.context.trace_id for span in spans}) == 1

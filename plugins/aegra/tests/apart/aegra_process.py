@@ -21,7 +21,7 @@ from tests.loopback import answers, free_port
 if TYPE_CHECKING:
     from langgraph_sdk.client import LangGraphClient
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[4]
 PYTHON = ROOT / ".venv-aegra" / "bin" / "python"
 _FAST = {"LEASE_DURATION_SECONDS": "3", "HEARTBEAT_INTERVAL_SECONDS": "1", "REAPER_INTERVAL_SECONDS": "1"}
 """So that a run whose worker was killed is taken over in seconds."""

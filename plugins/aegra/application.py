@@ -15,12 +15,12 @@ from aegra_api.settings import settings
 from fastapi import Depends, FastAPI, HTTPException, Request
 
 from agent.api.langgraph.admitted_request import ADMITTED
-from agent.api.langgraph.aegra.guarded_application import PUBLIC, GuardedApplication, fault_of, require
-from agent.api.langgraph.aegra.queued_runs import end_abandoned_runs, refuse_unqueued_runs
 from agent.api.langgraph.server_agent import server_agent
 from agent.api.langgraph.token_references import identity_of
 from agent.errors.error_codes import AgentCode
 from identity.errors import ConfigurationError
+from plugins.aegra.guarded_application import PUBLIC, GuardedApplication, fault_of, require
+from plugins.aegra.queued_runs import end_abandoned_runs, refuse_unqueued_runs
 
 
 async def own_caller(request: Request) -> None:

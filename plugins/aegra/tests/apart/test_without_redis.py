@@ -11,7 +11,7 @@ import httpx
 import pytest
 from redis import Redis
 
-from tests.aegra.aegra_process import Aegra
+from plugins.aegra.tests.apart.aegra_process import Aegra
 from tests.suite import Sandbox
 
 pytestmark = pytest.mark.promise("heals-by-itself")

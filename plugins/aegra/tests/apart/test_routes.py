@@ -8,13 +8,13 @@ from pathlib import Path
 import httpx
 import pytest
 
-from agent.api.langgraph.aegra.guarded_application import PUBLIC, ROUTES
-from tests.aegra.aegra_process import PYTHON, ROOT, Aegra
+from plugins.aegra.guarded_application import PUBLIC, ROUTES
+from plugins.aegra.tests.apart.aegra_process import PYTHON, ROOT, Aegra
 from tests.suite import Sandbox
 
 pytestmark = pytest.mark.promise("verified-caller")
 
-REGISTER = json.loads((ROOT / "tests" / "security" / "routes.json").read_text())["aegra"]
+REGISTER = json.loads((ROOT / "plugins" / "aegra" / "tests" / "aegra_routes.json").read_text())
 
 
 def test_every_route_is_registered_as_the_guard_has_it(aegra_server: Aegra) -> None:

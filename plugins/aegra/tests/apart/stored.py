@@ -9,7 +9,7 @@ import psycopg
 from psycopg.types.json import set_json_loads
 from redis import Redis
 
-from tests.aegra.aegra_process import Aegra
+from plugins.aegra.tests.apart.aegra_process import Aegra
 
 
 def stored(aegra: Aegra, *, files: bool = True) -> Iterator[tuple[str, str]]:

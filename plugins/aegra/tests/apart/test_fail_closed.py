@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.aegra.aegra_process import ROOT, Aegra
+from plugins.aegra.tests.apart.aegra_process import ROOT, Aegra
 
 pytestmark = pytest.mark.promise("verified-caller")
 

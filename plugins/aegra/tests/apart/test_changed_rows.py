@@ -8,7 +8,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from tests.aegra.aegra_process import Aegra
+from plugins.aegra.tests.apart.aegra_process import Aegra
 from tests.front_ends.langgraph.leave import Leave
 from tests.suite import Sandbox
 
