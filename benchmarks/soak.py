@@ -40,7 +40,8 @@ import psutil
 from langchain_core.messages import AIMessage, HumanMessage
 
 from agent.conversations.database.sqlite_database import SqliteDatabase
-from agent.conversations.thread import RunKey, owner_of
+from agent.conversations.owned_thread import RunKey, stored_owner
+from agent.conversations.thread import owner_digest
 from agent.conversations.threads import ThreadStore
 from benchmarks.processes import INHERITED, ServerProcess, StartProcess, start_process
 from identity.principal import Principal
@@ -320,15 +321,15 @@ async def store_long_conversations(path: Path, tokens: Sequence[str]) -> None:
     database = SqliteDatabase(path)
     for token in tokens:
         claims = jwt.decode(token, options={"verify_signature": False})
-        owner = owner_of(Principal(claims["iss"], claims["sub"]))
+        owner = stored_owner(owner_digest(Principal(claims["iss"], claims["sub"])))
         turns = [
             message
             for number in range(LONG_MESSAGES // 2)
             for message in (HumanMessage(f"Question {number}"), AIMessage(f"Answer {number}"))
         ]
         threads = ThreadStore(database)
-        await threads.begin_run(RunKey(owner, LONG_THREAD, "run"), "process", messages=turns)
-        await threads.end_run(RunKey(owner, LONG_THREAD, "run"), "idle")
+        await threads.begin_run(RunKey(owner.thread(LONG_THREAD), "run"), "process", messages=turns)
+        await threads.end_run(RunKey(owner.thread(LONG_THREAD), "run"), "idle")
     await database.aclose()
 
 

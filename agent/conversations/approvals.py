@@ -10,7 +10,7 @@ from agent.conversations.database.database import Database, Row, Transaction, qu
 from agent.conversations.encryption.encryption import Encryption
 from agent.conversations.message_json import encoded
 from agent.conversations.run_fence import SqlRunFence
-from agent.conversations.thread import owner_of
+from agent.conversations.thread import owner_digest
 from agent.errors.error_codes import AgentCode
 from graph.approvals.record import ApprovalKind, ApprovalRequest, ApprovalState, ApprovalStatus, Approver
 from graph.context import Conversation
@@ -74,7 +74,7 @@ class SqlApprovalStore:
 
     def added(self, state: ApprovalState) -> Transaction[bool]:
         """Adds an approval, unless one of its id exists; then false."""
-        request, owner = state.request, owner_of(state.request.principal)
+        request, owner = state.request, owner_digest(state.request.principal)
         place = "request", owner, request.thread_id, request.id
         body = self._encryption.seal(encoded(members_of(request)), *place)
         added = yield from query(
@@ -92,7 +92,9 @@ class SqlApprovalStore:
 
     async def find(self, approval_ids: Collection[str], principal: Principal) -> Sequence[ApprovalState]:
         ids = ", ".join("?" * len(approval_ids))
-        return await self._read(principal, f"owner = ? AND id IN ({ids})", owner_of(principal), *approval_ids)
+        return await self._read(
+            principal, f"owner = ? AND id IN ({ids})", owner_digest(principal), *approval_ids
+        )
 
     async def decide(
         self, approval_id: str, principal: Principal, *, approved: bool, digest: str | None, at: float
@@ -107,7 +109,7 @@ class SqlApprovalStore:
         asked = f"SELECT id, created_at, {place} FROM approvals WHERE {waiting}"  # noqa: S608 - placeholders
         fair = f"SELECT id FROM ({asked}) AS asked ORDER BY place, created_at, id LIMIT {_MOST_ASKED}"  # noqa: S608 - constants
         condition = f"id IN ({fair}) ORDER BY created_at, id"
-        states = await self._read(None, condition, at, owner_of(approver.principal), *groups)
+        states = await self._read(None, condition, at, owner_digest(approver.principal), *groups)
         requests = ((state, state.request) for state in states)
         return [state for state, of in requests if approver.may_approve(of.principal, of.approvers or "")]
 
@@ -142,7 +144,7 @@ class SqlApprovalStore:
         """Adds a prepared run, or returns the one of its id. Raises `LimitError` if as many wait as `limits`
         allow.
         """
-        client, user, now = _preparer(request), owner_of(request.principal), request.created_at
+        client, user, now = _preparer(request), owner_digest(request.principal), request.created_at
         waiting_of = "SELECT count(*) FROM approvals WHERE status = 'open' AND expires_at > ? AND prepared_by"
 
         def adding() -> Transaction[ApprovalState | None]:
@@ -164,12 +166,12 @@ class SqlApprovalStore:
     async def prepared(self, client: Principal) -> Sequence[ApprovalState]:
         """The newest 1,000 that `client` prepared, in any status."""
         condition = "prepared_by = ? ORDER BY created_at DESC, id LIMIT 1000"
-        return await self._read(None, condition, owner_of(client))
+        return await self._read(None, condition, owner_digest(client))
 
     async def waiting_for(self, user: Principal, at: float) -> Sequence[ApprovalState]:
         """What was prepared for `user` and is open at `at`, the oldest first. `prepare` limits how many."""
         condition = "prepared_by IS NOT NULL AND owner = ? AND status = 'open' AND expires_at > ?"
-        return await self._read(None, f"{condition} ORDER BY created_at, id", owner_of(user), at)
+        return await self._read(None, f"{condition} ORDER BY created_at, id", owner_digest(user), at)
 
     async def all_prepared(self, at: float) -> Sequence[ApprovalState]:
         """All that are open, and have not expired at `at`, the newest first, for operators."""
@@ -188,18 +190,18 @@ class SqlApprovalStore:
     async def pending(self, principal: Principal, thread_id: str | None = None) -> Sequence[ApprovalState]:
         which, values = ("", ()) if thread_id is None else (" AND thread_id = ?", (thread_id,))
         which = f"owner = ? AND status = 'open' AND prepared_by IS NULL{which} ORDER BY created_at, id"
-        return await self._read(principal, which, owner_of(principal), *values)
+        return await self._read(principal, which, owner_digest(principal), *values)
 
     async def latest(self, principal: Principal, thread_id: str) -> ApprovalState | None:
         condition = "owner = ? AND thread_id = ? ORDER BY created_at DESC, id LIMIT 1"
-        found = await self._read(principal, condition, owner_of(principal), thread_id)
+        found = await self._read(principal, condition, owner_digest(principal), thread_id)
         return found[0] if found else None
 
     async def recent(self, principal: Principal, since: float) -> Sequence[ApprovalState]:
         condition = (
             "owner = ? AND created_at >= ? AND prepared_by IS NULL ORDER BY created_at DESC, id LIMIT 50"
         )
-        return await self._read(principal, condition, owner_of(principal), since)
+        return await self._read(principal, condition, owner_digest(principal), since)
 
     async def count_open(self, since: float) -> int:
         """How many questions of runs that were asked after `since`, of all principals, wait."""
@@ -248,7 +250,7 @@ class SqlApprovalStore:
             # An update locks the row in every database until the transaction ends.
             rows = yield from query(
                 f"UPDATE approvals SET status = status WHERE id = ? AND {condition} RETURNING {_COLUMNS}",  # noqa: S608 - constants
-                *(approval_id, *(() if holder is None else (owner_of(holder),))),
+                *(approval_id, *(() if holder is None else (owner_digest(holder),))),
             )
             if not rows:
                 raise invalid_approval("there is no such approval of this principal")
@@ -268,7 +270,7 @@ class SqlApprovalStore:
         rows = yield from query(
             "UPDATE approvals SET status = status WHERE owner = ? AND thread_id = ?"  # noqa: S608 - constants
             f" AND prepared_by IS NULL AND status IN ('open', 'approved') RETURNING {_COLUMNS}",
-            *(owner_of(principal), thread_id),
+            *(owner_digest(principal), thread_id),
         )
         for state in (self._state(principal, row) for row in rows):
             if (changed := change(state)) != state:
@@ -276,13 +278,13 @@ class SqlApprovalStore:
 
     def _found(self, principal: Principal, approval_id: str) -> Transaction[ApprovalState | None]:
         sql = f"SELECT {_COLUMNS} FROM approvals WHERE id = ? AND owner = ?"  # noqa: S608 - constants
-        rows = yield from query(sql, approval_id, owner_of(principal))
+        rows = yield from query(sql, approval_id, owner_digest(principal))
         return self._state(principal, rows[0]) if rows else None
 
     def _stored(self, principal: Principal, state: ApprovalState) -> Transaction[None]:
         yield from query(
             "UPDATE approvals SET status = ?, state = ? WHERE id = ?",
-            *(state.status.value, self._sealed(owner_of(principal), state), state.request.id),
+            *(state.status.value, self._sealed(owner_digest(principal), state), state.request.id),
         )
 
     def _sealed(self, owner: str, state: ApprovalState) -> bytes:
@@ -337,7 +339,7 @@ def request_of(members: dict[str, Any], **in_columns: Any) -> ApprovalRequest:  
 def _preparer(request: ApprovalRequest) -> str | None:
     """The name under which the client is stored that prepared the run."""
     by = request.prepared_by
-    return None if by is None else owner_of(Principal(request.principal.issuer, by))
+    return None if by is None else owner_digest(Principal(request.principal.issuer, by))
 
 
 @asynccontextmanager

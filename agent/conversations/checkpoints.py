@@ -13,7 +13,7 @@ from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 
 from agent.conversations.database.database import Database, query
 from agent.conversations.encryption.encryption import Encryption
-from agent.conversations.thread import RunKey
+from agent.conversations.owned_thread import RunKey
 
 _STRICT: Final = JsonPlusSerializer(
     pickle_fallback=False, allowed_json_modules=None, allowed_msgpack_modules=None
@@ -43,13 +43,13 @@ class Checkpoints:
         """
         writes = [[*key, *write] for key, write in saved.writes.items()]
         _, packed = _STRICT.dumps_typed([saved.checkpoint, saved.metadata, writes])
-        body = self._encryption.seal(packed, "checkpoint", *run)
+        body = self._encryption.seal(packed, "checkpoint", *run.place)
         sql = (
             "INSERT INTO checkpoints (thread_key, run_id, body) SELECT key, run_id, ? FROM threads"
             " WHERE owner = ? AND id = ? AND run_id = ?"
             " ON CONFLICT (thread_key) DO UPDATE SET run_id = excluded.run_id, body = excluded.body"
         )
-        await self._database.write(lambda: query(sql, body, *run), durable=True)
+        await self._database.write(lambda: query(sql, body, *run.place), durable=True)
 
     async def load(self, run: RunKey) -> SavedCheckpoint | None:
         """The checkpoint of the run. Raises `ConfigurationError` for one that this agent has not saved so."""
@@ -57,10 +57,10 @@ class Checkpoints:
             "SELECT body FROM checkpoints JOIN threads ON threads.key = thread_key"
             " WHERE threads.owner = ? AND threads.id = ? AND checkpoints.run_id = ?"
         )
-        rows = await self._database.read(lambda: query(sql, *run))
+        rows = await self._database.read(lambda: query(sql, *run.place))
         if not rows:
             return None
-        packed = self._encryption.open(rows[0][0], "checkpoint", *run)
+        packed = self._encryption.open(rows[0][0], "checkpoint", *run.place)
         try:
             checkpoint, metadata, writes = _STRICT.loads_typed((_FORM, packed))
             return SavedCheckpoint(

@@ -14,7 +14,7 @@ from typing import Any, Final, cast
 from agent.conversations.database.database import Rows, Statement
 from agent.conversations.encryption.encryption import Encryption
 from agent.conversations.message_json import encoded
-from agent.conversations.thread import RunKey
+from agent.conversations.owned_thread import RunKey
 from graph.events import AgentEvent, TextEvent
 
 _KEPT: Final = {
@@ -41,8 +41,8 @@ def is_kept(event: AgentEvent) -> bool:
 
 def insertion(draft: Draft, encryption: Encryption) -> Statement:
     """Writes `draft`, once, if the run is still that of its thread."""
-    owner, thread_id, run_id = draft.run
-    body = encryption.seal(encoded({"events": _short(draft.events)}), "draft", *draft.run, draft.number)
+    owner, thread_id, run_id = draft.run.place
+    body = encryption.seal(encoded({"events": _short(draft.events)}), "draft", *draft.run.place, draft.number)
     return Statement(
         "INSERT INTO drafts (thread_key, run_id, number, body) SELECT key, ?, ?, ? FROM threads"
         " WHERE owner = ? AND id = ? AND run_id = ? AND status = 'running' ON CONFLICT DO NOTHING",
@@ -56,7 +56,7 @@ def read(rows: Rows, encryption: Encryption, run: RunKey) -> list[AgentEvent]:
     """
     events: list[AgentEvent] = []
     for number, body in rows:
-        kept = encryption.open(body, "draft", *run, number)
+        kept = encryption.open(body, "draft", *run.place, number)
         try:
             events += _read(json.loads(kept)["events"])
         except (ValueError, KeyError, TypeError):

@@ -7,9 +7,9 @@ from typing import Final
 
 from agent.conversations.database.database import Database, Statement, Transaction, query
 from agent.conversations.encryption.encryption import Encryption
+from agent.conversations.owned_thread import OwnedThread, RunKey
 from agent.conversations.run_state import CHANGED, Change
 from agent.conversations.storage_limits import ROW_BYTES, StorageLimits
-from agent.conversations.thread import RunKey
 from identity.errors import AgentError
 
 _OF_THREAD: Final = (
@@ -38,18 +38,17 @@ class FileStore:
 
         It is no change of the thread (`Change`): other calls of the run may store their results meanwhile.
         """
-        owner, thread_id, run_id = run
         identifier = uuid.uuid4().hex
         size = len(data) + ROW_BYTES
         room = Statement(
             "UPDATE threads SET bytes = bytes + ?"
             " WHERE owner = ? AND id = ? AND run_id = ? AND status = 'running' RETURNING key",
-            (size, owner, thread_id, run_id),
+            (size, *run.place),
         )
         sealed = self._sealed(run, identifier, data)
 
         def work() -> Transaction[bool]:
-            yield from self.limits.check(owner, thread_id, 0, size)
+            yield from self.limits.check(run.thread, 0, size)
             [threads] = yield [room]
             for [key] in threads:
                 yield from query(
@@ -63,15 +62,15 @@ class FileStore:
             return None
 
     def _sealed(self, run: RunKey, identifier: str, data: bytes) -> bytes:
-        return self.encryption.seal(data, "file", run.owner, run.thread_id, identifier)
+        return self.encryption.seal(data, "file", *run.thread.place, identifier)
 
-    async def read(self, owner: str, thread_id: str, ids: Sequence[str]) -> dict[str, bytes]:
+    async def read(self, thread: OwnedThread, ids: Sequence[str]) -> dict[str, bytes]:
         """Those of `ids` that the thread has."""
         sql = f"SELECT file_id, body{_OF_THREAD} AND file_id IN ({', '.join('?' * len(ids))})"
-        rows = await self.database.read(lambda: query(sql, owner, thread_id, *ids))
-        return {each: self.encryption.open(body, "file", owner, thread_id, each) for each, body in rows}
+        rows = await self.database.read(lambda: query(sql, *thread.place, *ids))
+        return {each: self.encryption.open(body, "file", *thread.place, each) for each, body in rows}
 
-    async def ids(self, owner: str, thread_id: str) -> list[str]:
+    async def ids(self, thread: OwnedThread) -> list[str]:
         """Those of all files of the thread."""
         sql = f"SELECT file_id{_OF_THREAD}"
-        return [each for [each] in await self.database.read(lambda: query(sql, owner, thread_id))]
+        return [each for [each] in await self.database.read(lambda: query(sql, *thread.place))]

@@ -9,7 +9,7 @@ from agent.conversations.approvals import SqlApprovalStore, available, members_o
 from agent.conversations.database.database import Database, Row, Rows, Transaction, query
 from agent.conversations.encryption.encryption import Encryption
 from agent.conversations.message_json import encoded
-from agent.conversations.thread import owner_of
+from agent.conversations.thread import owner_digest
 from graph.approvals.grants import Grant
 from graph.approvals.record import ApprovalRequest, ApprovalState, ApprovalStatus
 from graph.context import Conversation
@@ -36,7 +36,7 @@ class SqlGrantStore:
     _approvals: SqlApprovalStore
 
     async def add(self, grant: Grant) -> None:
-        owner = owner_of(grant.request.principal)
+        owner = owner_digest(grant.request.principal)
         kept = {
             "principal": asdict(grant.request.principal),
             "request": members_of(grant.request) | {"thread_id": grant.request.thread_id},
@@ -54,7 +54,7 @@ class SqlGrantStore:
 
     async def of(self, principal: Principal, at: float) -> Sequence[Grant]:
         condition = f"owner = ? AND ends_at > ? {_NEWEST} LIMIT {MOST}"
-        return await self._found(condition, owner_of(principal), at)
+        return await self._found(condition, owner_digest(principal), at)
 
     async def of_all(self, at: float) -> Sequence[Grant]:
         """The grants of all principals that have not ended, the newest first, for operators."""
@@ -64,7 +64,7 @@ class SqlGrantStore:
         self, grant: Grant, call: ApprovalRequest, at: float, run: Conversation | None = None
     ) -> None:
         """See `GrantStore`. A use, and with it the approval of the call, is on disk when this returns."""
-        owner = owner_of(call.principal)
+        owner = owner_digest(call.principal)
         used = ApprovalState(call, ApprovalStatus.USED, call.digest, at)
         held = self._approvals.held(call.principal, run)
 
@@ -86,13 +86,15 @@ class SqlGrantStore:
     async def withdraw(self, principal: Principal, grant_id: str) -> Grant | None:
         sql = f"DELETE FROM grants WHERE id = ? AND owner = ? RETURNING {_COLUMNS}"  # noqa: S608 - constants
         async with available():
-            rows = await self._database.write(lambda: query(sql, grant_id, owner_of(principal)), durable=True)
+            rows = await self._database.write(
+                lambda: query(sql, grant_id, owner_digest(principal)), durable=True
+            )
             return self._grant(rows[0]) if rows else None
 
     async def end_in(self, principal: Principal, thread_id: str) -> None:
         """Withdraws the grants of a conversation."""
         async with available():
-            await self._database.write(lambda: end_grants(owner_of(principal), thread_id), durable=True)
+            await self._database.write(lambda: end_grants(owner_digest(principal), thread_id), durable=True)
 
     async def _found(self, condition: str, *values: str | float) -> Sequence[Grant]:
         sql = f"SELECT {_COLUMNS} FROM grants WHERE {condition}"  # noqa: S608 - constants
@@ -112,7 +114,7 @@ class SqlGrantStore:
             uses=uses,
             last_used_at=last_used_at,
         )
-        if (owner_of(principal), grant.thread_id, grant.ends_at) != (owner, thread_id, ends_at):
+        if (owner_digest(principal), grant.thread_id, grant.ends_at) != (owner, thread_id, ends_at):
             raise self._encryption.refusal("a grant was changed")
         return grant
 

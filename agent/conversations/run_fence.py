@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from agent.conversations.database.database import Database, Statement, Transaction
 from agent.conversations.process_runs import seen
-from agent.conversations.thread import owner_of
+from agent.conversations.thread import owner_digest
 from agent.errors.error_codes import AgentCode
 from graph.context import Conversation
 from identity.errors import ThreadBusyError
@@ -36,7 +36,7 @@ class SqlRunFence:
         in_progress = Statement(
             "SELECT 1 FROM threads WHERE owner = ? AND id = ? AND run_id = ? AND process_id = ?"
             " AND status = 'running' AND deleted_at IS NULL",
-            (owner_of(principal), run.thread_id, run.run_id, self.process_id),
+            (owner_digest(principal), run.thread_id, run.run_id, self.process_id),
             lock=True,
         )
         _, rows = yield [seen(self.process_id, self._clock()), in_progress]

@@ -12,6 +12,7 @@ from typing import Final, Literal, TypeAlias
 
 from agent.conversations.database.database import Database, Row, Statement, Transaction, Value, query
 from agent.conversations.listing import cursor_of, place_of
+from agent.conversations.owned_thread import OwnedThread, ThreadOwner
 from agent.conversations.run_state import CHANGED, Change
 from agent.conversations.thread import StoredMessage
 from agent.conversations.transcript import PAGE_BYTES, ThreadKey, Transcript
@@ -158,14 +159,14 @@ class RunHistory:
         self._transcript = transcript
         self._clock = clock
 
-    async def get(self, owner: str, thread_id: str, run_id: str | None = None) -> RunRecord | None:
+    async def get(self, thread: OwnedThread, run_id: str | None = None) -> RunRecord | None:
         """The run, the latest one of the thread if none is named; `None` if the owner has no such run."""
         sql = f"SELECT {COLUMNS}{_FROM} threads.owner = ? AND threads.id = ?"
         sql += " AND runs.run_id = COALESCE(?, threads.run_id)"
-        rows = await self._database.read(lambda: query(sql, owner, thread_id, run_id))
+        rows = await self._database.read(lambda: query(sql, *thread.place, run_id))
         return RunRecord.read(rows[0], self._clock()) if rows else None
 
-    async def of_deleted(self, owner: str, thread_id: str | None, since: float) -> list[str]:
+    async def of_deleted(self, owner: ThreadOwner, thread_id: str | None, since: float) -> list[str]:
         """The ids of the runs of a deleted thread that began, or ended, after `since`; with `None`, of all
         deleted threads of `owner`.
         """
@@ -173,20 +174,20 @@ class RunHistory:
             "SELECT runs.run_id FROM runs JOIN threads ON threads.key = runs.thread_key"
             " WHERE threads.deleted_at IS NOT NULL AND runs.owner = ? AND runs.changed_at > ?"
         )
-        values: list[Value] = [owner, since]
+        values: list[Value] = [owner.digest, since]
         if thread_id is not None:
             sql, values = f"{sql} AND threads.id = ?", [*values, thread_id]
         rows = await self._database.read(lambda: query(sql, *values))
         return [run_id for [run_id] in rows]
 
-    async def page(self, owner: str, which: RunQuery) -> RunPage:
+    async def page(self, owner: ThreadOwner, which: RunQuery) -> RunPage:
         """A page of runs. Raises `ValueError` for a cursor that is none."""
         now = self._clock()
         place = None if which.before is None else place_of(which.before)
-        condition, values = _condition(owner, which)
+        condition, values = _condition(owner.digest, which)
         after = "" if place is None else " AND (runs.changed_at, runs.run_id) < (?, ?)"
         statements = [
-            expired(owner, now),
+            expired(owner.digest, now),
             Statement(f"SELECT count(*){_FROM}{condition}", values),
             Statement(
                 f"SELECT {COLUMNS}{_FROM}{condition}{after}"
@@ -210,11 +211,20 @@ class RunHistory:
         return await self._database.write(work)
 
     async def messages(
-        self, owner: str, runs: Sequence[RunRecord], *, limit: int = _MOST_MESSAGES, asked: bool = False
+        self,
+        owner: ThreadOwner,
+        runs: Sequence[RunRecord],
+        *,
+        limit: int = _MOST_MESSAGES,
+        asked: bool = False,
     ) -> list[list[StoredMessage]]:
         """The newest `limit` messages of each run, the oldest first; with `asked`, of its questions alone."""
         positions = [
-            (ThreadKey(run.thread_key, owner, run.thread_id), run.run_id, *_positions(run, asked=asked))
+            (
+                ThreadKey(run.thread_key, owner.digest, run.thread_id),
+                run.run_id,
+                *_positions(run, asked=asked),
+            )
             for run in runs
         ]
         return await self._database.read(lambda: self._transcript.between(positions, limit))

@@ -13,8 +13,9 @@ from dataclasses import dataclass, field
 from typing import Final, Literal, NoReturn, TypeAlias
 
 from agent.conversations.database.database import Statement, Transaction, Value, query
+from agent.conversations.owned_thread import RunKey
 from agent.conversations.storage_limits import ROW_BYTES, UNLIMITED, StorageLimits
-from agent.conversations.thread import MessageStoredError, RunKey, Thread, ThreadStatus, not_found
+from agent.conversations.thread import MessageStoredError, Thread, ThreadStatus, not_found
 from agent.errors.error_codes import AgentCode
 from graph.error_codes import GraphCode
 from identity.errors import ApprovalError, ThreadBusyError
@@ -54,7 +55,7 @@ def lock(change: Change) -> Statement:
     """
     return Statement(
         "SELECT key, title IS NOT NULL FROM threads WHERE owner = ? AND id = ?",
-        (change.run.owner, change.run.thread_id),
+        change.run.thread.place,
         lock=True,
     )
 
@@ -78,7 +79,7 @@ def claim(
         conditions += " AND status = ? AND change = ?"
         values += [unchanged.status, unchanged.change]
     of_thread, room = limits.of_thread(change.messages, change.bytes)
-    owner, thread_id, run_id = change.run
+    owner, thread_id, run_id = change.run.place
     of_user, space = limits.of_user(owner, change.bytes, threads=0)
     if of_thread or of_user:
         conditions += f" AND (status = 'paused' OR (1 = 1{of_thread}{of_user}))"
@@ -106,7 +107,7 @@ def creation(
     """Opens the thread with its run: a row, unless there is the thread already, or one of `limits` would be
     exceeded.
     """
-    owner, thread_id, run_id = change.run
+    owner, thread_id, run_id = change.run.place
     of_user, space = limits.of_user(owner, change.bytes, threads=1)
     return Statement(
         "INSERT INTO threads (owner, id, title, status, run_id, process_id, begun_at, change, last_seq,"
@@ -126,9 +127,8 @@ def refusal(
     of the messages `sent`, `ThreadBusyError`, `ApprovalError` (`approval_open`), `StorageLimitError` or
     `ThreadNotFoundError`.
     """
-    owner, thread_id, _ = change.run
     sql = "SELECT key, status, deleted_at FROM threads WHERE owner = ? AND id = ?"
-    rows = yield from query(sql, owner, thread_id)
+    rows = yield from query(sql, *change.run.thread.place)
     if rows and rows[0][2] is not None:
         raise not_found()
     key, status, _ = rows[0] if rows else (None, None, None)
@@ -139,7 +139,7 @@ def refusal(
     if status == "paused":
         raise ApprovalError(GraphCode.APPROVAL_OPEN, "the run of the thread waits for a person")
     if status != "running" and (unchanged is None or unchanged.status == status):
-        yield from limits.check(owner, thread_id, change.messages, change.bytes)
+        yield from limits.check(change.run.thread, change.messages, change.bytes)
     raise ThreadBusyError(AgentCode.THREAD_BUSY, "another run of the thread is in progress")
 
 
@@ -178,7 +178,7 @@ def _appended(
         f" WHERE owner = ? AND id = ? AND run_id = ? AND {condition}{latest} RETURNING key",
         (
             *(*values, change.messages, change.bytes, change.number, change.labels),
-            *(*change.run, *where, *after),
+            *(*change.run.place, *where, *after),
         ),
     )
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Final, TypeAlias
 
 from agent.conversations.database.database import Transaction, Value, query
+from agent.conversations.owned_thread import OwnedThread
 from agent.errors.error_codes import AgentCode
 from identity.errors import StorageLimitError
 
@@ -53,12 +54,12 @@ class StorageLimits:
             (f" AND (SELECT {text[5:]} FROM threads WHERE owner = ?)", (*values, owner)) if text else ("", ())  # noqa: S608 - constants
         )
 
-    def check(self, owner: str, thread_id: str, messages: int, size: int) -> Transaction[None]:
+    def check(self, thread: OwnedThread, messages: int, size: int) -> Transaction[None]:
         """Raises `StorageLimitError` if the thread, or a new one, with `messages` more, of `size` bytes,
         exceeds a limit.
         """
         threads = yield from query(
-            "SELECT last_seq, bytes FROM threads WHERE owner = ? AND id = ?", owner, thread_id
+            "SELECT last_seq, bytes FROM threads WHERE owner = ? AND id = ?", *thread.place
         )
         for stored_messages, stored_bytes in threads:
             if 0 < self.thread_messages < stored_messages + messages:
@@ -68,7 +69,7 @@ class StorageLimits:
         size += 0 if threads else ROW_BYTES
         [(number, size_of_live, number_of_all, size_of_all)] = yield from query(
             f"SELECT {_THREADS}, {_BYTES}, COUNT(*), {_ALL_BYTES} FROM threads WHERE owner = ?",  # noqa: S608 - constants
-            owner,
+            thread.owner.digest,
         )
         if not threads and 0 < self.user_threads < max(number + 1, (number_of_all + 1) / 2):
             raise _full(AgentCode.STORAGE_FULL, self.user_threads, "conversations")

@@ -5,7 +5,7 @@ import re
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final, Literal, NamedTuple, TypeAlias
+from typing import Final, Literal, TypeAlias
 
 from langchain_core.messages import AnyMessage, HumanMessage
 
@@ -66,14 +66,6 @@ class StoredJson:
     replaced: bool
 
 
-class RunKey(NamedTuple):
-    """Identifies a run: its owner (`owner_of`), its thread, and its own id."""
-
-    owner: str
-    thread_id: str
-    run_id: str
-
-
 class MessageStoredError(ThreadBusyError):
     """Messages that a run was to begin with are in the thread already: their client has sent them again."""
 
@@ -83,7 +75,7 @@ class MessageStoredError(ThreadBusyError):
         self.runs = runs
 
 
-def owner_of(principal: Principal) -> str:
+def owner_digest(principal: Principal) -> str:
     """The name under which a principal's conversations are stored: SHA-256, so that it is no clear text."""
     return hashlib.sha256(f"{principal.issuer}\0{principal.subject}".encode()).hexdigest()
 

@@ -1,7 +1,7 @@
 """The conversations of all principals, each reachable by its owner only.
 
-`owner` is what `owner_of` makes of a verified principal. Every statement is about one owner: another's thread
-is absent, whether it exists or not.
+Every statement is about one owner, who is a verified caller (`owned_thread`): another's thread is absent,
+whether it exists or not.
 """
 
 import json
@@ -24,13 +24,13 @@ from agent.conversations.files import FileStore
 from agent.conversations.grants import end_grants
 from agent.conversations.listing import COLUMNS, thread_page
 from agent.conversations.message_json import encoded, message_from_json, message_to_json
+from agent.conversations.owned_thread import OwnedThread, RunKey, ThreadOwner, stored_owner
 from agent.conversations.process_runs import ProcessRuns
 from agent.conversations.run_record import COMPLETED, RunEnd, RunHistory
 from agent.conversations.run_state import CHANGED
 from agent.conversations.search_terms import TERM_BYTES, SearchTerms, insertion
 from agent.conversations.storage_limits import ROW_BYTES, UNLIMITED, StorageLimits
 from agent.conversations.thread import (
-    RunKey,
     StoredJson,
     StoredMessage,
     Thread,
@@ -95,38 +95,40 @@ class ThreadStore:
         """Whether there may be threads. Creates no database."""
         return await self._database.exists()
 
-    async def open(self, owner: str, thread_id: str | None = None, title: str | None = None) -> Thread:
+    async def open(
+        self, owner: ThreadOwner, thread_id: str | None = None, title: str | None = None
+    ) -> Thread:
         """The thread, which is created if there is none; with `None`, a new one. Raises `ValueError` for an
         identifier that no thread may have, and `StorageLimitError`.
         """
-        thread_id = valid_id(uuid.uuid4().hex if thread_id is None else thread_id)
-        sealed = self._sealed_title(owner, thread_id, title)
-        terms = self._terms.of_title(owner, title)
+        thread = owner.thread(valid_id(uuid.uuid4().hex if thread_id is None else thread_id))
+        sealed = self._sealed_title(thread, title)
+        terms = self._terms.of_title(owner.digest, title)
         size = len(terms) * TERM_BYTES
         now = self._clock()
-        room, space = self._limits.of_user(owner, size, threads=1)
+        room, space = self._limits.of_user(owner.digest, size, threads=1)
 
         def work() -> Transaction[Thread]:
             created = yield from query(
                 "INSERT INTO threads (owner, id, title, status, last_seq, bytes, created_at, updated_at)"
                 f" SELECT ?, ?, ?, 'idle', 0, ?, ?, ? WHERE 1 = 1{room}"
                 " ON CONFLICT (owner, id) DO NOTHING RETURNING key",
-                *(owner, thread_id, sealed, ROW_BYTES + size, now, now, *space),
+                *(*thread.place, sealed, ROW_BYTES + size, now, now, *space),
             )
             if created and terms:
                 yield insertion(terms, "key = ?", created[0][0])
             if not created:
-                yield from self._limits.check(owner, thread_id, 0, size)
-            return (yield from self._found(owner, thread_id))
+                yield from self._limits.check(thread, 0, size)
+            return (yield from self._found(thread))
 
         return await self._database.write(work)
 
-    async def get(self, owner: str, thread_id: str) -> Thread:
+    async def get(self, thread: OwnedThread) -> Thread:
         """The thread."""
-        return await self._database.read(lambda: self._found(owner, thread_id))
+        return await self._database.read(lambda: self._found(thread))
 
     async def page(
-        self, owner: str, *, limit: int, before: str | None = None, search: str | None = None
+        self, owner: ThreadOwner, *, limit: int, before: str | None = None, search: str | None = None
     ) -> tuple[list[Thread], str | None]:
         """A page of threads, the last changed first, and the cursor of the next one.
 
@@ -135,20 +137,22 @@ class ThreadStore:
         a time, so that others are served meanwhile; of very many threads, a page has fewer than `limit`.
         Raises `ValueError` for a cursor that is none.
         """
-        wanted = self._terms.wanted(owner, search) if search else None
-        rows, cursor = await thread_page(self._database, owner, limit=limit, before=before, wanted=wanted)
+        wanted = self._terms.wanted(owner.digest, search) if search else None
+        rows, cursor = await thread_page(
+            self._database, owner.digest, limit=limit, before=before, wanted=wanted
+        )
         return [self._shown(owner, row) for row in rows], cursor
 
-    async def rename(self, owner: str, thread_id: str, title: str) -> Thread:
+    async def rename(self, thread: OwnedThread, title: str) -> Thread:
         """The thread, with `title`, which is one line (`agent.conversations.thread`)."""
-        sealed = self._sealed_title(owner, thread_id, title)
-        terms = self._terms.of_title(owner, title)
+        sealed = self._sealed_title(thread, title)
+        terms = self._terms.of_title(thread.owner.digest, title)
 
         def work() -> Transaction[Thread]:
-            key = (yield from thread_key(owner, thread_id)).key
-            former = self._shown(owner, (yield from self._row(owner, thread_id)))
+            key = (yield from thread_key(thread)).key
+            former = self._shown(thread.owner, (yield from self._row(thread)))
             yield [
-                *self._terms.not_of_title(owner, key, former.title),
+                *self._terms.not_of_title(thread.owner.digest, key, former.title),
                 Statement("UPDATE threads SET title = ? WHERE key = ?", (sealed, key)),
                 *insertion(terms, "key = ?", key),
             ]
@@ -156,56 +160,50 @@ class ThreadStore:
 
         return await self._database.write(work)
 
-    async def delete(self, owner: str, thread_id: str) -> Thread:
+    async def delete(self, thread: OwnedThread) -> Thread:
         """Deletes the thread: it is absent from now on, and can be restored for ten minutes at least. The
         grants of the conversation end for good.
         """
-        await self._database.write(lambda: end_grants(owner, thread_id), durable=True)
-        return await self._changed(owner, thread_id, "deleted_at = ?", self._clock())
+        await self._database.write(lambda: end_grants(*thread.place), durable=True)
+        return await self._changed(thread, "deleted_at = ?", self._clock())
 
-    async def restore(self, owner: str, thread_id: str) -> Thread:
+    async def restore(self, thread: OwnedThread) -> Thread:
         """The deleted thread, unless it was purged."""
-        return await self._changed(owner, thread_id, "deleted_at = NULL", deleted=True)
+        return await self._changed(thread, "deleted_at = NULL", deleted=True)
 
-    async def delete_all(self, owner: str) -> int:
+    async def delete_all(self, owner: ThreadOwner) -> int:
         """Deletes all threads of `owner`, and ends the grants of these conversations; how many."""
         now = self._clock()
         sql = "UPDATE threads SET deleted_at = ? WHERE owner = ? AND deleted_at IS NULL RETURNING 1"
-        await self._database.write(lambda: end_grants(owner, None), durable=True)
-        return len(await self._database.write(lambda: query(sql, now, owner)))
+        await self._database.write(lambda: end_grants(owner.digest, None), durable=True)
+        return len(await self._database.write(lambda: query(sql, now, owner.digest)))
 
-    async def exported(self, owner: str, thread_id: str, *, after: int = 0) -> list[StoredJson]:
+    async def exported(self, thread: OwnedThread, *, after: int = 0) -> list[StoredJson]:
         """Messages as they are stored, those after the position `after` first, the oldest first: as many as
         fit into little memory, and none if there are no others.
         """
-        return await self._read(owner, thread_id, lambda thread: self._transcript.exported(thread, after))
+        return await self._read(thread, lambda key: self._transcript.exported(key, after))
 
     async def messages(
-        self,
-        owner: str,
-        thread_id: str,
-        *,
-        before: int | None = None,
-        limit: int,
-        most_bytes: int = PAGE_BYTES,
+        self, thread: OwnedThread, *, before: int | None = None, limit: int, most_bytes: int = PAGE_BYTES
     ) -> list[StoredMessage]:
         """The newest messages before the position `before`, the oldest first: at most `limit`, and none
         before the one that exceeds `most_bytes`, as they are stored.
         """
         page = self._transcript.page
-        return await self._read(owner, thread_id, lambda thread: page(thread, before, limit, most_bytes))
+        return await self._read(thread, lambda key: page(key, before, limit, most_bytes))
 
-    async def show(self, owner: str, thread_id: str, version: int) -> Thread:
+    async def show(self, thread: OwnedThread, version: int) -> Thread:
         """Shows the version of a question at this position, with what followed it, in place of another.
 
         Raises `ThreadBusyError` while a run is in progress or waits, and if it is no version.
         """
 
         def work() -> Transaction[Thread]:
-            thread = yield from thread_key(owner, thread_id)
-            yield from run_state.rest(thread.key, self._clock())
-            yield from self._transcript.show(thread, version)
-            return self._shown(owner, (yield from self._row(owner, thread_id)))
+            key = yield from thread_key(thread)
+            yield from run_state.rest(key.key, self._clock())
+            yield from self._transcript.show(key, version)
+            return self._shown(thread.owner, (yield from self._row(thread)))
 
         return await self._database.write(work)
 
@@ -234,7 +232,7 @@ class ThreadStore:
         sent = {digest: str(each.id) for digest, each in zip(digests, messages, strict=True) if digest}
         if replaces is not None:  # a question that is asked again keeps its id
             sent = {}
-        owner, thread_id = run.owner, valid_id(run.thread_id)
+        valid_id(run.thread_id)
         change, insertions = self._transcript.appended(run, self._clock(), messages, digests, replaces)
         change = replace(change, bytes=change.bytes + ROW_BYTES)
         for identifier in (part["id"] for message in messages for part in file_parts(message)):
@@ -242,7 +240,7 @@ class ThreadStore:
                 change, insertion_of_file = self.files.added(change, identifier, files[identifier])
                 insertions.append(insertion_of_file)
         question = first_question(messages)
-        title = self._sealed_title(owner, thread_id, question)
+        title = self._sealed_title(run.thread, question)
         added = [run_record.begun(change), *insertions]
         if not messages:  # a run that goes on numbers its drafts anew
             added.append(run_state.removal(change, "drafts"))
@@ -251,7 +249,7 @@ class ThreadStore:
         before = self._transcript.latest(change)
 
         def of_title() -> list[Statement]:
-            return insertion(self._terms.of_title(owner, question), CHANGED, *change.thread)
+            return insertion(self._terms.of_title(run.owner, question), CHANGED, *change.thread)
 
         def work() -> Transaction[BegunRun]:
             locked, claimed, *found = yield [run_state.lock(change), claim, *left, before, *added]
@@ -259,9 +257,9 @@ class ThreadStore:
                 if not (locked and locked[0][1]):  # it had no title
                     yield of_title()
                 key, labels = claimed[0]
-                thread, latest = ThreadKey(key, owner, thread_id), found[len(left)]
+                thread, latest = ThreadKey(key, *run.thread.place), found[len(left)]
                 window = (yield from self._transcript.window(thread, tokens, latest)) if tokens else []
-                return BegunRun(window, self._labels(owner, thread_id, labels))
+                return BegunRun(window, self._labels(run.thread, labels))
             creation = run_state.creation(change, process_id, title, self._limits)
             created, *_ = yield [creation, *added, *of_title()]
             if created:
@@ -317,7 +315,7 @@ class ThreadStore:
             shown = yield from self._transcript.drafted(thread, run.run_id)
             return [each.message for each in newest], shown
 
-        return await self._read(run.owner, run.thread_id, work)
+        return await self._read(run.thread, work)
 
     async def end_run(
         self,
@@ -353,7 +351,7 @@ class ThreadStore:
         """Those of `messages` that are not stored, or not any more. They are all that the run in progress has
         written, in this order: what is stored of them ends with the newest message of the thread.
         """
-        newest = [each.message.id for each in await self.messages(run.owner, run.thread_id, limit=1)]
+        newest = [each.message.id for each in await self.messages(run.thread, limit=1)]
         for number in range(len(messages), 0, -1):
             if messages[number - 1].id in newest:
                 return messages[number:]
@@ -362,11 +360,11 @@ class ThreadStore:
     def sealed_end(self, run: RunKey, messages: Sequence[AnyMessage], read: Mapping[str, str]) -> bytes:
         """What `opened_end` opens, sealed as stored values are."""
         kept = {"messages": [message_to_json(message) for message in messages], "read": dict(read)}
-        return self._encryption.seal(encoded(kept), "end", *run)
+        return self._encryption.seal(encoded(kept), "end", *run.place)
 
     def opened_end(self, run: RunKey, sealed: bytes) -> tuple[list[AnyMessage], dict[str, str]]:
         """The messages and labels of `sealed_end`. Raises what `Encryption.open` raises."""
-        kept = json.loads(self._encryption.open(sealed, "end", *run))
+        kept = json.loads(self._encryption.open(sealed, "end", *run.place))
         return [message_from_json(message) for message in kept["messages"]], kept["read"]
 
     async def index_anew(self) -> None:
@@ -378,7 +376,7 @@ class ThreadStore:
             for key, owner, thread_id, title in rows:
                 opened = None
                 with suppress(ConfigurationError):  # what is refused is not found
-                    opened = self._thread_title(owner, thread_id, title)
+                    opened = self._thread_title(stored_owner(owner).thread(thread_id), title)
                 await self._database.write(
                     partial(self._title_anew, key, self._terms.of_title(owner, opened))
                 )
@@ -390,62 +388,62 @@ class ThreadStore:
     def _title_anew(self, key: int, terms: list[bytes]) -> Transaction[None]:
         yield [Statement("DELETE FROM terms WHERE thread_key = ?", (key,)), *insertion(terms, "key = ?", key)]
 
-    async def _read(self, owner: str, thread_id: str, work: Callable[[ThreadKey], Transaction[T]]) -> T:
+    async def _read(self, thread: OwnedThread, work: Callable[[ThreadKey], Transaction[T]]) -> T:
         """What `work` reads of the thread."""
 
         def of_thread() -> Transaction[T]:
-            return (yield from work((yield from thread_key(owner, thread_id))))
+            return (yield from work((yield from thread_key(thread))))
 
         return await self._database.read(of_thread)
 
     async def _changed(
-        self, owner: str, thread_id: str, change: str, *values: Value, deleted: bool = False
+        self, thread: OwnedThread, change: str, *values: Value, deleted: bool = False
     ) -> Thread:
         now_deleted = "IS NOT NULL" if deleted else "IS NULL"
         sql = (
             f"UPDATE threads SET {change} WHERE owner = ? AND id = ? AND deleted_at {now_deleted}"  # noqa: S608 - constants
             f" RETURNING {COLUMNS}"
         )
-        rows = await self._database.write(lambda: query(sql, *values, owner, thread_id))
+        rows = await self._database.write(lambda: query(sql, *values, *thread.place))
         if not rows:
             raise not_found()
-        return self._shown(owner, rows[0])
+        return self._shown(thread.owner, rows[0])
 
-    def _found(self, owner: str, thread_id: str) -> Transaction[Thread]:
-        return self._thread(owner, (yield from self._row(owner, thread_id)))
+    def _found(self, thread: OwnedThread) -> Transaction[Thread]:
+        return self._thread(thread.owner, (yield from self._row(thread)))
 
-    def _row(self, owner: str, thread_id: str) -> Transaction[Row]:
+    def _row(self, thread: OwnedThread) -> Transaction[Row]:
         sql = f"SELECT {COLUMNS} FROM threads WHERE owner = ? AND id = ? AND deleted_at IS NULL"  # noqa: S608 - constants
-        rows = yield from query(sql, owner, thread_id)
+        rows = yield from query(sql, *thread.place)
         if not rows:
             raise not_found()
         return rows[0]
 
-    def _thread(self, owner: str, row: Row) -> Thread:
+    def _thread(self, owner: ThreadOwner, row: Row) -> Thread:
         """Raises `ConfigurationError` if the title is refused."""
         thread_id, title, *others = row
-        return Thread(thread_id, self._thread_title(owner, thread_id, title), *others)
+        return Thread(thread_id, self._thread_title(owner.thread(thread_id), title), *others)
 
-    def _thread_title(self, owner: str, thread_id: str, sealed: bytes | None) -> str | None:
-        return None if sealed is None else self._encryption.open(sealed, "title", owner, thread_id).decode()
+    def _thread_title(self, thread: OwnedThread, sealed: bytes | None) -> str | None:
+        return None if sealed is None else self._encryption.open(sealed, "title", *thread.place).decode()
 
-    def _shown(self, owner: str, row: Row) -> Thread:
+    def _shown(self, owner: ThreadOwner, row: Row) -> Thread:
         """Without a title that is refused: the thread can be listed and deleted."""
         try:
             return self._thread(owner, row)
         except ConfigurationError:
             return self._thread(owner, (row[0], None, *row[2:]))
 
-    def _sealed_title(self, owner: str, thread_id: str, title: str | None) -> bytes | None:
+    def _sealed_title(self, thread: OwnedThread, title: str | None) -> bytes | None:
         if title is None:
             return None
-        return self._encryption.seal(title.encode(errors="replace"), "title", owner, thread_id)
+        return self._encryption.seal(title.encode(errors="replace"), "title", *thread.place)
 
-    def _labels(self, owner: str, thread_id: str, sealed: bytes | None) -> dict[str, str]:
+    def _labels(self, thread: OwnedThread, sealed: bytes | None) -> dict[str, str]:
         if sealed is None:
             return {}
-        labels: dict[str, str] = json.loads(self._encryption.open(sealed, "labels", owner, thread_id))
+        labels: dict[str, str] = json.loads(self._encryption.open(sealed, "labels", *thread.place))
         return labels
 
     def _sealed_labels(self, run: RunKey, read: Mapping[str, str]) -> bytes | None:
-        return self._encryption.seal(encoded(read), "labels", run.owner, run.thread_id) if read else None
+        return self._encryption.seal(encoded(read), "labels", *run.thread.place) if read else None

@@ -17,11 +17,12 @@ from agent.conversations import drafts
 from agent.conversations.database.database import Row, Rows, Statement, Transaction, Value, query
 from agent.conversations.encryption.encryption import Encryption
 from agent.conversations.message_json import encoded, message_from_json, message_to_json
+from agent.conversations.owned_thread import OwnedThread, RunKey, stored_owner
 from agent.conversations.run_state import CHANGED, Change, room_after
 from agent.conversations.run_transcript import rest_of_stopped
 from agent.conversations.search_terms import TERM_BYTES, SearchTerms, insertion
 from agent.conversations.storage_limits import ROW_BYTES
-from agent.conversations.thread import RunKey, StoredJson, StoredMessage, not_found
+from agent.conversations.thread import StoredJson, StoredMessage, not_found
 from agent.errors.error_codes import AgentCode
 from graph.events import AgentEvent
 from graph.files import file_parts
@@ -107,19 +108,23 @@ class ThreadKey:
     owner: str
     thread_id: str
 
+    def run(self, run_id: str) -> RunKey:
+        """A run of the thread."""
+        return RunKey(stored_owner(self.owner).thread(self.thread_id), run_id)
+
 
 def sent_digest(message: AnyMessage) -> bytes | None:
     """By which a message that a client sends again is found: of its id, which may contain anything."""
     return None if message.id is None else hashlib.sha256(message.id.encode(errors="replace")).digest()[:16]
 
 
-def thread_key(owner: str, thread_id: str) -> Transaction[ThreadKey]:
+def thread_key(thread: OwnedThread) -> Transaction[ThreadKey]:
     """Raises `ThreadNotFoundError` if the owner has no such thread."""
     sql = "SELECT key FROM threads WHERE owner = ? AND id = ? AND deleted_at IS NULL"
-    rows = yield from query(sql, owner, thread_id)
+    rows = yield from query(sql, *thread.place)
     if not rows:
         raise not_found()
-    return ThreadKey(rows[0][0], owner, thread_id)
+    return ThreadKey(rows[0][0], *thread.place)
 
 
 class Transcript:
@@ -153,7 +158,7 @@ class Transcript:
                 f" WHERE thread_key = key AND seq = ?) FROM threads WHERE {CHANGED}",
                 (
                     *(len(messages) - 1 - position, run.run_id, now, tokens_of(message)),
-                    self._encryption.seal(body, "message", *run),
+                    self._encryption.seal(body, "message", *run.place),
                     None if sent is None else sent[position],
                     None if position else replaces,
                     *change.thread,
@@ -172,7 +177,7 @@ class Transcript:
         except ConfigurationError:  # one damaged message must not keep other runs from being interrupted
             return
         if messages := rest_of_stopped([each.message for each in newest], shown):
-            run = RunKey(thread.owner, thread.thread_id, run_id)
+            run = thread.run(run_id)
             change, insertions = self.appended(run, now, messages)
             yield [room_after(change), *insertions]
         yield from query("DELETE FROM drafts WHERE thread_key = ?", thread.key)
@@ -181,7 +186,7 @@ class Transcript:
         """The events in the drafts of a run."""
         sql = "SELECT number, body FROM drafts WHERE thread_key = ? AND run_id = ? ORDER BY number"
         rows = yield from query(sql, thread.key, run_id)
-        return drafts.read(rows, self._encryption, RunKey(thread.owner, thread.thread_id, run_id))
+        return drafts.read(rows, self._encryption, thread.run(run_id))
 
     def latest(self, change: Change) -> Statement:
         """The rows of the newest messages, for `window`. Those of `change` are not there yet."""

@@ -18,7 +18,7 @@ from cachetools import LRUCache
 
 from agent.conversations.database.database import Database, Transaction, query
 from agent.conversations.encryption.encryption import Encryption
-from agent.conversations.thread import owner_of
+from agent.conversations.thread import owner_digest
 from agent.policy.schema import ten_thousandths
 from graph.approvals.pending_call import PendingCall
 from graph.approvals.policy import Allow, Decision
@@ -71,7 +71,7 @@ class Entry:
     @property
     def key(self) -> tuple[str, str, str]:
         """What is counted together. Of the principal only the digest is stored."""
-        return owner_of(self.principal), self.tool, self.day.isoformat()
+        return owner_digest(self.principal), self.tool, self.day.isoformat()
 
     @property
     def count_id(self) -> str:

@@ -10,8 +10,9 @@ from typing import Any, Final
 
 from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, SystemMessage, ToolCall
 
+from agent.conversations.owned_thread import OwnedThread, RunKey, ThreadOwner
 from agent.conversations.run_transcript import NOT_APPROVED, WITHDRAWN, calls_made, without_unfinished
-from agent.conversations.thread import MessageStoredError, RunKey, StoredMessage, Thread, owner_of
+from agent.conversations.thread import MessageStoredError, StoredMessage, Thread
 from agent.conversations.threads import BegunRun, ThreadStore
 from agent.errors.error_codes import AgentCode
 from agent.runs.drafts import Drafts
@@ -49,7 +50,7 @@ _PAGE: Final = 200
 class Conversations:
     """The runs of threads. A thread has one run at a time, over all processes.
 
-    Every method acts on the threads of one principal: another's raises `ThreadNotFoundError`, as one that
+    Every method acts on the threads of one caller: another's raises `ThreadNotFoundError`, as one that
     does not exist does. Runs are started, counted, limited and ended by `runs`; the time in which one waits
     for an approval does not count. Methods raise also what the store raises. `relay` shares the runs of
     `live` with other processes.
@@ -119,7 +120,7 @@ class Conversations:
         """
         require_signed_in(caller, self.parts.clock())
         principal = caller.principal
-        paused = await PausedRun.of(self.parts, principal, thread_id)
+        paused = await PausedRun.of(self.parts, OwnedThread.of(caller, thread_id))
         if await self._others_decided(principal, paused):
             return await self._resumed(caller, paused, {}, streaming=streaming)
         await check_open(self.parts, principal, paused.thread, answers)
@@ -154,12 +155,12 @@ class Conversations:
         requests come at the same time, one is served.
         """
         run = self._run(caller, thread_id, streaming)
-        paused = await PausedRun.of(self.parts, caller.principal, thread_id)
+        paused = await PausedRun.of(self.parts, run.key.thread)
         if await self._others_decided(caller.principal, paused):
             return await self._resumed(caller, paused, {}, streaming=streaming)
 
         async def begin() -> RunStart:
-            thread = await self.threads.get(run.key.owner, thread_id)
+            thread = await self.threads.get(run.key.thread)
             if thread.status == "paused":
                 thread = await self._end_expired_pause(run)
             elif thread.status not in ("interrupted", "failed", "running"):
@@ -185,10 +186,10 @@ class Conversations:
         run = replace(self._run(caller, thread_id, streaming=True), files=files)
 
         async def begin() -> RunStart:
-            thread = await self.threads.get(run.key.owner, thread_id)
+            thread = await self.threads.get(run.key.thread)
             if thread.status == "paused":
                 thread = await self._end_expired_pause(run)
-            replaced = await self._since(run.key.owner, thread_id, message_id)
+            replaced = await self._since(run.key.thread, message_id)
             if not replaced or not isinstance(question := replaced[0].message, HumanMessage):
                 raise ThreadBusyError(AgentCode.QUESTION_REPLACED, "the message is no question of the thread")
             asked = asked_anew or [question.model_copy(update={"id": uuid.uuid4().hex})]
@@ -201,16 +202,16 @@ class Conversations:
 
         return await self._started(run, begin)
 
-    async def cancel(self, principal: Principal, thread_id: str, run_id: str | None = None) -> bool:
+    async def cancel(self, caller: VerifiedAccessToken, thread_id: str, run_id: str | None = None) -> bool:
         """Ends the run of the thread, also one that waits for an approval; false if there is none, or if it
         is another one than `run_id`.
 
         When this returns, the run has ended, in the process that executes it too. If that process cannot be
         reached, the run ends there within a few seconds, and can write nothing into the thread from now on.
         """
-        owner = owner_of(principal)
-        thread = await self.threads.get(owner, thread_id)
-        live = self.live.running(owner, thread_id)
+        owned = OwnedThread.of(caller, thread_id)
+        thread = await self.threads.get(owned)
+        live = self.live.running(owned)
         if run_id not in (None, live.id if live else thread.run_id):
             return False
         if live:
@@ -218,11 +219,11 @@ class Conversations:
             await asyncio.wait([live.task])
             return True
         if thread.status == "running" and self.relay is not None:
-            if await self.relay.cancel(owner, thread):
+            if await self.relay.cancel(owned.owner, thread):
                 return True
-            thread = await self.threads.get(owner, thread_id)
+            thread = await self.threads.get(owned)
         if thread.status in ("paused", "running") and run_id in (None, thread.run_id):
-            return await end_run_elsewhere(self.parts, principal, thread, WITHDRAWN)
+            return await end_run_elsewhere(self.parts, caller, thread, WITHDRAWN)
         return False
 
     async def follow(
@@ -234,7 +235,7 @@ class Conversations:
         if a client without one follows a run that ended more than a minute ago. Raises `LimitError` if the
         caller follows too many runs; its reader raises that error if events were lost.
         """
-        run = await self._latest_run(owner_of(caller.principal), thread_id, after)
+        run = await self._latest_run(OwnedThread.of(caller, thread_id), after)
         if run is None or 0 < run.position_of(after) == run.end_position:
             return None
         reader = run.events()
@@ -242,42 +243,42 @@ class Conversations:
         self.runs.admit(reader, caller)
         return reader
 
-    async def _latest_run(self, owner: str, thread_id: str, after: str | None) -> Run | None:
+    async def _latest_run(self, thread: OwnedThread, after: str | None) -> Run | None:
         """The latest run of the thread. Add a reader next."""
         if StoredRun.made(after):
-            stored = await self._stored_run(owner, thread_id, after)
+            stored = await self._stored_run(thread, after)
             if stored is not None and stored.position_of(after):
                 return stored
-        return await self._shared_run(owner, thread_id) or await self._stored_run(owner, thread_id, after)
+        return await self._shared_run(thread) or await self._stored_run(thread, after)
 
-    async def _shared_run(self, owner: str, thread_id: str) -> Run | None:
+    async def _shared_run(self, owned: OwnedThread) -> Run | None:
         """The latest run of the thread, here or in Redis, if it is kept there from its beginning: a reader
         could not understand its later events without the first ones.
         """
-        before = self.live.latest(owner, thread_id)
+        before = self.live.latest(owned)
         had_ended = before is not None and before.outcome is not None
-        thread = await self.threads.get(owner, thread_id)
-        run = self.live.latest(owner, thread_id)
+        thread = await self.threads.get(owned)
+        run = self.live.latest(owned)
         if run is not None:  # another process may have gone on with the thread, after it or after its pause
             went_on = had_ended and isinstance(run.outcome, Paused) and thread.status != "paused"
             if run is not before or (thread.run_id == run.id and not went_on):
                 return run if run.is_whole else None
         if self.relay is None:
             return None
-        relayed = await self.relay.runs.open(owner, thread)
+        relayed = await self.relay.runs.open(owned.owner, thread)
         if relayed is None or not relayed.is_whole:
             return None
         self.relay.runs.follow(relayed)
         return relayed
 
-    async def _stored_run(self, owner: str, thread_id: str, after: str | None) -> StoredRun | None:
+    async def _stored_run(self, owned: OwnedThread, after: str | None) -> StoredRun | None:
         """The latest run of the thread as it is stored, which is less than it has shown; `None` if there is
         none, or if it ended more than a minute ago and the client has seen no event.
         """
-        thread = await self.threads.get(owner, thread_id)
+        thread = await self.threads.get(owned)
         if thread.run_id is None:
             return None
-        stored = StoredRun(self.threads, owner, thread)
+        stored = StoredRun(self.threads, owned, thread.run_id)
         await stored.read()
         if after is None and stored.ended_at is not None:
             has_just_ended = self.parts.clock() - stored.ended_at < KEPT_SECONDS
@@ -286,7 +287,7 @@ class Conversations:
 
     async def _completed(self, caller: VerifiedAccessToken, thread_id: str, end: Paused) -> Paused:
         """`end` with what the thread waits for, as `caller` sees it."""
-        paused = await PausedRun.of(self.parts, caller.principal, thread_id)
+        paused = await PausedRun.of(self.parts, OwnedThread.of(caller, thread_id))
         if not paused.waiting:
             raise LimitError(AgentCode.EVENTS_LOST, "the run waits no more")
         response = next((each for each in paused.calls if isinstance(each, AIMessage)), None)
@@ -294,7 +295,8 @@ class Conversations:
 
     async def pending(self, caller: VerifiedAccessToken, thread_id: str) -> list[PendingApproval]:
         """The approvals that the thread waits for, and that can still be given."""
-        paused, now = await PausedRun.of(self.parts, caller.principal, thread_id), self.parts.clock()
+        paused = await PausedRun.of(self.parts, OwnedThread.of(caller, thread_id))
+        now = self.parts.clock()
         in_time = [pending for pending in paused.waiting if pending.request.expires_at > now]
         return list(await self.parts.shown(in_time, caller))
 
@@ -310,7 +312,7 @@ class Conversations:
         self, caller: VerifiedAccessToken, thread_id: str, approval_id: str | None = None
     ) -> None:
         """Raises `ApprovalError` with the reason why the approval, or the latest, cannot be answered."""
-        thread = await self.threads.get(owner_of(caller.principal), thread_id)
+        thread = await self.threads.get(OwnedThread.of(caller, thread_id))
         if approval_id is None:
             latest = await self.parts.approvals.latest(caller.principal, thread_id)
             approval_id = "" if latest is None else latest.request.id
@@ -322,49 +324,49 @@ class Conversations:
         states = await self.parts.approvals.pending(principal)
         return [state for state in states if state.status_at(now) is ApprovalStatus.OPEN]
 
-    async def delete(self, principal: Principal, thread_id: str) -> None:
+    async def delete(self, caller: VerifiedAccessToken, thread_id: str) -> None:
         """Ends the run of the thread, and deletes it (`ThreadStore.delete`), also if it cannot be read."""
         with _unreadable_ignored():
-            await self.cancel(principal, thread_id)
-        owner = owner_of(principal)
-        await self.threads.delete(owner, thread_id)
-        begun_meanwhile = self.live.latest(owner, thread_id)
-        await self._end_here(owner, [begun_meanwhile] if begun_meanwhile else [])
-        self.ends.forget(owner, thread_id)
+            await self.cancel(caller, thread_id)
+        thread = OwnedThread.of(caller, thread_id)
+        await self.threads.delete(thread)
+        begun_meanwhile = self.live.latest(thread)
+        await self._end_here([begun_meanwhile] if begun_meanwhile else [])
+        self.ends.forget(thread)
         if self.relay is not None:
-            await self.relay.forget(owner, thread_id)
+            await self.relay.forget(thread.owner, thread_id)
 
-    async def delete_all(self, principal: Principal) -> int:
-        """Ends the runs of all threads of the principal, and deletes them; how many.
+    async def delete_all(self, caller: VerifiedAccessToken) -> int:
+        """Ends the runs of all threads of the caller, and deletes them; how many.
 
         Runs of other processes end there within a few seconds.
         """
-        owner = owner_of(principal)
+        owner, principal = ThreadOwner.of(caller), caller.principal
         if self.relay is not None:
             await self.relay.cancellations.send(owner)
-        await self._end_here(owner, self.live.of_owner(owner))
+        await self._end_here(self.live.of_owner(owner.digest))
         with _unreadable_ignored():
             for state in await self.parts.approvals.pending(principal):
                 await self.parts.approvals.withdraw(principal, state.request.thread_id, self.parts.clock())
         deleted = await self.threads.delete_all(owner)
-        begun_meanwhile = [live for live in self.live.of_owner(owner) if await self._is_deleted(live)]
-        await self._end_here(owner, begun_meanwhile)
+        begun_meanwhile = [live for live in self.live.of_owner(owner.digest) if await self._is_deleted(live)]
+        await self._end_here(begun_meanwhile)
         self.ends.forget_all(owner)
         if self.relay is not None:
             await self.relay.forget(owner)
         return deleted
 
-    async def _end_here(self, owner: str, runs: Sequence[LiveRun]) -> None:
+    async def _end_here(self, runs: Sequence[LiveRun]) -> None:
         """Ends runs of this process, and forgets their events."""
         for live in runs:
             live.cancel()
             await asyncio.wait([live.task])
-            self.live.forget(owner, live.thread_id)
+            self.live.forget(live.key.thread)
 
     async def _is_deleted(self, live: LiveRun) -> bool:
         try:
             with _unreadable_ignored():
-                await self.threads.get(live.owner, live.thread_id)
+                await self.threads.get(live.key.thread)
         except ThreadNotFoundError:
             return True
         return False
@@ -379,7 +381,7 @@ class Conversations:
     def _run(
         self, caller: VerifiedAccessToken, thread_id: str, streaming: bool, run_id: str | None = None
     ) -> RunRequest:
-        key = RunKey(owner_of(caller.principal), thread_id, run_id or uuid.uuid4().hex)
+        key = RunKey(OwnedThread.of(caller, thread_id), run_id or uuid.uuid4().hex)
         return RunRequest(caller=caller, key=key, streaming=streaming)
 
     async def _started(self, run: RunRequest, begin: Callable[[], Awaitable[RunStart]]) -> LiveRun:
@@ -390,7 +392,7 @@ class Conversations:
             except UnavailableError:
                 self.live.note_unbegun(run.key.run_id)
                 raise
-            self.ends.forget(run.key.owner, run.key.thread_id)
+            self.ends.forget(run.key.thread)
             return begun
 
         live = self.runs.run(
@@ -436,20 +438,19 @@ class Conversations:
         except MessageStoredError:
             raise
         except ThreadBusyError:
-            owner, thread_id, _ = run.key
-            thread = await self.threads.get(owner, thread_id)
+            thread = await self.threads.get(run.key.thread)
             if thread.status != "running" or thread.run_id not in self.live.unbegun():
                 raise
         await self.threads.processes.interrupt(self.parts.process_id, [thread.run_id])
         if unchanged is not None:
-            unchanged = await self.threads.get(owner, thread_id)
+            unchanged = await self.threads.get(run.key.thread)
         return await begin(unchanged=unchanged)
 
-    async def _since(self, owner: str, thread_id: str, message_id: str) -> list[StoredMessage]:
+    async def _since(self, thread: OwnedThread, message_id: str) -> list[StoredMessage]:
         """The message with this id, and what follows it; empty if the conversation does not have it."""
         found: list[StoredMessage] = []
         while page := await self.threads.messages(
-            owner, thread_id, before=found[0].seq if found else None, limit=_PAGE
+            thread, before=found[0].seq if found else None, limit=_PAGE
         ):
             found = page + found
             for number, each in enumerate(page):
@@ -463,14 +464,13 @@ class Conversations:
         Raises `ApprovalError` if an answer can come.
         """
         principal, now = run.caller.principal, self.parts.clock()
-        owner, thread_id, _ = run.key
-        thread = await self.threads.get(owner, thread_id)
-        for state in await self.parts.approvals.pending(principal, thread_id):
+        thread = await self.threads.get(run.key.thread)
+        for state in await self.parts.approvals.pending(principal, thread.id):
             if state.status_at(now) is ApprovalStatus.OPEN:
                 raise ApprovalError(GraphCode.APPROVAL_OPEN, f"approval {state.request.id} is open")
         if thread.status == "paused":
-            await end_run_elsewhere(self.parts, principal, thread, NOT_APPROVED)
-        return await self.threads.get(owner, thread_id)
+            await end_run_elsewhere(self.parts, run.caller, thread, NOT_APPROVED)
+        return await self.threads.get(run.key.thread)
 
 
 @contextmanager

@@ -14,7 +14,7 @@ from langchain_core.messages import AnyMessage, ToolMessage
 
 from agent.background import Background
 from agent.conversations.drafts import Draft, is_kept
-from agent.conversations.thread import RunKey
+from agent.conversations.owned_thread import RunKey
 from agent.conversations.threads import ThreadStore
 from graph.events import AgentEvent
 

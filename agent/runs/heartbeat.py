@@ -8,9 +8,10 @@ from typing import Final
 from langchain_core.messages import AnyMessage
 
 from agent.background import Background
+from agent.conversations.owned_thread import OwnedThread, RunKey
 from agent.conversations.run_record import RunEnd
 from agent.conversations.run_transcript import MAY_HAVE_EFFECT, rest_of_stopped, results_of_ended
-from agent.conversations.thread import RunKey, Thread, owner_of
+from agent.conversations.thread import Thread
 from agent.conversations.threads import ThreadStore
 from agent.errors.error_codes import AgentCode
 from agent.runs.drafts import Drafts
@@ -18,8 +19,8 @@ from agent.runs.live_run import LiveRuns
 from agent.runs.run_parts import RunParts
 from agent.runs.stored_ends import StoredEnds
 from graph.tool_calls.requested_calls import pending_tool_calls
+from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.errors import UnavailableError
-from identity.principal import Principal
 
 _LOG: Final = logging.getLogger("idaas_agent.conversations")
 BEAT_SECONDS: Final = 3.0
@@ -104,25 +105,29 @@ async def interruption(threads: ThreadStore, run: RunKey) -> UnavailableError | 
     was silent, or a database that was replaced has lost its beginning. `None` if its user has cancelled it,
     or deleted the thread.
     """
-    record = await threads.runs.get(*run)
-    if record is not None and record.reason == AgentCode.RUN_INTERRUPTED:
+    record = await threads.runs.get(run.thread, run.run_id)
+    if record is not None:
+        if record.reason != AgentCode.RUN_INTERRUPTED:
+            return None
         return UnavailableError(
             AgentCode.RUN_INTERRUPTED, "another process has ended the run of a silent one"
         )
-    if record is None and run.run_id not in await threads.runs.of_deleted(run.owner, run.thread_id, 0.0):
-        return UnavailableError(AgentCode.CONVERSATIONS_UNAVAILABLE, "the database has lost the run")
-    return None
+    if run.run_id in await threads.runs.of_deleted(run.thread.owner, run.thread_id, 0.0):
+        return None
+    return UnavailableError(AgentCode.CONVERSATIONS_UNAVAILABLE, "the database has lost the run")
 
 
-async def end_run_elsewhere(parts: RunParts, principal: Principal, thread: Thread, text: str) -> bool:
-    """Ends the run of a thread that waits, or that another process executes. False if it has ended meanwhile.
+async def end_run_elsewhere(parts: RunParts, caller: VerifiedAccessToken, thread: Thread, text: str) -> bool:
+    """Ends the run of a thread of `caller` that waits, or that another process executes. False if it has
+    ended meanwhile.
 
     Completes the transcript, so that every call has a result: `text` for calls that wait to be made.
     The drafts of a run in another process are kept in it.
     """
     if thread.run_id is None:
         return False
-    run = RunKey(owner_of(principal), thread.id, thread.run_id)
+    principal = caller.principal
+    run = RunKey(OwnedThread.of(caller, thread.id), thread.run_id)
     waiting = await parts.approvals.pending(principal, thread.id)
     begun = {each.request.call_id for each in waiting if each.request.question is not None}
     await parts.approvals.withdraw(principal, thread.id, parts.clock())

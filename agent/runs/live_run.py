@@ -11,12 +11,11 @@ from typing import Final, Protocol
 
 from langsmith import tracing_context
 
-from agent.conversations.thread import RunKey
+from agent.conversations.owned_thread import NOT_KEPT, OwnedThread, RunKey
 from agent.errors.error_codes import AgentCode
 from agent.operations.metrics.run_measures import RunMeasure, RunMeasures
 from agent.runs.run import (
     EVENTS_PER_TURN,
-    NOT_KEPT,
     Cancelled,
     Finished,
     Outcome,
@@ -286,7 +285,7 @@ class LiveRuns:
         """
         self._kept_seconds = kept_seconds
         self._most_characters = most_characters
-        self._latest: dict[tuple[str, str], LiveRun] = {}
+        self._latest: dict[OwnedThread, LiveRun] = {}
         self._ended: OrderedDict[LiveRun, asyncio.TimerHandle] = OrderedDict()
         self._unbegun: set[str] = set()
 
@@ -301,16 +300,16 @@ class LiveRuns:
 
     def add(self, run: LiveRun) -> None:
         """A run that has begun."""
-        self._latest[run.owner, run.thread_id] = run
+        self._latest[run.key.thread] = run
         run.task.add_done_callback(lambda _: self._run_ended(run))
 
-    def latest(self, owner: str, thread_id: str) -> LiveRun | None:
+    def latest(self, thread: OwnedThread) -> LiveRun | None:
         """The run of the thread, or the one that ended less than a minute ago."""
-        return self._latest.get((owner, thread_id))
+        return self._latest.get(thread)
 
-    def running(self, owner: str, thread_id: str) -> LiveRun | None:
+    def running(self, thread: OwnedThread) -> LiveRun | None:
         """The run of the thread that has not ended yet."""
-        run = self.latest(owner, thread_id)
+        run = self.latest(thread)
         return run if run is not None and run.outcome is None else None
 
     def ids(self) -> set[str]:
@@ -329,13 +328,13 @@ class LiveRuns:
         """The runs with these ids."""
         return [run for run in self._latest.values() if run.id in ids]
 
-    def of_owner(self, owner: str) -> list[LiveRun]:
-        """The runs of all threads of `owner`, and those that ended a moment ago."""
-        return [run for run in self._latest.values() if run.owner == owner]
+    def of_owner(self, digest: str) -> list[LiveRun]:
+        """The runs of all threads of the owner with this digest, and those that ended a moment ago."""
+        return [run for run in self._latest.values() if run.owner == digest]
 
-    def forget(self, owner: str, thread_id: str) -> None:
+    def forget(self, thread: OwnedThread) -> None:
         """The events of an ended run, because its thread was deleted."""
-        run = self.latest(owner, thread_id)
+        run = self.latest(thread)
         if run is not None and run.outcome is not None:
             self._remove(run)
 
@@ -354,7 +353,7 @@ class LiveRuns:
         return next(stored, next(iter(self._ended)))
 
     def _expire(self, run: LiveRun) -> None:
-        if run.is_unstored and self.latest(run.owner, run.thread_id) is run:
+        if run.is_unstored and self.latest(run.key.thread) is run:
             loop = asyncio.get_running_loop()
             self._ended[run] = loop.call_later(self._kept_seconds, self._expire, run)
         else:
@@ -363,5 +362,5 @@ class LiveRuns:
     def _remove(self, run: LiveRun) -> None:
         if timer := self._ended.pop(run, None):
             timer.cancel()
-        if self._latest.get((run.owner, run.thread_id)) is run:
-            del self._latest[run.owner, run.thread_id]
+        if self._latest.get(run.key.thread) is run:
+            del self._latest[run.key.thread]

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 from langchain_core.messages import AIMessage, AnyMessage
 
-from agent.conversations.thread import RunKey, Thread, owner_of
+from agent.conversations.owned_thread import OwnedThread, RunKey
+from agent.conversations.thread import Thread
 from agent.runs.run_checkpoint import RunCheckpoint
 from agent.runs.run_parts import RunParts
 from graph.approvals.answer import AnswerReader
@@ -27,16 +28,15 @@ class PausedRun:
     """The response of the model that has the waiting calls, and the results of its other calls."""
 
     @classmethod
-    async def of(cls, parts: RunParts, principal: Principal, thread_id: str) -> "PausedRun":
-        """Reads a thread of `principal`, and its paused run. Unless it is paused, nothing waits."""
-        owner = owner_of(principal)
-        thread = await parts.threads.get(owner, thread_id)
-        if thread.status != "paused" or thread.run_id is None:
-            return cls(thread)
-        checkpoint = RunCheckpoint(RunKey(owner, thread.id, thread.run_id), parts.checkpoints, resumed=True)
+    async def of(cls, parts: RunParts, thread: OwnedThread) -> "PausedRun":
+        """Reads a thread, and its paused run. Unless it is paused, nothing waits."""
+        stored = await parts.threads.get(thread)
+        if stored.status != "paused" or stored.run_id is None:
+            return cls(stored)
+        checkpoint = RunCheckpoint(RunKey(thread, stored.run_id), parts.checkpoints, resumed=True)
         state = await parts.graph.copy({"checkpointer": checkpoint}).aget_state(checkpoint.config)
         waiting = tuple(pending_of(each.value) for each in state.interrupts)
-        return cls(thread, waiting, _latest_calls(state.values.get("messages", ())))
+        return cls(stored, waiting, _latest_calls(state.values.get("messages", ())))
 
     async def check(
         self, answers: Mapping[str, object], caller: VerifiedAccessToken, reader: AnswerReader

@@ -13,6 +13,7 @@ from typing import Final
 
 from agent.background import Background
 from agent.conversations.encryption.encryption import Encryption
+from agent.conversations.owned_thread import ThreadOwner
 from agent.conversations.thread import Thread
 from agent.conversations.threads import ThreadStore
 from agent.redis import Redis, RedisUnavailableError, SharedRedis
@@ -39,12 +40,12 @@ class Cancellations(Background):
     redis: SharedRedis
     live: LiveRuns
 
-    async def send(self, owner: str, thread_id: str | None = None, run_id: str | None = None) -> bool:
+    async def send(self, owner: ThreadOwner, thread_id: str | None = None, run_id: str | None = None) -> bool:
         """Cancels a run in another process, and does not wait for its end; with `None`, all of the
         owner, or of the thread. Whether another process may have received it.
         """
         try:
-            channel, text = self._channel, json.dumps([owner, thread_id, run_id])
+            channel, text = self._channel, json.dumps([owner.digest, thread_id, run_id])
             return await self.redis.use(lambda redis: redis.publish(channel, text)) > 0
         except RedisUnavailableError:
             return False
@@ -68,10 +69,10 @@ class Cancellations(Background):
 
     def _received(self, message: bytes) -> None:
         try:
-            owner, thread_id, run_id = json.loads(message)
+            digest, thread_id, run_id = json.loads(message)
         except (ValueError, TypeError):
             return
-        for run in self.live.of_owner(owner):
+        for run in self.live.of_owner(digest):
             if thread_id in (None, run.thread_id) and run_id in (None, run.id):
                 run.cancel()
 
@@ -100,7 +101,7 @@ class Relay:
         self.runs: Final = RelayedRuns(redis, encryption, threads, clock=clock, sleep=sleep)
         self.cancellations: Final = Cancellations(redis, live, sleep=sleep)
 
-    async def cancel(self, owner: str, thread: Thread) -> bool:
+    async def cancel(self, owner: ThreadOwner, thread: Thread) -> bool:
         """Whether the run of the thread has been ended by the process that executes it, within two seconds.
 
         Raises what the store raises.
@@ -109,7 +110,7 @@ class Relay:
             return False
         for _ in range(_ATTEMPTS):
             try:
-                now = await self._threads.get(owner, thread.id)
+                now = await self._threads.get(owner.thread(thread.id))
             except ThreadNotFoundError:
                 return True
             if now.status != "running" or now.run_id != thread.run_id:
@@ -117,7 +118,7 @@ class Relay:
             await self._sleep(_PAUSE_SECONDS)
         return False
 
-    async def forget(self, owner: str, thread_id: str | None = None) -> None:
+    async def forget(self, owner: ThreadOwner, thread_id: str | None = None) -> None:
         """Removes the events of a thread that was deleted; with `None`, of all the owner's deleted threads.
         Events that a process writes later are refused.
 
@@ -128,7 +129,7 @@ class Relay:
         removal.add_done_callback(self._removals.discard)
         await asyncio.wait({removal}, timeout=_SECONDS)
 
-    async def _removal(self, owner: str, thread_id: str | None) -> None:
+    async def _removal(self, owner: ThreadOwner, thread_id: str | None) -> None:
         begun = self._clock()
         while self._clock() - begun < ACCEPTED_SECONDS:
             with contextlib.suppress(RedisUnavailableError, AgentError):
@@ -139,8 +140,8 @@ class Relay:
                 return
             await self._sleep(_RETRY_SECONDS)
 
-    async def _removed(self, owner: str, runs: Sequence[str], redis: Redis) -> None:
-        keys = StreamKeys(self._redis, owner)
+    async def _removed(self, owner: ThreadOwner, runs: Sequence[str], redis: Redis) -> None:
+        keys = StreamKeys(self._redis, owner.digest)
         pipeline = redis.pipeline(transaction=False)
         for run_id in runs:  # from then on, no process adds to the streams that are removed below
             pipeline.set(keys.removed(run_id), 1, ex=REFUSED_SECONDS)

@@ -8,7 +8,8 @@ from typing import Any, Final
 
 from agent.background import Background
 from agent.conversations.encryption.encryption import Encryption
-from agent.conversations.thread import RunKey, Thread
+from agent.conversations.owned_thread import RunKey, ThreadOwner
+from agent.conversations.thread import Thread
 from agent.conversations.threads import ThreadStore
 from agent.errors.error_codes import AgentCode
 from agent.redis import RedisUnavailableError, SharedRedis
@@ -91,7 +92,7 @@ class RelayedRuns(Background):
     _followed: set[RelayedRun] = field(init=False, default_factory=set)
     """Runs that have readers."""
 
-    async def open(self, owner: str, thread: Thread) -> RelayedRun | None:
+    async def open(self, owner: ThreadOwner, thread: Thread) -> RelayedRun | None:
         """The latest run of the thread, with its events so far; `None` if Redis does not have it.
 
         It may begin later here than in the store of threads, which is waited for. It may end later, too.
@@ -157,7 +158,7 @@ class RelayedRuns(Background):
     async def _end(self, run: RelayedRun) -> Outcome | None:
         """How the run has ended in the database; `None` if it goes on there, or the database is away."""
         try:
-            thread = await self.threads.get(run.owner, run.thread_id)
+            thread = await self.threads.get(run.key.thread)
         except ThreadNotFoundError:
             return Cancelled()
         except AgentError:
@@ -168,15 +169,15 @@ class RelayedRuns(Background):
             return UnavailableError(AgentCode.RUN_INTERRUPTED, f"the thread is {thread.status}")
         return LimitError(AgentCode.EVENTS_LOST, "the end of the run was not relayed")
 
-    async def _latest(self, redis: Any, owner: str, thread: Thread) -> RelayedRun | None:  # noqa: ANN401 - the client of Redis
+    async def _latest(self, redis: Any, owner: ThreadOwner, thread: Thread) -> RelayedRun | None:  # noqa: ANN401 - the client of Redis
         if thread.run_id is None:
             return None
-        keys = StreamKeys(self.redis, owner)
+        keys = StreamKeys(self.redis, owner.digest)
         latest = await redis.get(keys.latest(thread.run_id))
         if latest is None:
             return None
         part = str(latest, "ascii", "replace").rpartition("-")[2]
-        run = RelayedRun(part, RunKey(owner, thread.id, thread.run_id), self.left)
+        run = RelayedRun(part, RunKey(owner.thread(thread.id), thread.run_id), self.left)
         if (known := self._known(run)) is not None:
             return known
         self._add(run, await redis.xrange(keys.events(run.stream)))

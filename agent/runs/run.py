@@ -13,7 +13,7 @@ from typing import Final, Self, TypeAlias
 
 from langchain_core.messages import AIMessage, AnyMessage
 
-from agent.conversations.thread import RunKey
+from agent.conversations.owned_thread import NOT_KEPT, RunKey
 from agent.errors.error_codes import AgentCode
 from graph.approvals.record import PendingApproval
 from graph.events import AgentEvent, ConsentRequired, ServicesUnavailable, joined_unavailable
@@ -172,10 +172,6 @@ def size_of(event: RunEvent) -> int:
             return 1000
 
 
-NOT_KEPT: Final = RunKey("", "", "")
-"""The key of a run that is not kept."""
-
-
 class Run:
     """The events of a run so far, and how it ended."""
 
@@ -186,7 +182,7 @@ class Run:
         """`part` distinguishes the parts of one run, which pauses between them."""
         self.part: Final = part
         self.key: Final = key
-        self.owner, self.thread_id, self.id = key
+        self.owner, self.thread_id, self.id = key.place
         self.stream: Final = f"{self.id}-{part}"
         """Names this part over all processes."""
         self.replay: Final = ReplayBuffer() if replay is None else replay

@@ -19,7 +19,7 @@ from langgraph.checkpoint.base import (
 )
 
 from agent.conversations.checkpoints import Checkpoints, SavedCheckpoint
-from agent.conversations.thread import RunKey
+from agent.conversations.owned_thread import RunKey
 
 
 class RunCheckpoint(BaseCheckpointSaver[str]):

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from langchain_core.messages import AnyMessage, ToolCall
 
 from agent.conversations.checkpoints import Checkpoints
-from agent.conversations.thread import RunKey
+from agent.conversations.owned_thread import RunKey
 from agent.conversations.threads import ThreadStore
 from graph.approvals.answer import AnswerReader
 from graph.approvals.consent_urls import ConsentUrls

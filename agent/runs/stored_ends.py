@@ -13,8 +13,8 @@ from typing import Final
 
 from langchain_core.messages import AnyMessage
 
+from agent.conversations.owned_thread import OwnedThread, RunKey, ThreadOwner
 from agent.conversations.storage_limits import ROW_BYTES
-from agent.conversations.thread import RunKey
 from agent.conversations.threads import ThreadStore
 from identity.errors import UnavailableError
 
@@ -44,32 +44,31 @@ class StoredEnds:
         self._process_id = process_id
         self._most_bytes = most_bytes
         self._bytes = 0
-        self._kept: dict[tuple[str, str], _StoredEnd] = {}
-        """By owner and thread, the oldest first."""
+        self._kept: dict[OwnedThread, _StoredEnd] = {}
+        """By thread, the oldest first."""
 
     def keep(self, run: RunKey, messages: Sequence[AnyMessage], read: Mapping[str, str]) -> None:
         """The run has finished, and is stored with `messages`, which are all of its own, and the labels of
         what the conversation has `read`.
         """
-        owner, thread_id, _ = run
-        self.forget(owner, thread_id)
+        self.forget(run.thread)
         sealed = self._threads.sealed_end(run, messages, read)
-        timer = asyncio.get_running_loop().call_later(_KEPT_SECONDS, self.forget, owner, thread_id)
-        self._kept[owner, thread_id] = end = _StoredEnd(run, sealed, timer)
+        timer = asyncio.get_running_loop().call_later(_KEPT_SECONDS, self.forget, run.thread)
+        self._kept[run.thread] = end = _StoredEnd(run, sealed, timer)
         self._bytes += end.bytes
         while self._bytes > self._most_bytes:
-            self.forget(*next(iter(self._kept)))
+            self.forget(next(iter(self._kept)))
 
-    def forget(self, owner: str, thread_id: str) -> None:
+    def forget(self, thread: OwnedThread) -> None:
         """The end in a thread that was deleted, or has another run."""
-        if (end := self._kept.pop((owner, thread_id), None)) is not None:
+        if (end := self._kept.pop(thread, None)) is not None:
             self._bytes -= end.bytes
             end.timer.cancel()
 
-    def forget_all(self, owner: str) -> None:
+    def forget_all(self, owner: ThreadOwner) -> None:
         """The ends in all threads of `owner`."""
-        for key in [key for key in self._kept if key[0] == owner]:
-            self.forget(*key)
+        for thread in [thread for thread in self._kept if thread.owner == owner]:
+            self.forget(thread)
 
     def ids(self) -> set[str]:
         """The ids of the runs whose ends can be stored again."""
@@ -87,12 +86,12 @@ class StoredEnds:
                 raise
             except Exception as error:  # noqa: BLE001 - one run must not keep others from being stored
                 _LOG.warning("the end of a run cannot be stored again (%s)", type(error).__name__)
-                self.forget(end.run.owner, end.run.thread_id)
+                self.forget(end.run.thread)
 
     async def _store_again(self, end: _StoredEnd) -> None:
         threads, run = self._threads, end.run
         messages, read = threads.opened_end(run, end.sealed)
-        thread = await threads.get(run.owner, run.thread_id)
+        thread = await threads.get(run.thread)
         missing = await threads.missing(run, messages)
         after, here = thread.change, self._process_id
         await threads.end_run(run, "idle", missing, read=read, after=after, process_id=here)

@@ -6,8 +6,9 @@ from typing import Any, Final, cast
 
 from langchain_core.messages import AIMessage, AnyMessage, ToolCall, ToolMessage
 
+from agent.conversations.owned_thread import OwnedThread, RunKey
 from agent.conversations.run_record import RunRecord
-from agent.conversations.thread import RunKey, Thread
+from agent.conversations.thread import Thread
 from agent.conversations.threads import ThreadStore
 from agent.errors.error_codes import AgentCode
 from agent.runs.run import Cancelled, Finished, ModelMessages, Outcome, Paused, Run
@@ -27,13 +28,13 @@ class StoredRun(Run):
     def __init__(
         self,
         threads: ThreadStore,
-        owner: str,
-        thread: Thread,
+        thread: OwnedThread,
+        run_id: str,
         *,
         sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
     ) -> None:
-        """The latest run of `thread`, which has one."""
-        key = RunKey(owner, thread.id, thread.run_id or "")
+        """`run_id` is the latest run of `thread`."""
+        key = RunKey(thread, run_id)
         super().__init__(f"{_PART}{key.run_id}", key)
         self.ended_at: float | None = None
         """When it ended, or began to wait, in unix seconds."""
@@ -57,15 +58,15 @@ class StoredRun(Run):
 
     async def read(self) -> None:
         """Adds what was stored since the last time."""
-        thread = await self._threads.get(self.owner, self.thread_id)
+        thread = await self._threads.get(self.key.thread)
         if thread == self._seen or self.outcome is not None:
             return
         self._seen = thread
-        record = await self._threads.runs.get(*self.key)
+        record = await self._threads.runs.get(self.key.thread, self.key.run_id)
         if record is None:
             self.conclude(Cancelled())
             return
-        [stored] = await self._threads.runs.messages(self.owner, [record])
+        [stored] = await self._threads.runs.messages(self.key.thread.owner, [record])
         if any(self._known.get(each.seq, each.message.id) != each.message.id for each in stored):
             self.conclude(LimitError(AgentCode.EVENTS_LOST, "other messages have the places of lost ones"))
             return

@@ -160,13 +160,13 @@ class ThreadRun:
         the run's. A standby has taken over that lacks what was stored, or a change was stored although it
         failed.
         """
-        owner, thread_id, run_id = self._run.key
+        key = self._run.key
         try:
-            thread = await self._parts.threads.get(owner, thread_id)
+            thread = await self._parts.threads.get(key.thread)
         except ThreadNotFoundError:
             return False
         self._change = thread.change
-        return thread.status == "running" and thread.run_id == run_id
+        return thread.status == "running" and thread.run_id == key.run_id
 
     def _taken_over(self) -> Awaitable[AgentError | None]:
         """See `interruption`."""
@@ -200,7 +200,7 @@ class ThreadRun:
             answers=begun.answers,
             begun_calls=self._transcript.begun_calls,
             read=self._read,
-            read_files=partial(files.read, run.key.owner, run.key.thread_id),
+            read_files=partial(files.read, run.key.thread),
             keep_file=partial(files.keep, run.key),
             writer=write,
         )

@@ -9,8 +9,9 @@ from typing import Final
 
 from langchain_core.messages import AnyMessage
 
+from agent.conversations.owned_thread import ThreadOwner
 from agent.conversations.run_record import RunQuery, RunRecord
-from agent.conversations.thread import is_thread_id, owner_of
+from agent.conversations.thread import is_thread_id
 from agent.runs.conversation_runs import Conversations
 from graph.error_codes import GraphCode
 from identity.access_token.verified_access_token import VerifiedAccessToken
@@ -51,11 +52,11 @@ class StoredTask:
         cls, conversations: Conversations, task_id: str, caller: VerifiedAccessToken
     ) -> "StoredTask":
         """Raises `RpcError` (`TASK_NOT_FOUND`), also for another user's task."""
-        owner, threads, named = owner_of(caller.principal), conversations.threads, TaskId.read(task_id)
-        record = await threads.runs.get(owner, named.context_id, named.run_id)
+        owner, runs, named = ThreadOwner.of(caller), conversations.threads.runs, TaskId.read(task_id)
+        record = await runs.get(owner.thread(named.context_id), named.run_id)
         if record is None:
             raise task_not_found()
-        [stored] = await threads.runs.messages(owner, [record])
+        [stored] = await runs.messages(owner, [record])
         return cls(record, [each.message for each in stored])
 
     @property
@@ -94,7 +95,7 @@ class StoredTask:
 
 async def task_list(conversations: Conversations, params: ListParams, caller: VerifiedAccessToken) -> Members:
     """`ListTasksResponse`: a page of the caller's tasks, the last changed first. Raises `RpcError`."""
-    owner, runs = owner_of(caller.principal), conversations.threads.runs
+    owner, runs = ThreadOwner.of(caller), conversations.threads.runs
     try:
         page = await runs.page(owner, run_query(params))
     except ValueError:

@@ -8,7 +8,8 @@ from typing import Final
 
 from langchain_core.messages import AnyMessage
 
-from agent.conversations.thread import MessageStoredError, owner_of
+from agent.conversations.owned_thread import OwnedThread
+from agent.conversations.thread import MessageStoredError
 from agent.errors.error_codes import AgentCode
 from agent.errors.error_response import RequestError
 from agent.runs.conversation_runs import Conversations
@@ -113,7 +114,7 @@ class Tasks:
         """
         if not _state(await self.get(task_id, caller)).ended:
             named = TaskId.read(task_id)
-            await self.conversations.cancel(caller.principal, named.context_id, named.run_id)
+            await self.conversations.cancel(caller, named.context_id, named.run_id)
             members = await self.get(task_id, caller)
             if _state(members) is TaskState.CANCELED:
                 return members
@@ -179,9 +180,10 @@ class Tasks:
 
     async def _known(self, message: Message, caller: VerifiedAccessToken) -> str | None:
         """The id of the task of a message that was received before."""
-        owner, context_id = owner_of(caller.principal), message.context_id or ""
+        context_id = message.context_id or ""
+        context = OwnedThread.of(caller, context_id)
         with suppress(ThreadNotFoundError):
-            for each in await self.conversations.threads.messages(owner, context_id, limit=_RECENT):
+            for each in await self.conversations.threads.messages(context, limit=_RECENT):
                 if each.message.id == stored_id(message.message_id):
                     return str(TaskId(context_id, each.run_id))
         return None
@@ -192,7 +194,7 @@ class Tasks:
         """`error` with the task that waits, for a message that is no decision."""
         if error.code is not GraphCode.APPROVAL_OPEN:
             return error
-        thread = await self.conversations.threads.get(owner_of(caller.principal), context_id)
+        thread = await self.conversations.threads.get(OwnedThread.of(caller, context_id))
         refused, task_id = rpc_error_of(error), TaskId(context_id, thread.run_id or "")
         return RpcError(refused.code, refused.message, refused.metadata | {"taskId": str(task_id)})
 

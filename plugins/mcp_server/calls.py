@@ -13,7 +13,8 @@ from typing import Any, Final, TypeAlias
 from langchain_core.messages import AIMessage, HumanMessage, ToolCall, ToolMessage
 
 from agent.composition.agent import Agent
-from agent.conversations.thread import is_thread_id, owner_of
+from agent.conversations.owned_thread import OwnedThread
+from agent.conversations.thread import is_thread_id
 from agent.runs.conversation_runs import Conversations
 from agent.runs.run import End, Finished, Paused, RunReader
 from graph.approvals.record import ApprovalKind, ApprovalState, ApprovalStatus
@@ -148,7 +149,7 @@ class Calls:
                 raise McpError(INVALID_PARAMS, "This agent stores no conversations")
             return self._agent.runs.start([asked.message()], caller, streaming=streaming, call=call)
         if thread_id is not None:
-            await kept.threads.get(owner_of(caller.principal), thread_id)  # is not opened
+            await kept.threads.get(OwnedThread.of(caller, thread_id))  # is not opened
         if not request.modern and (place := await self._waited(kept, asked, thread_id)) is not None:
             return await self._outcome(kept, caller, place)
         run = await kept.start(caller, thread_id, [asked.message()], streaming=streaming, call=call)
@@ -170,7 +171,7 @@ class Calls:
         by_others = waiting is not None and waiting.approvers is not None
         withdrawn = action == "cancel" and waiting is not None and waiting.question is None
         if withdrawn or (action == "decline" and by_others):
-            await kept.cancel(caller.principal, thread_id)
+            await kept.cancel(caller, thread_id)
         if waiting is None or by_others or withdrawn:
             return await self._outcome(kept, caller, thread_id)
         if waiting.kind is ApprovalKind.TOOL_CALL and isinstance(answer, dict) and action == "accept":
@@ -189,9 +190,9 @@ class Calls:
 
     async def _asked_at(self, kept: Conversations, asked: AskedCall, thread_id: str) -> float | None:
         """When the latest run of the caller's conversation was asked this call; `None`: it was another."""
-        owner, runs = owner_of(asked.caller.principal), kept.threads.runs
-        latest = await runs.get(owner, thread_id)
-        for asking in await runs.messages(owner, [latest] if latest else [], limit=1, asked=True):
+        thread, runs = OwnedThread.of(asked.caller, thread_id), kept.threads.runs
+        latest = await runs.get(thread)
+        for asking in await runs.messages(thread.owner, [latest] if latest else [], limit=1, asked=True):
             for each in asking:
                 if (name := each.message.id or "").startswith(_MARK) and name.endswith(asked.digest):
                     return each.created_at
@@ -218,7 +219,7 @@ class Calls:
 
         Raises `ApprovalError` if the user did not decide in time.
         """
-        owner = owner_of(caller.principal)
+        owned = OwnedThread.of(caller, thread_id)
         if pending := await kept.pending(caller, thread_id):
             waits = pending[0].request
             with suppress(ApprovalError):  # they have not decided
@@ -227,12 +228,12 @@ class Calls:
                     done = {waits.id: {"approved": True}} if elsewhere else {}
                     return (await kept.resume(caller, thread_id, done, streaming=True)).events()
             return CallState(Paused(tuple(pending)))
-        thread = await kept.threads.get(owner, thread_id)
+        thread = await kept.threads.get(owned)
         if thread.status == "paused":
             await kept.require_open(caller, thread_id)
         if thread.status == "running" and (reader := await kept.follow(caller, thread_id)) is not None:
             return reader
-        messages = [each.message for each in await kept.threads.messages(owner, thread_id, limit=_NEWEST)]
+        messages = [each.message for each in await kept.threads.messages(owned, limit=_NEWEST)]
         asked = max((n for n, each in enumerate(messages) if isinstance(each, HumanMessage)), default=0)
         results = [each for each in messages[asked:] if isinstance(each, ToolMessage)]
         end = Finished(str(messages[-1].text)) if isinstance(messages[-1], AIMessage) else None

@@ -1,13 +1,13 @@
 """A run whose events the test gives."""
 
-from agent.conversations.thread import RunKey
+from agent.conversations.owned_thread import RunKey, stored_owner
 from agent.runs.run import Cancelled, End, Run, RunEvent, RunReader
 from identity.errors import AgentError
 
 
 def scripted_run() -> Run:
     """A run without events, which goes on."""
-    return Run("0a1b2c3d", RunKey("alice", "thread-1", "run-1"))
+    return Run("0a1b2c3d", RunKey(stored_owner("alice").thread("thread-1"), "run-1"))
 
 
 def add(run: Run, *events: RunEvent | AgentError) -> None:

@@ -27,7 +27,8 @@ from agent.api.openapi_document import EVENTS
 from agent.api.response_models import documented_body
 from agent.api.surface import Surface
 from agent.composition.agent import Agent
-from agent.conversations.thread import MessageStoredError, is_thread_id, owner_of
+from agent.conversations.owned_thread import OwnedThread
+from agent.conversations.thread import MessageStoredError, is_thread_id
 from agent.errors.error_response import RequestError
 from agent.http.authentication import caller_of
 from agent.runs.conversation_runs import Conversations
@@ -65,7 +66,7 @@ class ThreadRuns:
         reader = run.events(keep=keep)
         await while_connected(reader.first(), receive, reader.leave)
         encoder = self._encoder(given, run.announced, run.id)
-        whole = partial(self._whole, run.owner, run.thread_id)
+        whole = partial(self._whole, run.key.thread)
         return EventStream(encoded(encoder, reader, whole), reader.leave)
 
     async def _started(self, given: RunAgentInput, caller: VerifiedAccessToken) -> Run | None:
@@ -91,7 +92,7 @@ class ThreadRuns:
                 return await self.conversations.start(caller, thread_id, new, streaming=True)
             except MessageStoredError as stored:
                 new = [question for question in new if question.id not in stored.runs]
-        thread = await self.conversations.threads.get(owner_of(caller.principal), thread_id)
+        thread = await self.conversations.threads.get(OwnedThread.of(caller, thread_id))
         if thread.status in ("failed", "interrupted"):
             return await self.conversations.continue_(caller, thread_id, streaming=True)
         return None
@@ -118,15 +119,15 @@ class ThreadRuns:
         anew = next((each for each in candidates if isinstance(each, HumanMessage)), None)
         if anew is None:
             return None
-        thread = await self.conversations.threads.get(owner_of(caller.principal), given.thread_id)
+        thread = await self.conversations.threads.get(OwnedThread.of(caller, given.thread_id))
         return anew if (thread.run_id, thread.status) == (run, "idle") else None
 
     async def _recent(self, caller: VerifiedAccessToken, thread_id: str) -> list[AnyMessage]:
         """The latest messages. The last question is among them, unless its run made very many calls."""
-        owner, recent = owner_of(caller.principal), list[AnyMessage]()
+        thread, recent = OwnedThread.of(caller, thread_id), list[AnyMessage]()
         with suppress(ThreadNotFoundError):
             for limit in (_RECENT, _MOST_RECENT):
-                stored = await self.conversations.threads.messages(owner, thread_id, limit=limit)
+                stored = await self.conversations.threads.messages(thread, limit=limit)
                 recent = [each.message for each in stored]
                 if len(recent) < limit or any(isinstance(message, HumanMessage) for message in recent):
                     break
@@ -134,15 +135,15 @@ class ThreadRuns:
 
     async def _shown(self, given: RunAgentInput, caller: VerifiedAccessToken) -> Response:
         """The run that is going on, or the conversation and what it waits for. Nothing is executed."""
-        owner = owner_of(caller.principal)
-        thread = await self.conversations.threads.get(owner, given.thread_id)
+        owned = OwnedThread.of(caller, given.thread_id)
+        thread = await self.conversations.threads.get(owned)
         if thread.status == "running":
             model = self.settings.llm_model
             following = await followed(self.conversations, caller, given.thread_id, None, model=model)
             if following is not None:
                 return following
         pending = await self.conversations.pending(caller, given.thread_id)
-        messages = await self._whole(owner, given.thread_id)
+        messages = await self._whole(owned)
         encoder = self._encoder(given, (), thread.run_id)
         if pending:
             events = encoder.paused_before(Paused(tuple(pending)), messages)
@@ -150,11 +151,11 @@ class ThreadRuns:
             events = encoder.unchanged(messages, thread.status)
         return Response(server_sent([*encoder.started(), *events]), media_type="text/event-stream")
 
-    async def _whole(self, owner: str, thread_id: str) -> list[AnyMessage] | None:
+    async def _whole(self, thread: OwnedThread) -> list[AnyMessage] | None:
         """All messages; `None` if they are too many."""
-        stored = await self.conversations.threads.messages(owner, thread_id, limit=MAX_SNAPSHOT)
+        stored = await self.conversations.threads.messages(thread, limit=MAX_SNAPSHOT)
         if stored and (first := stored[0].seq) > 1:
-            before = await self.conversations.threads.messages(owner, thread_id, before=first, limit=1)
+            before = await self.conversations.threads.messages(thread, before=first, limit=1)
             if before:
                 return None
         return [each.message for each in stored]

@@ -26,7 +26,8 @@ from agent.api.threads.models import (
 )
 from agent.api.validation_fault import read_body
 from agent.conversations.message_json import encoded
-from agent.conversations.thread import StoredJson, StoredMessage, Thread, owner_of
+from agent.conversations.owned_thread import OwnedThread, ThreadOwner
+from agent.conversations.thread import StoredJson, StoredMessage, Thread
 from agent.conversations.threads import ThreadStore
 from agent.errors.error_response import RequestError
 from agent.http.authentication import caller_of
@@ -71,7 +72,7 @@ def message_page(stored: Sequence[StoredMessage]) -> dict[str, Any]:
     return {"messages": messages, "next": stored[0].seq if more else None}
 
 
-async def exported(threads: ThreadStore, owner: str, thread: Thread) -> AsyncIterator[bytes]:
+async def exported(threads: ThreadStore, owned: OwnedThread, thread: Thread) -> AsyncIterator[bytes]:
     """The thread as one JSON object, in parts: few of its messages, and one of its files, are in memory.
 
     The files follow the messages, each with its bytes as base64.
@@ -80,14 +81,14 @@ async def exported(threads: ThreadStore, owner: str, thread: Thread) -> AsyncIte
     times = {"created_at": rfc3339(thread.created_at), "updated_at": rfc3339(thread.updated_at)}
     yield encoded(about | times)[:-1] + b',"messages":['
     separator, after = b"", 0
-    while messages := await threads.exported(owner, thread.id, after=after):
+    while messages := await threads.exported(owned, after=after):
         parts = [each.json[:-1] + b"," + _stored_by(each) for each in messages]
         yield separator + b",".join(parts)
         separator, after = b",", messages[-1].seq
     yield b'],"files":['
     separator = b""
-    for identifier in await threads.files.ids(owner, thread.id):
-        for data in (await threads.files.read(owner, thread.id, [identifier])).values():
+    for identifier in await threads.files.ids(owned):
+        for data in (await threads.files.read(owned, [identifier])).values():
             yield separator + encoded({"id": identifier, "data": base64.b64encode(data).decode()})
             separator = b","
     yield b"]}"
@@ -132,14 +133,14 @@ def thread_routes(conversations: Conversations) -> APIRouter:
     @router.delete("", responses=documented(Deleted))
     async def delete_all(request: Request) -> JSONResponse:
         """Deletes all conversations of the caller, and ends their runs."""
-        return JSONResponse({"deleted": await conversations.delete_all(caller_of(request.scope).principal)})
+        return JSONResponse({"deleted": await conversations.delete_all(caller_of(request.scope))})
 
     @router.get("/{thread_id}", responses=documented(WholeThread))
     async def read_thread(request: Request, thread_id: str) -> JSONResponse:
         """A conversation with its newest messages, and what it waits for."""
-        owner = _owner(request)
-        thread = await conversations.threads.get(owner, thread_id)
-        stored = await conversations.threads.messages(owner, thread_id, limit=_PAGE)
+        owned = _owned(request, thread_id)
+        thread = await conversations.threads.get(owned)
+        stored = await conversations.threads.messages(owned, limit=_PAGE)
         approvals = await conversations.pending(caller_of(request.scope), thread_id)
         return JSONResponse(
             {
@@ -154,7 +155,7 @@ def thread_routes(conversations: Conversations) -> APIRouter:
     async def rename(request: Request, thread_id: str) -> JSONResponse:
         """Renames a conversation."""
         given = read_body(ThreadChange, await request.body())
-        thread = await conversations.threads.rename(_owner(request), thread_id, given.title)
+        thread = await conversations.threads.rename(_owned(request, thread_id), given.title)
         return JSONResponse(thread_members(thread, await waiting(request)))
 
     @router.post("/{thread_id}/versions/{version}", responses=documented(ThreadModel))
@@ -162,19 +163,19 @@ def thread_routes(conversations: Conversations) -> APIRouter:
         request: Request, thread_id: str, version: Annotated[int, Path(ge=1, lt=2**53)]
     ) -> JSONResponse:
         """Shows another version of a question, with what followed it."""
-        thread = await conversations.threads.show(_owner(request), thread_id, version)
+        thread = await conversations.threads.show(_owned(request, thread_id), version)
         return JSONResponse(thread_members(thread, Counter()))
 
     @router.delete("/{thread_id}", status_code=204, response_class=Response, responses=_NO_CONTENT)
     async def delete(request: Request, thread_id: str) -> Response:
         """Ends the run of a conversation, and deletes it. It can be restored for ten minutes at least."""
-        await conversations.delete(caller_of(request.scope).principal, thread_id)
+        await conversations.delete(caller_of(request.scope), thread_id)
         return Response(status_code=204)
 
     @router.post("/{thread_id}/restore", responses=documented(ThreadModel))
     async def restore(request: Request, thread_id: str) -> JSONResponse:
         """Restores a deleted conversation."""
-        thread = await conversations.threads.restore(_owner(request), thread_id)
+        thread = await conversations.threads.restore(_owned(request, thread_id))
         return JSONResponse(thread_members(thread, await waiting(request)))
 
     @router.get("/{thread_id}/messages", responses=documented(MessagePage))
@@ -185,23 +186,24 @@ def thread_routes(conversations: Conversations) -> APIRouter:
         before: Annotated[int | None, Query(ge=1, lt=2**53)] = None,
     ) -> JSONResponse:
         """A page of messages before a cursor, the oldest first: fewer than `limit`, if they are large."""
-        stored = await conversations.threads.messages(_owner(request), thread_id, before=before, limit=limit)
+        thread = _owned(request, thread_id)
+        stored = await conversations.threads.messages(thread, before=before, limit=limit)
         return JSONResponse(message_page(stored))
 
     @router.get("/{thread_id}/export", responses=documented(ExportedThread))
     async def export(request: Request, thread_id: str) -> StreamingResponse:
         """The whole conversation, as a file. A failure midway closes the connection."""
-        owner, threads = _owner(request), conversations.threads
-        thread = await threads.get(owner, thread_id)
+        owned, threads = _owned(request, thread_id), conversations.threads
+        thread = await threads.get(owned)
 
-        parts = exported(threads, owner, thread)
+        parts = exported(threads, owned, thread)
         name = {"Content-Disposition": f'attachment; filename="conversation-{thread_id}.json"'}
         return StreamingResponse(parts, media_type="application/json", headers=name)
 
     @router.get("/{thread_id}/files/{file_id}", response_class=Response, responses=_FILE)
     async def file(request: Request, thread_id: str, file_id: str) -> Response:
         """A file of a conversation, to be saved: no browser shows it as a page, whatever it contains."""
-        found = await conversations.threads.files.read(_owner(request), thread_id, [file_id])
+        found = await conversations.threads.files.read(_owned(request, thread_id), [file_id])
         if file_id not in found:
             raise RequestError(None, "no such file", code="file_not_found", status=404)
         headers = {"Content-Disposition": "attachment", "Content-Security-Policy": _SANDBOX}
@@ -210,8 +212,12 @@ def thread_routes(conversations: Conversations) -> APIRouter:
     return router
 
 
-def _owner(request: Request) -> str:
-    return owner_of(caller_of(request.scope).principal)
+def _owner(request: Request) -> ThreadOwner:
+    return ThreadOwner.of(caller_of(request.scope))
+
+
+def _owned(request: Request, thread_id: str) -> OwnedThread:
+    return _owner(request).thread(thread_id)
 
 
 THREADS: Final = Surface(

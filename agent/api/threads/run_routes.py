@@ -43,7 +43,7 @@ def run_routes(conversations: Conversations, *, model: str) -> APIRouter:
     @router.post("/cancel", responses=documented(Cancelled))
     async def cancel(request: Request, thread_id: str) -> JSONResponse:
         """Ends the run, also one that waits for an approval. When this responds, it has ended."""
-        ended = await conversations.cancel(caller_of(request.scope).principal, thread_id)
+        ended = await conversations.cancel(caller_of(request.scope), thread_id)
         return JSONResponse({"cancelled": ended})
 
     @router.post("/continue", status_code=202, responses=_STARTED)

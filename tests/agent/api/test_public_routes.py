@@ -9,6 +9,7 @@ import pytest
 from agent.conversations.database.database import query
 from agent.conversations.database.schema import SCHEMA_VERSION
 from agent.conversations.database.sqlite_database import SqliteDatabase
+from agent.conversations.owned_thread import stored_owner
 from agent.conversations.threads import ThreadStore
 from sandbox.faults.faults import Fault
 from tests.agent.conftest import AgentServer, running_agent
@@ -170,7 +171,7 @@ async def test_agent_whose_key_file_lacks_a_key_of_the_database_is_not_ready(
 async def store_with_the_next_schema(file: Path) -> None:
     """Conversations as the next version of the agent leaves them."""
     database = SqliteDatabase(file)
-    await ThreadStore(database).open("owner", "thread-1")
+    await ThreadStore(database).open(stored_owner("owner"), "thread-1")
     await database.write(lambda: query("ALTER TABLE threads ADD COLUMN pinned INTEGER"))
     await database.write(lambda: query(f"PRAGMA user_version = {SCHEMA_VERSION + 1}"))
     await database.aclose()

@@ -15,9 +15,9 @@ from agent.conversations.checkpoints import Checkpoints
 from agent.conversations.database.database import query
 from agent.conversations.database.sqlite_database import SqliteDatabase
 from agent.conversations.encryption.encryption import Encryption
+from agent.conversations.owned_thread import OwnedThread
 from agent.conversations.run_fence import SqlRunFence
 from agent.conversations.storage_limits import UNLIMITED
-from agent.conversations.thread import owner_of
 from agent.conversations.threads import ThreadStore
 from agent.errors.error_codes import AgentCode
 from agent.runs.conversation_runs import Conversations
@@ -73,11 +73,11 @@ class Process:
         return [event async for event in run.events()]
 
     async def transcript(self, who: VerifiedAccessToken = ALICE, thread: str = THREAD) -> list[AnyMessage]:
-        stored = await self.threads.messages(owner_of(who.principal), thread, limit=100)
+        stored = await self.threads.messages(OwnedThread.of(who, thread), limit=100)
         return [each.message for each in stored]
 
     async def status(self, who: VerifiedAccessToken = ALICE, thread: str = THREAD) -> str:
-        return (await self.threads.get(owner_of(who.principal), thread)).status
+        return (await self.threads.get(OwnedThread.of(who, thread))).status
 
     async def checkpoints(self) -> int:
         """How many are stored."""
@@ -92,7 +92,7 @@ class Process:
 
     async def end(self, run_id: str) -> tuple[str, str | None]:
         """The recorded state and reason of alice's run."""
-        record = await self.threads.runs.get(owner_of(ALICE.principal), THREAD, run_id)
+        record = await self.threads.runs.get(OwnedThread.of(ALICE, THREAD), run_id)
         assert record is not None
         return record.state, record.reason
 

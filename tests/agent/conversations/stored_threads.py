@@ -6,13 +6,15 @@ from typing import Any
 from langchain_core.messages import AIMessage, HumanMessage
 
 from agent.conversations.database.database import Database, Rows, Statement, Transaction
-from agent.conversations.thread import RunKey, owner_of
+from agent.conversations.owned_thread import OwnedThread, RunKey, ThreadOwner, stored_owner
+from agent.conversations.thread import owner_digest
 from agent.conversations.threads import ThreadStore
 from identity.principal import Principal
 
-ALICE = owner_of(Principal("https://idaas.example", "user_alice"))
-RUN = RunKey(ALICE, "t", "r")
-BOB = owner_of(Principal("https://idaas.example", "user_bob"))
+ALICE = stored_owner(owner_digest(Principal("https://idaas.example", "user_alice")))
+RUN = RunKey(ALICE.thread("t"), "r")
+BOB = stored_owner(owner_digest(Principal("https://idaas.example", "user_bob")))
+OWNER = stored_owner("owner")
 
 
 class Clock:
@@ -26,12 +28,14 @@ class Clock:
         return self.now
 
 
-async def asked(threads: ThreadStore, thread_id: str, *texts: str, owner: str = ALICE) -> None:
+async def asked(threads: ThreadStore, thread_id: str, *texts: str, owner: ThreadOwner = ALICE) -> None:
     """A thread with one finished run for each question."""
     for number, text in enumerate(texts):
         run = f"run-{thread_id}-{number}"
-        await threads.begin_run(RunKey(owner, thread_id, run), "process", messages=[HumanMessage(text)])
-        await threads.end_run(RunKey(owner, thread_id, run), "idle", [AIMessage(f"Answer to {text}")])
+        await threads.begin_run(
+            RunKey(owner.thread(thread_id), run), "process", messages=[HumanMessage(text)]
+        )
+        await threads.end_run(RunKey(owner.thread(thread_id), run), "idle", [AIMessage(f"Answer to {text}")])
 
 
 class CountedReads:
@@ -65,6 +69,6 @@ class CountedReads:
             return end.value
 
 
-async def window(threads: ThreadStore, owner: str, thread_id: str) -> list[Any]:
+async def window(threads: ThreadStore, thread: OwnedThread) -> list[Any]:
     """What the model is to receive of a thread, within 1,000 tokens."""
-    return await threads._read(owner, thread_id, lambda thread: threads._transcript.window(thread, 1000))
+    return await threads._read(thread, lambda key: threads._transcript.window(key, 1000))

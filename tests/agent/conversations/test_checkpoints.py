@@ -16,7 +16,7 @@ from typing_extensions import TypedDict
 from agent.conversations.checkpoints import Checkpoints
 from agent.conversations.database.database import Database, query
 from agent.conversations.encryption.encryption import Encryption
-from agent.conversations.thread import RunKey
+from agent.conversations.owned_thread import RunKey
 from agent.conversations.threads import ThreadStore
 from agent.errors.error_codes import AgentCode
 from agent.runs.run_checkpoint import RunCheckpoint
@@ -26,7 +26,7 @@ from tests.agent.conftest import NewDatabase
 from tests.agent.conversations.stored_threads import ALICE
 
 KEY = "A" * 43
-RUN = RunKey(ALICE, "t", "run-1")
+RUN = RunKey(ALICE.thread("t"), "run-1")
 CALL = {"id": "call_1", "name": "leave_apply", "args": {"days": 3}, "type": "tool_call"}
 
 
@@ -108,7 +108,7 @@ async def test_run_that_ends_leaves_nothing_and_one_that_waits_again_keeps_it(ch
     checkpoints, threads = checkpoints_of(), ThreadStore(database)
     await paused(checkpoints)
     for status, left in (("paused", 1), ("idle", 0)):
-        assert not await threads.end_run(RunKey(ALICE, "t", "another-run"), "idle")
+        assert not await threads.end_run(RunKey(ALICE.thread("t"), "another-run"), "idle")
         assert await threads.end_run(RUN, status)
         assert len(await rows(database)) == left
 
@@ -125,7 +125,7 @@ async def test_run_that_is_not_that_of_its_thread_saves_nothing(checkpoints_of, 
     saved = await checkpoints.load(RUN)
     assert saved is not None
     before = await rows(database)
-    await checkpoints.save(RunKey(ALICE, "t", "another-run"), saved)
+    await checkpoints.save(RunKey(ALICE.thread("t"), "another-run"), saved)
     assert await rows(database) == before
 
 

@@ -8,12 +8,13 @@ from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
 
 from agent.conversations.database.database import Database, query
 from agent.conversations.database.postgres_database import PostgresDatabase
-from agent.conversations.thread import RunKey
+from agent.conversations.owned_thread import RunKey, stored_owner
 from agent.conversations.threads import ThreadStore
 from tests.agent.conftest import NewDatabase
 from tests.agent.conversations.stored_threads import CountedReads
 
-RUN = RunKey("owner", "t", "r")
+THREAD = stored_owner("owner").thread("t")
+RUN = RunKey(THREAD, "r")
 Written = Callable[[], Awaitable[int]]
 
 
@@ -40,10 +41,10 @@ async def turn(threads: ThreadStore, number: int) -> None:
     """One with a call of a tool, as a run stores it."""
     call = {"id": f"call_{number}", "name": "maps_weather", "args": {"city": "Hangzhou"}}
     run = f"run-{number}"
-    await threads.begin_run(RunKey("owner", "t", run), "p", messages=[HumanMessage("x" * 200)], tokens=2_000)
-    await threads.append(RunKey("owner", "t", run), [AIMessage("", tool_calls=[call])])
-    await threads.append(RunKey("owner", "t", run), [ToolMessage("y" * 500, tool_call_id=f"call_{number}")])
-    await threads.end_run(RunKey("owner", "t", run), "idle", [AIMessage("z" * 300)])
+    await threads.begin_run(RunKey(THREAD, run), "p", messages=[HumanMessage("x" * 200)], tokens=2_000)
+    await threads.append(RunKey(THREAD, run), [AIMessage("", tool_calls=[call])])
+    await threads.append(RunKey(THREAD, run), [ToolMessage("y" * 500, tool_call_id=f"call_{number}")])
+    await threads.end_run(RunKey(THREAD, run), "idle", [AIMessage("z" * 300)])
 
 
 async def test_turn_writes_as_much_at_the_end_of_a_long_conversation_as_near_its_beginning(
@@ -74,7 +75,7 @@ async def test_turn_reads_no_more_than_its_window(new_database: NewDatabase, tur
     ]
     await threads.begin_run(RUN, "p", messages=many)
     await threads.end_run(RUN, "idle")
-    window = (await threads.begin_run(RunKey("owner", "t", "s"), "p", tokens=1_000)).window
+    window = (await threads.begin_run(RunKey(THREAD, "s"), "p", tokens=1_000)).window
     assert [message.text for message in window[::2]] == [str(number) for number in range(turns - 9, turns)]
 
 
@@ -85,6 +86,6 @@ async def test_turn_of_large_messages_reads_no_more_than_a_mebibyte_and_one_of_t
     await threads.begin_run(RUN, "p", messages=[*many, HumanMessage("Now?"), AIMessage("Yes")])
     await threads.end_run(RUN, "idle")
     database.transactions.clear()
-    window = (await threads.begin_run(RunKey("owner", "t", "s"), "p", tokens=1_000)).window
+    window = (await threads.begin_run(RunKey(THREAD, "s"), "p", tokens=1_000)).window
     assert [message.text for message in window] == ["Now?", "Yes"]
     assert sum(size for _, size in database.transactions) < 1_500_000

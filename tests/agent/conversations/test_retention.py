@@ -14,15 +14,16 @@ from agent.conversations.database.database import Database, query
 from agent.conversations.database.sqlite_database import SqliteDatabase
 from agent.conversations.drafts import Draft
 from agent.conversations.encryption.encryption import Encryption
+from agent.conversations.owned_thread import RunKey, stored_owner
 from agent.conversations.retention import Retention
 from agent.conversations.storage import ConversationStorage
-from agent.conversations.thread import RunKey, owner_of
+from agent.conversations.thread import owner_digest
 from identity.errors import ThreadNotFoundError
 from identity.principal import Principal
 from tests.clock import Clock
 from tests.graph.approvals.conftest import ALICE, request_of
 
-OWNER = owner_of(ALICE)
+OWNER = stored_owner(owner_digest(ALICE))
 DAY = 86_400.0
 
 
@@ -39,15 +40,15 @@ def storage(database: Database, clock: Clock) -> ConversationStorage:
 async def conversation(storage: ConversationStorage, thread_id: str, status: Any = "idle") -> None:
     threads = storage.threads
     await threads.begin_run(
-        RunKey(OWNER, thread_id, f"run-{thread_id}"), "p", messages=[HumanMessage("Hello")]
+        RunKey(OWNER.thread(thread_id), f"run-{thread_id}"), "p", messages=[HumanMessage("Hello")]
     )
     if status != "running":
-        await threads.end_run(RunKey(OWNER, thread_id, f"run-{thread_id}"), status, [AIMessage("Hi")])
+        await threads.end_run(RunKey(OWNER.thread(thread_id), f"run-{thread_id}"), status, [AIMessage("Hi")])
 
 
 async def checkpoint(storage: ConversationStorage, thread_id: str, state: str = "") -> None:
     saved = SavedCheckpoint(empty_checkpoint() | {"channel_values": {"n": state}}, {})
-    await storage.checkpoints.save(RunKey(OWNER, thread_id, f"run-{thread_id}"), saved)
+    await storage.checkpoints.save(RunKey(OWNER.thread(thread_id), f"run-{thread_id}"), saved)
 
 
 def contents(folder: Path) -> list[bytes]:
@@ -65,18 +66,18 @@ async def test_deleted_conversation_is_purged_after_the_time_in_which_it_can_be_
     await conversation(storage, "deleted")
     await conversation(storage, "kept")
     await conversation(storage, "cut-off", "running")
-    await storage.threads.write_drafts([Draft(RunKey(OWNER, "cut-off", "run-cut-off"), 1, [])])
-    assert await storage.threads.files.keep(RunKey(OWNER, "cut-off", "run-cut-off"), b"an image")
-    await storage.threads.delete(OWNER, "deleted")
-    await storage.threads.delete(OWNER, "cut-off")
+    await storage.threads.write_drafts([Draft(RunKey(OWNER.thread("cut-off"), "run-cut-off"), 1, [])])
+    assert await storage.threads.files.keep(RunKey(OWNER.thread("cut-off"), "run-cut-off"), b"an image")
+    await storage.threads.delete(OWNER.thread("deleted"))
+    await storage.threads.delete(OWNER.thread("cut-off"))
     clock.now += 599
     assert await storage.retention.purge() == 0
-    await storage.threads.restore(OWNER, "deleted")
-    await storage.threads.delete(OWNER, "deleted")
+    await storage.threads.restore(OWNER.thread("deleted"))
+    await storage.threads.delete(OWNER.thread("deleted"))
     clock.now += 601
     assert await storage.retention.purge() == 2
     with pytest.raises(ThreadNotFoundError):
-        await storage.threads.restore(OWNER, "deleted")
+        await storage.threads.restore(OWNER.thread("deleted"))
     assert (await count(database, "threads"), await count(database, "messages")) == (1, 2)
     assert (await count(database, "runs"), await count(database, "drafts")) == (1, 0)
     assert await count(database, "files") == 0
@@ -107,7 +108,7 @@ async def test_approvals_and_checkpoints_end_with_their_conversation(storage, da
         await conversation(storage, thread_id, "paused")
         await storage.approvals.open(request_of(id=thread_id, thread_id=thread_id))
         await checkpoint(storage, thread_id)
-    await storage.threads.delete(OWNER, "gone")
+    await storage.threads.delete(OWNER.thread("gone"))
     clock.now += 700
     assert await storage.retention.purge() == 1
     assert await storage.approvals.get("gone", ALICE) is None
@@ -148,8 +149,8 @@ async def test_content_of_purged_conversations_is_no_longer_in_the_files(tmp_pat
     threads = storage.threads
     for number in range(40):
         message = HumanMessage(f"my salary is {number} " + "x" * 5_000)
-        await threads.begin_run(RunKey(OWNER, f"t{number}", "r"), "p", messages=[message])
-        await threads.end_run(RunKey(OWNER, f"t{number}", "r"), "idle")
+        await threads.begin_run(RunKey(OWNER.thread(f"t{number}"), "r"), "p", messages=[message])
+        await threads.end_run(RunKey(OWNER.thread(f"t{number}"), "r"), "idle")
     assert any(b"my salary" in content for content in contents(tmp_path))
     await threads.delete_all(OWNER)
     clock.now += 700
@@ -177,11 +178,11 @@ async def test_what_is_deleted_beside_other_rows_is_overwritten_by_every_build_o
     for number in range(3):
         message = HumanMessage(f"canary-{number}")
         await storage.threads.begin_run(
-            RunKey(OWNER, f"t{number}", f"run-t{number}"), "p", messages=[message]
+            RunKey(OWNER.thread(f"t{number}"), f"run-t{number}"), "p", messages=[message]
         )
-        await storage.threads.end_run(RunKey(OWNER, f"t{number}", f"run-t{number}"), "paused")
+        await storage.threads.end_run(RunKey(OWNER.thread(f"t{number}"), f"run-t{number}"), "paused")
         await checkpoint(storage, f"t{number}", f"state-{number}")
-    await storage.threads.delete(OWNER, "t1")
+    await storage.threads.delete(OWNER.thread("t1"))
     clock.now += 700
     assert await storage.retention.purge() == 1
     files = b"".join(contents(tmp_path))

@@ -8,8 +8,9 @@ import pytest
 
 from agent.conversations.database.database import Database, Transaction, query
 from agent.conversations.encryption.encryption import Encryption
+from agent.conversations.owned_thread import RunKey, stored_owner
 from agent.conversations.storage import ConversationStorage
-from agent.conversations.thread import RunKey, owner_of
+from agent.conversations.thread import owner_digest
 from graph.approvals.grants import Grant
 from graph.approvals.record import ApprovalStatus
 from graph.context import Conversation
@@ -20,8 +21,8 @@ from tools.lasting import Lasting
 
 pytestmark = pytest.mark.promise("ended-runs-call-nothing")
 
-OWNER = owner_of(ALICE)
-RUN = RunKey(OWNER, "t1", "run-1")
+OWNER = stored_owner(owner_digest(ALICE))
+RUN = RunKey(OWNER.thread("t1"), "run-1")
 HERE = Conversation("t1", "run-1")
 
 
@@ -60,7 +61,7 @@ async def paused(storage: ConversationStorage) -> None:
 
 
 async def deleted(storage: ConversationStorage) -> None:
-    await storage.threads.delete(OWNER, "t1")
+    await storage.threads.delete(OWNER.thread("t1"))
 
 
 async def taken_over(storage: ConversationStorage) -> None:
@@ -70,7 +71,7 @@ async def taken_over(storage: ConversationStorage) -> None:
 
 async def followed_by_another(storage: ConversationStorage) -> None:
     await ended(storage)
-    await storage.threads.begin_run(RunKey(OWNER, "t1", "run-2"), "here")
+    await storage.threads.begin_run(RunKey(OWNER.thread("t1"), "run-2"), "here")
 
 
 LOST = [interrupted, ended, paused, deleted, taken_over, followed_by_another]
@@ -135,9 +136,9 @@ async def test_process_that_begins_a_call_is_not_taken_for_silent(storage: Conve
     assert storage.fence is not None
     await storage.fence.check(ALICE, HERE)
     await storage.threads.processes.interrupted_of("here", NOW - 1)  # as it was seen before
-    assert (await storage.threads.get(OWNER, "t1")).status == "running"
+    assert (await storage.threads.get(OWNER.thread("t1"))).status == "running"
     await storage.threads.processes.interrupted_of("here", NOW)
-    assert (await storage.threads.get(OWNER, "t1")).status == "interrupted"
+    assert (await storage.threads.get(OWNER.thread("t1"))).status == "interrupted"
 
 
 @pytest.mark.parametrize("new_database", ["postgresql"], indirect=True)
@@ -146,7 +147,7 @@ async def test_interruption_waits_for_a_call_that_begins_and_finds_its_process_a
 ) -> None:
     other = storage_of(new_database(), "there")
     await storage.threads.processes.heartbeat("there", [])  # both are connected
-    await other.threads.get(OWNER, "t1")
+    await other.threads.get(OWNER.thread("t1"))
     ending: list[asyncio.Task[None]] = []
 
     def beginning() -> Transaction[None]:
@@ -158,4 +159,4 @@ async def test_interruption_waits_for_a_call_that_begins_and_finds_its_process_a
 
     await storage.database.write(beginning)
     await asyncio.gather(*ending)
-    assert (await storage.threads.get(OWNER, "t1")).status == "running"
+    assert (await storage.threads.get(OWNER.thread("t1"))).status == "running"

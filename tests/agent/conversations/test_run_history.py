@@ -8,8 +8,8 @@ from langchain_core.messages import AIMessage, HumanMessage
 
 from agent.conversations.database.database import Database, query
 from agent.conversations.database.sqlite_database import SqliteDatabase
+from agent.conversations.owned_thread import RunKey
 from agent.conversations.run_record import RunEnd, RunQuery, RunRecord
-from agent.conversations.thread import RunKey
 from agent.conversations.threads import ThreadStore
 from tests.agent.conversations.stored_threads import ALICE, BOB, RUN, Clock, asked
 
@@ -22,7 +22,7 @@ async def listed(threads: ThreadStore, which: RunQuery = ALL, owner: str = ALICE
 
 async def run_of(threads: ThreadStore, run_id: str = "r") -> RunRecord:
     """A run of alice's thread `t`, which `page` and `get` show alike."""
-    found = await threads.runs.get(ALICE, "t", run_id)
+    found = await threads.runs.get(ALICE.thread("t"), run_id)
     assert found is not None
     assert found in (await threads.runs.page(ALICE, ALL)).runs
     return found
@@ -38,12 +38,12 @@ async def paused(threads: ThreadStore, clock: Clock, *, seconds: float) -> float
 
 
 async def test_pages_have_the_runs_of_all_threads_in_the_order_of_their_last_change(threads):
-    await threads.begin_run(RunKey(ALICE, "slow", "begun-first"), "p")
+    await threads.begin_run(RunKey(ALICE.thread("slow"), "begun-first"), "p")
     await asked(threads, "t", "one", "two")
     await asked(threads, "u", "three")
     await asked(threads, "of-bob", "four", owner=BOB)
-    await threads.begin_run(RunKey(ALICE, "v", "begun-last"), "p")
-    await threads.end_run(RunKey(ALICE, "slow", "begun-first"), "idle")
+    await threads.begin_run(RunKey(ALICE.thread("v"), "begun-last"), "p")
+    await threads.end_run(RunKey(ALICE.thread("slow"), "begun-first"), "idle")
     expected = ["begun-first", "begun-last", "run-u-0", "run-t-1", "run-t-0"]
 
     found, cursor = [], None
@@ -68,9 +68,9 @@ async def test_runs_that_changed_at_the_same_time_are_on_one_page_each(database:
 async def test_runs_are_selected_by_thread_state_and_time(threads: ThreadStore, clock: Clock) -> None:
     await asked(threads, "t", "one", "two")
     await asked(threads, "u", "three")
-    await threads.begin_run(RunKey(ALICE, "u", "running"), "p")
-    last = await threads.runs.get(ALICE, "t", "run-t-1")
-    assert await threads.runs.get(ALICE, "t") == last
+    await threads.begin_run(RunKey(ALICE.thread("u"), "running"), "p")
+    last = await threads.runs.get(ALICE.thread("t"), "run-t-1")
+    assert await threads.runs.get(ALICE.thread("t")) == last
     assert last is not None
     for which, expected in (
         (RunQuery(limit=9, thread_id="t"), ["run-t-1", "run-t-0"]),
@@ -90,7 +90,9 @@ async def test_runs_are_selected_by_thread_state_and_time(threads: ThreadStore, 
 async def test_run_of_another_owner_does_not_exist(threads: ThreadStore) -> None:
     await asked(threads, "t", "What is my salary?")
     cursor = (await threads.runs.page(ALICE, RunQuery(limit=1))).cursor
-    assert await threads.runs.get(BOB, "t", "run-t-0") is await threads.runs.get(BOB, "t") is None
+    assert (
+        await threads.runs.get(BOB.thread("t"), "run-t-0") is await threads.runs.get(BOB.thread("t")) is None
+    )
     for which in (ALL, RunQuery(limit=1, before=cursor), RunQuery(limit=1, thread_id="t")):
         page = await threads.runs.page(BOB, which)
         assert (page.runs, page.cursor, page.total) == ([], None, 0)
@@ -98,10 +100,10 @@ async def test_run_of_another_owner_does_not_exist(threads: ThreadStore) -> None
 
 async def test_runs_of_a_deleted_thread_are_absent_until_it_is_restored(threads: ThreadStore) -> None:
     await asked(threads, "t", "one")
-    await threads.delete(ALICE, "t")
+    await threads.delete(ALICE.thread("t"))
     assert await listed(threads) == []
-    assert await threads.runs.get(ALICE, "t", "run-t-0") is None
-    await threads.restore(ALICE, "t")
+    assert await threads.runs.get(ALICE.thread("t"), "run-t-0") is None
+    await threads.restore(ALICE.thread("t"))
     assert await listed(threads) == ["run-t-0"]
 
 
@@ -129,8 +131,8 @@ async def test_state_of_a_run_that_has_ended_is_never_changed(threads, status, e
     await threads.begin_run(RUN, "p", messages=[AIMessage("late")])  # the same run again
     assert await run_of(threads) == ended
     await threads.processes.interrupted_of("p", None)
-    await threads.begin_run(RunKey(ALICE, "t", "next"), "p")
-    await threads.end_run(RunKey(ALICE, "t", "next"), "failed")
+    await threads.begin_run(RunKey(ALICE.thread("t"), "next"), "p")
+    await threads.end_run(RunKey(ALICE.thread("t"), "next"), "failed")
     assert await run_of(threads) == ended
 
 
@@ -175,9 +177,9 @@ async def test_messages_are_those_of_each_run_or_those_it_began_with(threads: Th
     await asked(threads, "t", "one", "two")
     await asked(threads, "u", "three")
     await threads.begin_run(
-        RunKey(ALICE, "u", "r"), "p", messages=[HumanMessage("four"), HumanMessage("five")]
+        RunKey(ALICE.thread("u"), "r"), "p", messages=[HumanMessage("four"), HumanMessage("five")]
     )
-    await threads.append(RunKey(ALICE, "u", "r"), [AIMessage("six")])
+    await threads.append(RunKey(ALICE.thread("u"), "r"), [AIMessage("six")])
     runs = (await threads.runs.page(ALICE, ALL)).runs
 
     async def texts(**options) -> list[list[str]]:
@@ -225,8 +227,10 @@ async def test_page_reads_its_runs_alone_in_the_order_of_an_index(tmp_path: Path
 async def test_page_has_fewer_runs_if_they_began_with_large_messages(threads: ThreadStore) -> None:
     for number in range(4):
         question = HumanMessage(f"{number}" + "x" * 400_000)
-        await threads.begin_run(RunKey(ALICE, "t", f"run-{number}"), "p", messages=[question])
-        await threads.end_run(RunKey(ALICE, "t", f"run-{number}"), "idle", [AIMessage("y" * 1_100_000)])
+        await threads.begin_run(RunKey(ALICE.thread("t"), f"run-{number}"), "p", messages=[question])
+        await threads.end_run(
+            RunKey(ALICE.thread("t"), f"run-{number}"), "idle", [AIMessage("y" * 1_100_000)]
+        )
     page = await threads.runs.page(ALICE, RunQuery(limit=4))
     assert [run.run_id for run in page.runs] == ["run-3", "run-2"]
     rest = await threads.runs.page(ALICE, RunQuery(limit=4, before=page.cursor))

@@ -46,7 +46,7 @@ async def number_of_terms(database: Database) -> int:
 async def test_conversation_is_found_by_all_words_of_its_questions_and_answers(threads: ThreadStore) -> None:
     await asked(threads, "leave", "How many days of LEAVE do I have?", "And in Zürich, naïve Straße?")
     await asked(threads, "weather", "What is the weather in Hangzhou?")
-    await threads.rename(ALICE, "weather", "Lake")
+    await threads.rename(ALICE.thread("weather"), "Lake")
     assert await ids(threads, "zurich") == []
     assert await ids(threads, "have zürich") == await ids(threads, 'STRASSE days, "Answer"') == ["leave"]
     assert await ids(threads, "answer") == ["weather", "leave"]
@@ -70,13 +70,13 @@ async def test_title_is_found_while_it_is_typed_and_no_more_after_it_was_changed
     assert await ids(threads, "pl") == await ids(threads, "plan") == ["asked", "opened"]
     assert await ids(threads, "anning") == []
     before = await number_of_terms(database)
-    await threads.rename(ALICE, "opened", "请假")
-    await threads.rename(ALICE, "opened", "Planned absences")
+    await threads.rename(ALICE.thread("opened"), "请假")
+    await threads.rename(ALICE.thread("opened"), "Planned absences")
     assert await number_of_terms(database) == before
-    await threads.rename(ALICE, "opened", "请假")
+    await threads.rename(ALICE.thread("opened"), "请假")
     await threads.open(ALICE, "unnamed")
-    await threads.rename(ALICE, "unnamed", "…")
-    await threads.rename(ALICE, "unnamed", "Later")
+    await threads.rename(ALICE.thread("unnamed"), "…")
+    await threads.rename(ALICE.thread("unnamed"), "Later")
     assert await ids(threads, "late") == ["unnamed"]
     assert await ids(threads, "plan") == ["asked"]
     assert await ids(threads, "假") == ["opened"]
@@ -110,7 +110,7 @@ async def test_terms_depend_on_the_key(new_database: NewDatabase) -> None:
     await asked(ThreadStore(database, Encryption(SealingKeys.of(KEY))), "t", "salary")
     stored = {term for [term] in await database.read(lambda: query("SELECT term FROM terms"))}
     for keys, known in ((None, False), (SealingKeys.of(OTHER), False), (SealingKeys.of(KEY), True)):
-        wanted = SearchTerms(Encryption(keys)).wanted(ALICE, "salary")
+        wanted = SearchTerms(Encryption(keys)).wanted(ALICE.digest, "salary")
         assert any(term in stored for terms in wanted for term in terms) is known
 
 
@@ -120,7 +120,7 @@ async def test_terms_without_a_key_are_searched_only_while_clear_is_allowed(new_
     stored = {term for [term] in await new_database().read(lambda: query("SELECT term FROM terms"))}
     for allowed in (True, False):
         sealed = Encryption(SealingKeys.of(KEY), allows_clear=allowed)
-        wanted = SearchTerms(sealed).wanted(ALICE, "salary")
+        wanted = SearchTerms(sealed).wanted(ALICE.digest, "salary")
         assert any(term in stored for terms in wanted for term in terms) is allowed
 
 
@@ -160,7 +160,7 @@ async def test_terms_end_with_their_conversation(threads, database, encryption):
     await asked(threads, "kept", "same words")
     before = await number_of_terms(database)
     await asked(threads, "gone", "same words", "and others")
-    await threads.delete(ALICE, "gone")
+    await threads.delete(ALICE.thread("gone"))
     assert await ids(threads, "same") == ["kept"]
     storage = ConversationStorage(database, encryption, days=90, clock=lambda: 1_700.0)
     assert await storage.retention.purge() == 1

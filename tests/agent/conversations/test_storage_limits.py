@@ -7,8 +7,9 @@ from langchain_core.messages import AIMessage, HumanMessage
 
 from agent.conversations.database.database import Database, query
 from agent.conversations.drafts import Draft
+from agent.conversations.owned_thread import RunKey
 from agent.conversations.storage_limits import StorageLimits
-from agent.conversations.thread import MessageStoredError, RunKey
+from agent.conversations.thread import MessageStoredError
 from agent.conversations.threads import ThreadStore
 from agent.errors.error_codes import AgentCode
 from identity.errors import ApprovalError, StorageLimitError, ThreadBusyError, ThreadNotFoundError
@@ -43,7 +44,7 @@ async def test_message_that_would_exceed_the_messages_of_a_conversation_is_refus
     await threads.append(RUN, [AIMessage("a run that has begun")])
     assert await threads.end_run(RUN, "failed", [AIMessage("stores its end")])
     assert await refused(threads, "t") == (AgentCode.CONVERSATION_FULL, "messages", 5)
-    assert len(await threads.messages(ALICE, "t", limit=20)) == 7
+    assert len(await threads.messages(ALICE.thread("t"), limit=20)) == 7
     await asked(threads, "other", "is not concerned")
 
 
@@ -63,9 +64,11 @@ async def test_bytes_are_what_was_added(database: Database, threads: ThreadStore
     whole = await stored_bytes(database, "t")
     assert 10_000 < question < 12_000
     assert 30_000 < whole - question < 32_000
-    await threads.begin_run(RunKey(ALICE, "t", "lost"), "dead", messages=[HumanMessage("x")])
+    await threads.begin_run(RunKey(ALICE.thread("t"), "lost"), "dead", messages=[HumanMessage("x")])
     before = await stored_bytes(database, "t")
-    await threads.write_drafts([Draft(RunKey(ALICE, "t", "lost"), 1, [{"type": "content", "text": LONG}])])
+    await threads.write_drafts(
+        [Draft(RunKey(ALICE.thread("t"), "lost"), 1, [{"type": "content", "text": LONG}])]
+    )
     await threads.processes.interrupted_of("dead", None)
     assert 10_000 < await stored_bytes(database, "t") - before < 11_000
 
@@ -79,7 +82,9 @@ async def test_run_that_waited_goes_on_in_a_full_conversation_and_a_failed_one_d
     await threads.begin_run(RUN, "p")
     await threads.end_run(RUN, "failed")
     with pytest.raises(StorageLimitError):
-        await threads.begin_run(RunKey(ALICE, "t", "s"), "p", unchanged=await threads.get(ALICE, "t"))
+        await threads.begin_run(
+            RunKey(ALICE.thread("t"), "s"), "p", unchanged=await threads.get(ALICE.thread("t"))
+        )
 
 
 async def test_user_who_deletes_conversations_can_go_on(limited_to: LimitedTo) -> None:
@@ -89,7 +94,7 @@ async def test_user_who_deletes_conversations_can_go_on(limited_to: LimitedTo) -
         assert await refused(threads, thread, LONG) == (AgentCode.STORAGE_FULL, "bytes", 25_000)
     await asked(threads, "a", "short")
     await asked(threads, "of-bob", LONG, owner=BOB)
-    await threads.delete(ALICE, "a")
+    await threads.delete(ALICE.thread("a"))
     await asked(threads, "b", LONG)
 
 
@@ -97,7 +102,7 @@ async def test_deleted_conversations_that_can_be_restored_take_up_as_much_again_
     threads = limited_to(user_bytes=25_000, user_threads=10)
     for number in range(2):
         await asked(threads, f"t{number}", LONG)
-        await threads.delete(ALICE, f"t{number}")
+        await threads.delete(ALICE.thread(f"t{number}"))
     assert await refused(threads, "t2", LONG) == (AgentCode.STORAGE_FULL, "bytes", 25_000)
     assert len((await threads.page(ALICE, limit=9))[0]) == 0
 
@@ -112,7 +117,7 @@ async def test_user_opens_no_more_conversations_than_the_limit(limited_to: Limit
     assert (await threads.open(ALICE, "a")).id == "a"
     await asked(threads, "a", "goes on")
     await threads.open(BOB, "c")
-    await threads.delete(ALICE, "a")
+    await threads.delete(ALICE.thread("a"))
     await threads.open(ALICE, "c")
 
 
@@ -121,12 +126,12 @@ async def test_other_reasons_of_a_refusal_come_first(limited_to: LimitedTo) -> N
     sent = HumanMessage("x", id="m")
     await threads.begin_run(RUN, "p", messages=[sent])
     with pytest.raises(ThreadBusyError):
-        await threads.begin_run(RunKey(ALICE, "t", "s"), "p", messages=[HumanMessage("y")])
+        await threads.begin_run(RunKey(ALICE.thread("t"), "s"), "p", messages=[HumanMessage("y")])
     with pytest.raises(MessageStoredError):
-        await threads.begin_run(RunKey(ALICE, "t", "s"), "p", messages=[sent])
+        await threads.begin_run(RunKey(ALICE.thread("t"), "s"), "p", messages=[sent])
     await threads.end_run(RUN, "paused")
     with pytest.raises(ApprovalError):
-        await threads.begin_run(RunKey(ALICE, "t", "s"), "p", messages=[HumanMessage("y")])
-    await threads.delete(ALICE, "t")
+        await threads.begin_run(RunKey(ALICE.thread("t"), "s"), "p", messages=[HumanMessage("y")])
+    await threads.delete(ALICE.thread("t"))
     with pytest.raises(ThreadNotFoundError):
-        await threads.begin_run(RunKey(ALICE, "t", "s"), "p", messages=[HumanMessage("y")])
+        await threads.begin_run(RunKey(ALICE.thread("t"), "s"), "p", messages=[HumanMessage("y")])

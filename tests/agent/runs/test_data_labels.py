@@ -58,7 +58,7 @@ async def test_call_that_was_cut_off_may_have_been_read(process: ProcessOf) -> N
     one = process(READ, slow)
     run = await one.conversations.start(ALICE, THREAD, [human("Pay?")], streaming=True)
     await slow.called.wait()
-    await one.conversations.cancel(ALICE.principal, THREAD)
+    await one.conversations.cancel(ALICE, THREAD)
     await run.task
     assert await asks(process)
 

@@ -8,8 +8,8 @@ from langchain_core.messages import AIMessage
 
 from agent.conversations.database.database import Database, query
 from agent.conversations.drafts import Draft
+from agent.conversations.owned_thread import RunKey, stored_owner
 from agent.conversations.run_transcript import MAY_HAVE_EFFECT, UNFINISHED
-from agent.conversations.thread import RunKey
 from agent.conversations.threads import ThreadStore
 from agent.errors.error_codes import AgentCode
 from agent.runs.drafts import SHOWN_SECONDS, Drafts
@@ -35,7 +35,7 @@ from tests.graph.echo_service import EchoService
 from tests.graph.scripted_model import DONE
 
 TALE = AIMessage("Once upon a time")
-RUN = RunKey("a" * 64, "t", "r")
+RUN = RunKey(stored_owner("a" * 64).thread("t"), "r")
 
 
 async def telling(process: ProcessOf, **options: object) -> tuple[Process, LiveRun]:
@@ -88,7 +88,7 @@ async def test_words_are_kept_when_another_process_ends_the_run(process: Process
     one, run = await telling(process)
     await one.conversations.drafts.write(0)
     other = process([DONE], name="process-2")
-    assert await other.conversations.cancel(ALICE.principal, THREAD)
+    assert await other.conversations.cancel(ALICE, THREAD)
     await one.conversations.heartbeat.beat()
     await run.task
     assert in_brief(await other.transcript()) == [("human", "a tale"), ("ai", "Once")]
@@ -156,7 +156,7 @@ async def test_what_is_written_is_new_and_was_shown_for_a_second(database: Datab
     await drafts.aclose()
     assert threads.texts == ["Once upon ", "Once upon ", "a time"]
     await threads.processes.interrupted_of("p", None)
-    [kept] = await threads.messages(RUN.owner, "t", limit=10)
+    [kept] = await threads.messages(RUN.thread, limit=10)
     assert (kept.message.id, kept.message.text) == ("m", "Once upon a time")
     assert await drafts_in(database) == 0
 
@@ -170,7 +170,7 @@ async def test_response_that_is_stored_writes_no_draft_and_the_end_removes_those
     threads = ThreadStore(database)
     await threads.begin_run(RUN, "p")
     await threads.write_drafts([Draft(RUN, 1, [content("Once")])])
-    await threads.write_drafts([Draft(RunKey(RUN.owner, "t", "another"), 1, [content("not its run")])])
+    await threads.write_drafts([Draft(RunKey(RUN.thread, "another"), 1, [content("not its run")])])
     assert await drafts_in(database) == 1
     await threads.end_run(RUN, "idle", [AIMessage("Once upon a time", id="m")])
     await threads.write_drafts([Draft(RUN, 2, [content("too late")])])
@@ -185,5 +185,5 @@ async def test_draft_of_a_response_that_was_stored_adds_nothing(database: Databa
     call = {"id": "1", "name": "weather", "args": {}, "type": "tool_call"}
     await threads.append(RUN, [AIMessage("I look", id="m", tool_calls=[call])])
     await threads.processes.interrupted_of("p", None)
-    stored = [each.message for each in await threads.messages(RUN.owner, "t", limit=10)]
+    stored = [each.message for each in await threads.messages(RUN.thread, limit=10)]
     assert in_brief(stored) == [("ai", "I look"), ("tool", MAY_HAVE_EFFECT)]

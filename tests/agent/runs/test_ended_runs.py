@@ -12,8 +12,8 @@ from pydantic import PrivateAttr
 
 from agent.conversations.database.database import query
 from agent.conversations.database.sqlite_database import SqliteDatabase
+from agent.conversations.owned_thread import ThreadOwner
 from agent.conversations.run_transcript import MAY_HAVE_EFFECT, NOT_RUN
-from agent.conversations.thread import owner_of
 from agent.errors.error_codes import AgentCode
 from agent.runs.heartbeat import BEAT_SECONDS, SILENT_SECONDS, Heartbeat
 from agent.runs.live_run import LiveRun
@@ -73,13 +73,13 @@ async def test_cancelled_run_leaves_a_result_for_each_call_and_the_thread_goes_o
         if not isinstance(event, Finished | Paused) and event["type"] == "tool_finished":
             break
     reading = asyncio.create_task(read(run))
-    assert await one.conversations.cancel(ALICE.principal, THREAD)
+    assert await one.conversations.cancel(ALICE, THREAD)
     assert not any(isinstance(event, Finished) for event in await reading)
     question, response, *results = in_brief(await one.transcript())
     assert (question, response) == (("human", "go"), ("ai", ""))
     assert sorted(results) == [("tool", MAY_HAVE_EFFECT), ("tool", "rain")]
     assert await one.status() == "idle"
-    assert not await one.conversations.cancel(ALICE.principal, THREAD)
+    assert not await one.conversations.cancel(ALICE, THREAD)
     await one.say("and now?")
     asked = in_brief(one.bench.model.asked[-1])
     assert asked[-1] == ("human", "and now?")
@@ -94,7 +94,7 @@ async def test_interrupted_call_has_no_result_of_an_earlier_one_with_its_identif
         [calls(("forecast", {})), calls(("weather", {})), DONE], slow, EchoService("f", forecast="rain")
     )
     await begun_and_waiting(one, slow)
-    assert await one.conversations.cancel(ALICE.principal, THREAD)
+    assert await one.conversations.cancel(ALICE, THREAD)
     messages = await one.transcript()
     results = [message for message in messages if isinstance(message, ToolMessage)]
     assert [message.text for message in results] == ["rain", MAY_HAVE_EFFECT]
@@ -104,9 +104,9 @@ async def test_interrupted_call_has_no_result_of_an_earlier_one_with_its_identif
 async def test_another_run_than_the_named_one_is_not_cancelled(process: ProcessOf) -> None:
     one, _, run = await hanging(process)
     for each in (one, process([DONE], name="process-2")):
-        assert not await each.conversations.cancel(ALICE.principal, THREAD, "0" * 32)
+        assert not await each.conversations.cancel(ALICE, THREAD, "0" * 32)
         assert await one.status() == "running"
-    assert await one.conversations.cancel(ALICE.principal, THREAD, run.id)
+    assert await one.conversations.cancel(ALICE, THREAD, run.id)
     assert await one.status() == "idle"
 
 
@@ -118,7 +118,7 @@ async def test_call_that_had_not_begun_is_reported_as_not_run(process: ProcessOf
     run = await one.conversations.start(ALICE, THREAD, [human("go")], streaming=True)
     steps = [event async for _, event in until(run, "credentials", 2)]
     assert {"type": "step_finished", "step": "model"} in steps
-    await one.conversations.cancel(ALICE.principal, THREAD)
+    await one.conversations.cancel(ALICE, THREAD)
     assert in_brief(await one.transcript())[-1] == ("tool", NOT_RUN)
 
 
@@ -245,7 +245,7 @@ async def test_time_without_the_database_interrupts_no_run(process: ProcessOf) -
 async def test_run_of_another_process_can_be_cancelled(process: ProcessOf) -> None:
     one, _, run = await hanging(process)
     other = process([DONE], name="process-2")
-    assert await other.conversations.cancel(ALICE.principal, THREAD)
+    assert await other.conversations.cancel(ALICE, THREAD)
     assert await other.status() == "idle"
     await one.conversations.heartbeat.beat()
     await run.task
@@ -257,7 +257,7 @@ async def test_deleting_all_threads_ends_their_runs_in_every_process(process: Pr
     one, _, run = await hanging(process)
     here = process([calls(("weather", {})), DONE], HangingService(weather="rain"), name="process-2")
     own = await here.conversations.start(ALICE, "thread-2", [human("go")], streaming=True)
-    assert await here.conversations.delete_all(ALICE.principal) == 2
+    assert await here.conversations.delete_all(ALICE) == 2
     assert own.task.done()
     await one.conversations.heartbeat.beat()
     await run.task
@@ -284,7 +284,7 @@ async def test_run_that_begins_while_all_threads_are_deleted_ends_too(process: P
     slow = SlowToEnd(weather="rain")
     one = process([calls(("weather", {})), calls(("weather", {})), DONE], slow)
     await begun_and_waiting(one, slow)
-    deleting = asyncio.create_task(one.conversations.delete_all(ALICE.principal))
+    deleting = asyncio.create_task(one.conversations.delete_all(ALICE))
     await slow.ending.wait()
     later = await one.conversations.start(ALICE, "thread-2", [human("go")], streaming=True)
     slow.may_end.set()
@@ -326,7 +326,7 @@ async def test_heartbeat_waits_for_a_database_and_creates_none(process: ProcessO
     heartbeat.start()
     await rounds.get()
     assert not (tmp_path / "conversations.db").exists()
-    await one.threads.open(owner_of(ALICE.principal), THREAD)
+    await one.threads.open(ThreadOwner.of(ALICE), THREAD)
     go_on.release()
     await rounds.get()
     assert await one.database.read(lambda: query("SELECT id FROM processes")) == [("process-1",)]

@@ -62,11 +62,11 @@ async def interrupt(other: Process) -> None:
 
 
 async def cancel(other: Process) -> None:
-    assert await other.conversations.cancel(ALICE.principal, THREAD)
+    assert await other.conversations.cancel(ALICE, THREAD)
 
 
 async def delete(other: Process) -> None:
-    await other.conversations.delete(ALICE.principal, THREAD)
+    await other.conversations.delete(ALICE, THREAD)
 
 
 ENDS = [interrupt, cancel, delete]

@@ -10,8 +10,8 @@ from langchain_core.messages import AnyMessage, HumanMessage
 from agent.api.attachments import Image, content_of
 from agent.conversations.database.database import query
 from agent.conversations.encryption.encryption import Encryption
+from agent.conversations.owned_thread import RunKey, ThreadOwner
 from agent.conversations.storage_limits import StorageLimits
-from agent.conversations.thread import RunKey, owner_of
 from agent.errors.error_codes import AgentCode
 from agent.runs.run import Paused
 from graph.files import file_parts
@@ -29,7 +29,7 @@ pytestmark = pytest.mark.promise("no-secret-leaves")
 CANARY = b"canary-of-bytes"
 PNG = b"\x89PNG\r\n\x1a\n" + CANARY
 KEYS = SealingKeys.of(base64.urlsafe_b64encode(bytes(range(32))).decode())
-OWNER = owner_of(ALICE.principal)
+OWNER = ThreadOwner.of(ALICE)
 DRAW = calls(("draw", {}))
 
 
@@ -75,7 +75,7 @@ async def test_image_reaches_the_model_and_its_message_refers_to_it(process: Pro
     [part] = file_parts(question)
     described = {"name": "image.png", "media_type": "image/png", "bytes": len(PNG)}
     assert part == {"type": "file", "id": part["id"], **described}
-    assert await one.threads.files.read(OWNER, THREAD, [part["id"], "other"]) == {part["id"]: PNG}
+    assert await one.threads.files.read(OWNER.thread(THREAD), [part["id"], "other"]) == {part["id"]: PNG}
 
 
 async def test_model_receives_the_newest_images_again_and_reads_that_there_were_others(process):
@@ -165,21 +165,21 @@ async def test_file_of_a_tool_is_kept_for_its_owner_and_described_to_the_model(p
     assert CANARY.decode() not in read
     *_, result, _ = await one.transcript()
     assert result.artifact["files"] == [image, page]
-    found = await one.threads.files.read(OWNER, THREAD, [image["id"], page["id"]])
+    found = await one.threads.files.read(OWNER.thread(THREAD), [image["id"], page["id"]])
     assert found == {image["id"]: PNG, page["id"]: b"<script>"}
-    assert {*await one.threads.files.ids(OWNER, THREAD)} == {image["id"], page["id"]}
+    assert {*await one.threads.files.ids(OWNER.thread(THREAD))} == {image["id"], page["id"]}
 
 
 async def test_file_is_absent_for_others_and_after_its_conversation_is_deleted(process: ProcessOf) -> None:
     one = process([DRAW, DONE], drawing(("a.png", PNG)))
     await say(one, "draw")
-    [identifier] = await one.threads.files.ids(OWNER, THREAD)
-    bob = owner_of(BOB.principal)
+    [identifier] = await one.threads.files.ids(OWNER.thread(THREAD))
+    bob = ThreadOwner.of(BOB)
     await one.threads.open(bob, THREAD)
-    assert await one.threads.files.read(bob, THREAD, [identifier]) == {}
-    assert await one.threads.files.ids(bob, THREAD) == []
-    await one.conversations.delete(ALICE.principal, THREAD)
-    assert await one.threads.files.read(OWNER, THREAD, [identifier]) == {}
+    assert await one.threads.files.read(bob.thread(THREAD), [identifier]) == {}
+    assert await one.threads.files.ids(bob.thread(THREAD)) == []
+    await one.conversations.delete(ALICE, THREAD)
+    assert await one.threads.files.read(OWNER.thread(THREAD), [identifier]) == {}
 
 
 async def test_file_with_a_credential_of_the_run_is_not_kept(process: ProcessOf) -> None:
@@ -198,7 +198,7 @@ async def test_file_that_is_too_large_or_one_too_many_is_not_kept(process: Proce
     large = ("large.bin", bytes(8 * 1024 * 1024 + 1))
     one = process([DRAW, DONE], drawing(large, *[(f"{n}.bin", b"x") for n in range(20)]))
     await say(one, "draw")
-    assert len(await one.threads.files.ids(OWNER, THREAD)) == 15
+    assert len(await one.threads.files.ids(OWNER.thread(THREAD))) == 15
 
 
 async def test_result_with_files_of_another_form_is_a_fault_of_the_tool() -> None:
@@ -221,8 +221,8 @@ async def test_files_count_in_the_limits_of_storage(process: ProcessOf) -> None:
 async def test_run_that_lost_its_thread_keeps_no_file(process: ProcessOf) -> None:
     one = process([DONE])
     await say(one, "hello")
-    assert await one.threads.files.keep(RunKey(OWNER, THREAD, "another-run"), PNG) is None
-    assert await one.threads.files.ids(OWNER, THREAD) == []
+    assert await one.threads.files.keep(RunKey(OWNER.thread(THREAD), "another-run"), PNG) is None
+    assert await one.threads.files.ids(OWNER.thread(THREAD)) == []
 
 
 async def test_run_that_is_not_kept_shows_the_model_its_images_and_keeps_nothing(process: ProcessOf) -> None:

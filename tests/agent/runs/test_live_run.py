@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from agent.conversations.thread import RunKey
+from agent.conversations.owned_thread import RunKey, stored_owner
 from agent.errors.error_codes import AgentCode
 from agent.operations.metrics.run_measures import RunMeasures
 from agent.runs.live_run import LiveRun
@@ -53,7 +53,9 @@ class Script:
 
 
 def live_run(work: Script, *, seconds: float = 30, **options: Any) -> LiveRun:
-    return LiveRun(work, key=RunKey("alice", "thread-1", "run-1"), seconds=seconds, **options)
+    return LiveRun(
+        work, key=RunKey(stored_owner("alice").thread("thread-1"), "run-1"), seconds=seconds, **options
+    )
 
 
 async def read(run: LiveRun, after: int = 0) -> list[tuple[int, RunEvent]]:

@@ -4,11 +4,13 @@ import asyncio
 
 import pytest
 
-from agent.conversations.thread import RunKey
+from agent.conversations.owned_thread import RunKey, stored_owner
 from agent.errors.error_codes import AgentCode
 from agent.runs.live_run import LiveRun, LiveRuns
 from agent.runs.run import Finished, Outcome
 from identity.errors import UnavailableError
+
+OWNER, OTHER = stored_owner("o"), stored_owner("other")
 
 
 class Tale:
@@ -36,7 +38,7 @@ async def live_run(
     runs: LiveRuns, thread: str, text: str = "Once", end: str = "", *, lost: bool = False
 ) -> LiveRun:
     work = Tale(text, end, lost=lost)
-    run = LiveRun(work, key=RunKey("o", thread, f"run-{thread}"), seconds=30, on_begin=runs.add)
+    run = LiveRun(work, key=RunKey(OWNER.thread(thread), f"run-{thread}"), seconds=30, on_begin=runs.add)
     await run.begun()
     work.release.set()
     return run
@@ -54,11 +56,11 @@ async def ended(
 async def test_ended_run_is_the_latest_but_not_running() -> None:
     runs = LiveRuns()
     run = await live_run(runs, "t")
-    assert runs.running("o", "t") is run
+    assert runs.running(OWNER.thread("t")) is run
     assert runs.ids() == {"run-t"}
-    assert runs.running("other", "t") is None
+    assert runs.running(OTHER.thread("t")) is None
     await run.task
-    assert (runs.running("o", "t"), runs.latest("o", "t")) == (None, run)
+    assert (runs.running(OWNER.thread("t")), runs.latest(OWNER.thread("t"))) == (None, run)
     assert runs.ids() == set()
 
 
@@ -67,7 +69,7 @@ async def test_ended_run_is_dropped_after_its_time() -> None:
     await ended(runs, "t")
     for _ in range(100):
         await asyncio.sleep(0)
-    assert runs.latest("o", "t") is None
+    assert runs.latest(OWNER.thread("t")) is None
 
 
 @pytest.mark.promise("bounded")
@@ -75,8 +77,8 @@ async def test_ended_run_is_dropped_after_its_time() -> None:
 async def test_events_and_ends_of_all_ended_runs_are_bounded(text: str, end: str) -> None:
     runs = LiveRuns(most_characters=100)
     first, second = await ended(runs, "first", text, end), await ended(runs, "second", text, end)
-    assert runs.latest("o", "first") is not first
-    assert runs.latest("o", "second") is second
+    assert runs.latest(OWNER.thread("first")) is not first
+    assert runs.latest(OWNER.thread("second")) is second
 
 
 @pytest.mark.promise("heals-by-itself")
@@ -85,7 +87,7 @@ async def test_run_whose_end_is_not_stored_is_dropped_after_all_others() -> None
     first = await ended(runs, "first", "x" * 60, lost=True)
     for thread in ("second", "third"):
         await ended(runs, thread, "x" * 60)
-        assert runs.latest("o", thread) is None
+        assert runs.latest(OWNER.thread(thread)) is None
     assert runs.unstored() == [first]
     fourth = await ended(runs, "fourth", "x" * 60, lost=True)
     assert runs.unstored() == [fourth], "their number is bounded, too"
@@ -95,6 +97,6 @@ async def test_run_that_ended_is_dropped_with_its_thread_and_not_its_successor()
     runs = LiveRuns()
     await ended(runs, "t")
     successor = await ended(runs, "t")
-    assert runs.latest("o", "t") is successor
-    runs.forget("o", "t")
-    assert runs.latest("o", "t") is None
+    assert runs.latest(OWNER.thread("t")) is successor
+    runs.forget(OWNER.thread("t"))
+    assert runs.latest(OWNER.thread("t")) is None

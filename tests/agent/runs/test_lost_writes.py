@@ -13,7 +13,7 @@ from langchain_core.messages import AIMessage, ToolMessage
 from agent.conversations.database.database import Row, Transaction, query
 from agent.conversations.database.sqlite_database import SqliteDatabase
 from agent.conversations.encryption.encryption import Encryption
-from agent.conversations.thread import RunKey
+from agent.conversations.owned_thread import RunKey, stored_owner
 from agent.errors.error_codes import AgentCode
 from agent.runs.run import Cancelled
 from agent.runs.stored_ends import StoredEnds
@@ -103,12 +103,12 @@ async def test_of_an_answer_that_may_be_lost_its_sealed_messages_alone_are_kept(
     messages, _ = one.threads.opened_end(run.key, end.sealed)
     assert in_brief(messages) == [("ai", "done")]
     with pytest.raises(ConfigurationError):
-        one.threads.opened_end(run.key._replace(run_id="other"), end.sealed)
+        one.threads.opened_end(replace(run.key, run_id="other"), end.sealed)
 
 
 async def test_messages_of_a_run_beyond_the_bytes_of_a_page_are_not_taken_for_lost(process, database):
     threads = process([DONE], database=database).threads
-    run = RunKey("alice", "t", "r")
+    run = RunKey(stored_owner("alice").thread("t"), "r")
     results = [ToolMessage("x" * 6 * 1_048_576, tool_call_id=f"{n}", id=f"{n}") for n in range(5)]
     await threads.begin_run(run, "process-1", messages=[human("go")])
     assert await threads.missing(run, results) == results
@@ -165,7 +165,7 @@ async def test_lost_end_that_cannot_be_read_prevents_no_other(process, database)
 async def test_answers_that_may_be_lost_are_kept_within_few_bytes_the_latest_first(process, database):
     one = process([DONE], database=database)
     ends = StoredEnds(one.threads, "process-1", most_bytes=3000)
-    runs = [RunKey("alice", f"thread-{number}", f"run-{number}") for number in range(9)]
+    runs = [RunKey(stored_owner("alice").thread(f"thread-{number}"), f"run-{number}") for number in range(9)]
     for run in runs:
         ends.keep(run, [AIMessage("x" * 500, id="1")], {})
     assert ends.ids() == {run.run_id for run in runs[-3:]}
@@ -185,10 +185,10 @@ async def test_answer_that_may_be_lost_is_kept_until_its_thread_has_another_run_
         assert one.conversations.ends.ids() == {run.id}
         ids.append(run.id)
     assert len(set(ids)) == 2
-    await one.conversations.delete(ALICE.principal, THREAD)
+    await one.conversations.delete(ALICE, THREAD)
     assert one.conversations.ends.ids() == set()
     await (await one.conversations.start(ALICE, "thread-2", [human("go")], streaming=True)).task
-    await one.conversations.delete_all(ALICE.principal)
+    await one.conversations.delete_all(ALICE)
     assert one.conversations.ends.ids() == set()
 
 
@@ -219,7 +219,7 @@ async def test_run_whose_conversation_was_deleted_elsewhere_is_no_lost_one(
     run = await one.conversations.start(ALICE, THREAD, [human("go")], streaming=True)
     await slow.called.wait()
     other = process([DONE], name="process-2").conversations
-    await (other.delete(ALICE.principal, THREAD) if deleted == "one" else other.delete_all(ALICE.principal))
+    await (other.delete(ALICE, THREAD) if deleted == "one" else other.delete_all(ALICE))
     await one.conversations.heartbeat.beat()
     slow.release.set()
     await asyncio.wait([run.task])

@@ -96,9 +96,9 @@ async def test_other_principal_can_neither_see_nor_answer(process: ProcessOf) ->
         answer(one, approval, who=BOB),
         one.conversations.pending(BOB, THREAD),
         one.conversations.follow(BOB, THREAD),
-        one.conversations.cancel(BOB.principal, THREAD),
+        one.conversations.cancel(BOB, THREAD),
         one.conversations.continue_(BOB, THREAD, streaming=True),
-        one.conversations.delete(BOB.principal, THREAD),
+        one.conversations.delete(BOB, THREAD),
     ):
         with pytest.raises(ThreadNotFoundError):
             await attempt
@@ -180,7 +180,7 @@ async def test_expired_approval_cannot_be_answered_and_the_thread_goes_on(proces
 
 async def test_cancelled_pause_withdraws_the_approval(process: ProcessOf) -> None:
     one, approval = await paused(process)
-    assert await one.conversations.cancel(ALICE.principal, THREAD)
+    assert await one.conversations.cancel(ALICE, THREAD)
     assert await one.status() == "idle"
     assert in_brief(await one.transcript())[-1] == ("tool", WITHDRAWN)
     state = await one.approvals.get(approval, ALICE.principal)
@@ -193,17 +193,17 @@ async def test_cancelled_pause_withdraws_the_approval(process: ProcessOf) -> Non
 
 async def test_deleted_and_restored_thread_waits_for_nothing(process: ProcessOf) -> None:
     one, approval = await paused(process)
-    await one.conversations.delete(ALICE.principal, THREAD)
+    await one.conversations.delete(ALICE, THREAD)
     with pytest.raises(ThreadNotFoundError):
         await answer(one, approval)
-    assert await one.conversations.delete_all(ALICE.principal) == 0
+    assert await one.conversations.delete_all(ALICE) == 0
     assert await one.conversations.open_approvals(ALICE.principal) == []
     assert paid(one) == []
 
 
 async def test_deleting_all_threads_withdraws_their_approvals(process: ProcessOf) -> None:
     one, _ = await paused(process)
-    assert await one.conversations.delete_all(ALICE.principal) == 1
+    assert await one.conversations.delete_all(ALICE) == 1
     assert await one.conversations.open_approvals(ALICE.principal) == []
 
 
@@ -248,5 +248,5 @@ async def test_checkpoint_of_another_run_is_neither_shown_nor_continued_and_its_
         assert refused.value.code is AgentCode.CONVERSATION_UNREADABLE
     assert (paid(one), await one.status()) == ([], "paused")
     await one.database.write(lambda: query("UPDATE messages SET body = ?", b"\0forged"))
-    await one.conversations.delete(ALICE.principal, THREAD)
-    assert await one.conversations.delete_all(ALICE.principal) == 1
+    await one.conversations.delete(ALICE, THREAD)
+    assert await one.conversations.delete_all(ALICE) == 1

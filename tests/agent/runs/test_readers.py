@@ -2,7 +2,7 @@
 
 import pytest
 
-from agent.conversations.thread import RunKey
+from agent.conversations.owned_thread import RunKey, stored_owner
 from agent.errors.error_codes import AgentCode
 from agent.runs.relayed_runs import RelayedRun
 from agent.runs.run_limits import RunLimit
@@ -15,7 +15,10 @@ pytestmark = pytest.mark.promise("bounded")
 
 async def test_reader_above_the_limit_is_closed_and_its_relayed_run_let_go() -> None:
     left: list[RelayedRun] = []
-    run, other = (RelayedRun(part, RunKey("owner", "thread-1", "run"), left.append) for part in "12")
+    run, other = (
+        RelayedRun(part, RunKey(stored_owner("owner").thread("thread-1"), "run"), left.append)
+        for part in "12"
+    )
     runs = runs_of(Graph())
     runs.readers = RunLimit(per_caller=1)
     counted = run.events()

@@ -10,6 +10,7 @@ from typing import Any, cast
 import pytest
 
 from agent.conversations.encryption.encryption import Encryption
+from agent.conversations.owned_thread import OwnedThread, stored_owner
 from agent.conversations.thread import Thread, ThreadStatus, not_found
 from agent.conversations.threads import ThreadStore
 from agent.errors.error_codes import AgentCode
@@ -26,6 +27,8 @@ from identity.secrets.secret import Secret
 from tests.agent.runs.test_live_run import Script, live_run, piece
 from tests.clock import Clock
 from tests.databases.redis_process import RedisProcess
+
+ALICE = stored_owner("alice")
 
 
 @dataclass
@@ -44,7 +47,7 @@ class Threads:
             raise self.failure
         return ["run-1"]
 
-    async def get(self, *_: str) -> Thread:
+    async def get(self, _: OwnedThread) -> Thread:
         if self.failure is not None:
             raise self.failure
         if self.status is None:
@@ -92,7 +95,7 @@ class Pair:
         await asyncio.wait([run.task])
 
     async def opened(self, status: ThreadStatus = "running") -> RelayedRun:
-        run = await self.reading.open("alice", thread(status))
+        run = await self.reading.open(ALICE, thread(status))
         assert run is not None
         self.reading.follow(run)
         return run
@@ -305,7 +308,7 @@ def seal(pair: Pair) -> None:
 @pytest.mark.promise("threads-are-private")
 async def test_run_of_another_owner_is_not_found_by_its_ids(pair: Pair) -> None:
     await pair.written("Once")
-    assert await pair.reading.open("alice", thread("idle")) is not None
+    assert await pair.reading.open(ALICE, thread("idle")) is not None
     assert await pair.reading.open("bob", thread("idle")) is None
 
 
@@ -313,14 +316,14 @@ async def test_run_of_another_owner_is_not_found_by_its_ids(pair: Pair) -> None:
 async def test_under_a_key_an_entry_of_another_stream_is_not_shown(pair: Pair) -> None:
     seal(pair)
     run = await pair.written("Once")
-    assert await pair.reading.open("alice", thread("idle")) is not None
+    assert await pair.reading.open(ALICE, thread("idle")) is not None
     own, other = run.part.encode(), b"0" * len(run.part)
     [events] = await pair.redis.use(lambda client: client.keys("*:events:*"))
     [latest] = await pair.redis.use(lambda client: client.keys("*:latest:*"))
     await pair.redis.use(lambda client: client.rename(events, events.replace(own, other)))
     value = await pair.redis.use(lambda client: client.get(latest))
     await pair.redis.use(lambda client: client.set(latest, value.replace(own, other)))
-    assert await pair.reading.open("alice", thread("idle")) is None
+    assert await pair.reading.open(ALICE, thread("idle")) is None
 
 
 async def test_events_of_a_removed_run_are_refused_also_if_redis_was_away_when_it_was_deleted(pair, redis):
@@ -338,7 +341,7 @@ async def test_events_of_a_removed_run_are_refused_also_if_redis_was_away_when_i
     run = await pair.written("Once")
     redis.stop()
     try:
-        removal = asyncio.create_task(relay.forget("alice", "thread-1"))
+        removal = asyncio.create_task(relay.forget(ALICE, "thread-1"))
         await waits.wait()
     finally:
         redis.start()

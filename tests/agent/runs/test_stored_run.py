@@ -7,8 +7,8 @@ from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
 
 from agent.conversations.database.database import Database, Transaction, query
 from agent.conversations.encryption.encryption import Encryption
+from agent.conversations.owned_thread import RunKey, stored_owner
 from agent.conversations.run_record import RunEnd
-from agent.conversations.thread import RunKey
 from agent.conversations.threads import ThreadStore
 from agent.errors.error_codes import AgentCode
 from agent.runs.run import Cancelled, Finished, Paused
@@ -28,7 +28,8 @@ RESULT = ToolMessage(
 SUNNY = AIMessage("It is sunny", id="m3", additional_kwargs={"reasoning_content": "hm"})
 
 
-RUN = RunKey("alice", "t", "run")
+THREAD = stored_owner("alice").thread("t")
+RUN = RunKey(THREAD, "run")
 
 
 class Store:
@@ -40,7 +41,7 @@ class Store:
 
     async def followed(self) -> StoredRun:
         await self.threads.begin_run(RUN, "other process", messages=[HumanMessage("?")])
-        run = StoredRun(self.threads, "alice", await self.threads.get("alice", "t"), sleep=self.sleep)
+        run = StoredRun(self.threads, THREAD, RUN.run_id, sleep=self.sleep)
         await run.read()
         return run
 
@@ -91,7 +92,7 @@ async def test_every_process_gives_the_same_event_the_same_position(store: Store
     run = await store.followed()
     await store.append(CALL, RESULT)
     await run.read()
-    again = StoredRun(store.threads, "alice", await store.threads.get("alice", "t"))
+    again = StoredRun(store.threads, THREAD, RUN.run_id)
     await again.read()
     assert again.part == run.part
     assert [again.replay.at(n) for n in range(1, 5)] == [run.replay.at(n) for n in range(1, 5)]

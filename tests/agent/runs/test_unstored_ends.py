@@ -201,7 +201,7 @@ async def test_answer_waits_for_a_database_that_stays_away_longer_than_ended_run
     await one.conversations.heartbeat.beat()
     assert (await one.status(), in_brief(await one.transcript())[-1]) == ("idle", ("ai", "done"))
     one.conversations.live._expire(run)
-    assert one.conversations.live.latest(run.owner, THREAD) is None
+    assert one.conversations.live.latest(run.key.thread) is None
 
 
 async def test_end_that_comes_back_late_changes_nothing_of_a_run_that_another_process_has_ended(

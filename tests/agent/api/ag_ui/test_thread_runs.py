@@ -9,7 +9,7 @@ import pytest
 from langchain_core.messages import AIMessage
 
 from agent.api.ag_ui.routes import MAX_SNAPSHOT
-from agent.conversations.thread import RunKey
+from agent.conversations.owned_thread import RunKey
 from graph.error_codes import GraphCode
 from identity.errors import ServiceError
 from tests.agent.api.ag_ui.verified import of_type, read_events, text_of, verified
@@ -157,10 +157,10 @@ async def test_conversation_that_is_too_long_is_not_sent_in_part(
     thread = (await served.ask("GET", "/threads/thread-1")).json()
     assert len(thread["messages"]) == 2
     before = await run(served)
-    owner = next(iter(stored.live._latest.values())).owner
+    thread = next(iter(stored.live._latest))
     more = [AIMessage(text, id=f"m{number}") for number, text in enumerate(texts)]
-    await stored.threads.begin_run(RunKey(owner, "thread-1", "r"), "p", messages=more)
-    await stored.threads.end_run(RunKey(owner, "thread-1", "r"), "idle")
+    await stored.threads.begin_run(RunKey(thread, "r"), "p", messages=more)
+    await stored.threads.end_run(RunKey(thread, "r"), "idle")
 
     assert of_type(before, "MESSAGES_SNAPSHOT")
     assert of_type(await run(served), "MESSAGES_SNAPSHOT") == []

@@ -9,7 +9,8 @@ import pytest
 from langchain_core.messages import AIMessage, HumanMessage
 
 from agent.conversations.database.database import query
-from agent.conversations.thread import MAX_TITLE, RunKey
+from agent.conversations.owned_thread import RunKey, stored_owner
+from agent.conversations.thread import MAX_TITLE
 from agent.conversations.threads import ThreadStore
 from tests.agent.api.threads.served_threads import Threads, ThreadsOf
 from tests.graph.scripted_model import DONE, calls
@@ -160,8 +161,12 @@ async def test_large_conversation_is_exported_whole_while_others_are_served(thre
     [[owner]] = await store._database.read(lambda: query("SELECT owner FROM threads"))
     for number in range(10):
         text = [HumanMessage(f"{number} " + "long " * 400_000)]
-        await store.begin_run(RunKey(owner, "thread-1", f"r{number}"), "p", messages=text)
-        await store.end_run(RunKey(owner, "thread-1", f"r{number}"), "idle", [AIMessage("ok")])
+        await store.begin_run(
+            RunKey(stored_owner(owner).thread("thread-1"), f"r{number}"), "p", messages=text
+        )
+        await store.end_run(
+            RunKey(stored_owner(owner).thread("thread-1"), f"r{number}"), "idle", [AIMessage("ok")]
+        )
     async with responsive(0.1), served.stream("GET", "/threads/thread-1/export") as response:
         assert response.status_code == 200
         parts = [part async for part in response.aiter_raw()]

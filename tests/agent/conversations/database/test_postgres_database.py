@@ -18,12 +18,14 @@ from agent.conversations.database.postgres_database import _LOCK, PostgresDataba
 from agent.conversations.database.schema import SCHEMA_VERSION
 from agent.conversations.encryption.encryption import Encryption
 from agent.conversations.listing import listed_threads
+from agent.conversations.owned_thread import RunKey
 from agent.conversations.search_terms import SearchTerms
-from agent.conversations.thread import MessageStoredError, RunKey
+from agent.conversations.thread import MessageStoredError
 from agent.conversations.threads import ThreadStore
 from agent.errors.error_codes import AgentCode
 from identity.errors import AgentError, UnavailableError
 from identity.secrets.secret import Secret
+from tests.agent.conversations.stored_threads import OWNER
 from tests.databases.counting_proxy import CountingProxy, PostgresWire
 from tests.databases.postgres_process import PostgresProcess
 from tests.databases.postgres_server import PASSWORD
@@ -66,12 +68,12 @@ _BLOCKED = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'
 async def test_message_that_another_process_is_storing_is_not_stored_again(postgres, database_of):
     threads, question = ThreadStore(database_of()), HumanMessage("go", id="m-1")
     for thread, asked in (("t", HumanMessage("before", id="m-0")), ("u", question)):
-        await threads.begin_run(RunKey("owner", thread, f"{thread}-1"), "p", messages=[asked])
-        await threads.end_run(RunKey("owner", thread, f"{thread}-1"), "idle")
+        await threads.begin_run(RunKey(OWNER.thread(thread), f"{thread}-1"), "p", messages=[asked])
+        await threads.end_run(RunKey(OWNER.thread(thread), f"{thread}-1"), "idle")
     with psycopg.connect(postgres.url) as other, psycopg.connect(postgres.url, autocommit=True) as observer:
         other.execute(STORED_ELSEWHERE)
         beginning = asyncio.create_task(
-            threads.begin_run(RunKey("owner", "t", "t-2"), "p", messages=[question])
+            threads.begin_run(RunKey(OWNER.thread("t"), "t-2"), "p", messages=[question])
         )
         while (await asyncio.to_thread(observer.execute, _BLOCKED)).fetchone() == (0,):
             pass
@@ -83,7 +85,7 @@ async def test_message_that_another_process_is_storing_is_not_stored_again(postg
 
 async def failure(database: PostgresDatabase, use: Awaitable[Any] | None = None) -> AgentError:
     with pytest.raises(AgentError) as caught:
-        await (use or ThreadStore(database).page("owner", limit=1))
+        await (use or ThreadStore(database).page(OWNER, limit=1))
     assert caught.value.code is AgentCode.CONVERSATIONS_UNAVAILABLE
     assert PASSWORD not in f"{caught.value!r} {caught.value.detail}"
     return caught.value
@@ -92,9 +94,9 @@ async def failure(database: PostgresDatabase, use: Awaitable[Any] | None = None)
 async def test_tables_are_made_once_by_processes_that_start_at_once(new_url, database_of):
     databases = [database_of(new_url) for _ in range(5)]
     await asyncio.gather(
-        *(ThreadStore(each).open("owner", f"t{number}") for number, each in enumerate(databases))
+        *(ThreadStore(each).open(OWNER, f"t{number}") for number, each in enumerate(databases))
     )
-    threads, _ = await ThreadStore(databases[0]).page("owner", limit=10)
+    threads, _ = await ThreadStore(databases[0]).page(OWNER, limit=10)
     assert len(threads) == 5
     assert await databases[0].read(lambda: query("SELECT version FROM schema_version")) == [(SCHEMA_VERSION,)]
     assert f"tables of version {SCHEMA_VERSION}" in await databases[0].check()
@@ -103,14 +105,14 @@ async def test_tables_are_made_once_by_processes_that_start_at_once(new_url, dat
 async def test_tables_are_in_a_schema_of_their_own(new_url: str, database_of: DatabaseOf) -> None:
     with psycopg.connect(new_url, autocommit=True) as other:
         other.execute("CREATE TABLE checkpoints (of_another_program TEXT)")
-    await ThreadStore(database_of(new_url)).open("owner")
+    await ThreadStore(database_of(new_url)).open(OWNER)
     with psycopg.connect(new_url) as other:
         rows = other.execute("SELECT schemaname FROM pg_tables WHERE tablename = 'checkpoints'")
         assert {schema for [schema] in rows} == {"public", SCHEMA}
 
 
 async def test_user_without_the_right_to_make_tables_can_use_existing_ones(new_url, database_of):
-    await ThreadStore(database_of(new_url)).open("owner")
+    await ThreadStore(database_of(new_url)).open(OWNER)
     limited = new_url.replace("//agent:", "//limited:")
     with psycopg.connect(new_url, autocommit=True) as other:
         other.execute(f"CREATE ROLE limited LOGIN PASSWORD '{PASSWORD}'")
@@ -120,7 +122,7 @@ async def test_user_without_the_right_to_make_tables_can_use_existing_ones(new_u
             other.execute(f"GRANT USAGE ON SCHEMA {SCHEMA} TO limited")
             granted = "SELECT, INSERT, UPDATE, DELETE"
             other.execute(f"GRANT {granted} ON ALL TABLES IN SCHEMA {SCHEMA} TO limited")
-            await ThreadStore(database_of(limited)).open("owner", "t")
+            await ThreadStore(database_of(limited)).open(OWNER, "t")
         finally:
             other.execute("DROP OWNED BY limited; DROP ROLE limited")
 
@@ -128,35 +130,35 @@ async def test_user_without_the_right_to_make_tables_can_use_existing_ones(new_u
 @pytest.mark.promise("heals-by-itself")
 async def test_server_that_was_restarted_is_used_again_without_an_error(postgres, database_of):
     store = ThreadStore(database_of())
-    await asyncio.gather(*(store.open("owner", f"t{number}") for number in range(5)))
+    await asyncio.gather(*(store.open(OWNER, f"t{number}") for number in range(5)))
     postgres.stop()
     try:
         error = await failure(store._database)
         assert isinstance(error, UnavailableError)
     finally:
         postgres.start()
-    await asyncio.gather(*(store.get("owner", f"t{number}") for number in range(5)))
+    await asyncio.gather(*(store.get(OWNER.thread(f"t{number}")) for number in range(5)))
     postgres.stop()
     postgres.start()  # the connections that this has broken are replaced within the request
-    await store.begin_run(RunKey("owner", "t0", "r"), "p")
-    assert (await store.get("owner", "t0")).status == "running"
+    await store.begin_run(RunKey(OWNER.thread("t0"), "r"), "p")
+    assert (await store.get(OWNER.thread("t0"))).status == "running"
 
 
 @pytest.mark.promise("heals-by-itself")
 async def test_connection_to_a_server_that_has_become_a_standby_is_given_up(database_of: DatabaseOf) -> None:
     database = database_of(most=1)
     store = ThreadStore(database)
-    await store.open("owner", "t")
+    await store.open(OWNER, "t")
     await database.read(lambda: query("SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY"))
     with pytest.raises(UnavailableError) as caught:
-        await store.begin_run(RunKey("owner", "t", "r"), "p")
+        await store.begin_run(RunKey(OWNER.thread("t"), "r"), "p")
     assert "a standby" in caught.value.detail
-    await store.begin_run(RunKey("owner", "t", "r"), "p")
+    await store.begin_run(RunKey(OWNER.thread("t"), "r"), "p")
 
 
 async def test_transaction_whose_connection_is_lost_is_repeated_once_and_done_once(postgres, database_of):
     database = database_of()
-    await ThreadStore(database).open("owner", "t")
+    await ThreadStore(database).open(OWNER, "t")
     attempts = []
 
     def work() -> Transaction[None]:
@@ -178,18 +180,18 @@ async def test_transaction_whose_connection_is_lost_is_repeated_once_and_done_on
 async def test_full_disk_is_reported_until_messages_can_be_stored_again(postgres, database_of):
     database = database_of()
     threads, question = ThreadStore(database), HumanMessage("go")
-    await threads.open("owner", "t")
+    await threads.open(OWNER, "t")
     with psycopg.connect(postgres.url, autocommit=True, options=f"-c search_path={SCHEMA}") as disk:
         disk.execute(FULL)
         try:
             with pytest.raises(UnavailableError) as caught:
-                await threads.begin_run(RunKey("owner", "t1", "r"), "p", messages=[question])
+                await threads.begin_run(RunKey(OWNER.thread("t1"), "r"), "p", messages=[question])
             assert "its disk is full" in caught.value.detail
-            await threads.rename("owner", "t", "Tale")  # what is small may still fit
+            await threads.rename(OWNER.thread("t"), "Tale")  # what is small may still fit
             assert await failure(database, database.check()) is caught.value
         finally:
             disk.execute("DROP TRIGGER disk ON messages")
-    await threads.begin_run(RunKey("owner", "t1", "r"), "p", messages=[question])
+    await threads.begin_run(RunKey(OWNER.thread("t1"), "r"), "p", messages=[question])
     await database.check()
 
 
@@ -203,14 +205,14 @@ FULL = """
 
 async def test_more_transactions_than_connections_wait_for_each_other(database_of: DatabaseOf) -> None:
     store = ThreadStore(database_of(most=2))
-    await asyncio.gather(*(store.open("owner", f"t{number}") for number in range(30)))
-    assert len((await store.page("owner", limit=100))[0]) == 30
+    await asyncio.gather(*(store.open(OWNER, f"t{number}") for number in range(30)))
+    assert len((await store.page(OWNER, limit=100))[0]) == 30
 
 
 async def test_cancelled_transaction_is_undone_and_its_connection_not_used_again(database_of):
     database = database_of(most=1)
     store = ThreadStore(database)
-    await store.open("owner", "t")
+    await store.open(OWNER, "t")
 
     begun = asyncio.Event()
 
@@ -225,7 +227,7 @@ async def test_cancelled_transaction_is_undone_and_its_connection_not_used_again
     running.cancel()
     with pytest.raises(asyncio.CancelledError):
         await running
-    assert (await store.get("owner", "t")).status == "idle"
+    assert (await store.get(OWNER.thread("t"))).status == "idle"
 
 
 @pytest.mark.promise("no-secret-leaves")
@@ -261,14 +263,14 @@ async def test_server_that_hangs_is_given_up_and_used_again(
 ):
     database = database_of(proxied(postgres, proxy), most=2)
     threads, checkpoints = ThreadStore(database), Checkpoints(database, Encryption())
-    await asyncio.gather(*(threads.open("owner", f"t{number}") for number in range(2)))
+    await asyncio.gather(*(threads.open(OWNER, f"t{number}") for number in range(2)))
     monkeypatch.setattr(postgres_database, "SECONDS", 0.2)
     proxy.hang()
     failed = await asyncio.gather(
-        *(threads.get("owner", "t0") for _ in range(3)),
-        threads.begin_run(RunKey("owner", "t0", "r"), "p"),
-        threads.rename("owner", "t1", "Tale"),
-        checkpoints.load(RunKey("owner", "t0", "r")),
+        *(threads.get(OWNER.thread("t0")) for _ in range(3)),
+        threads.begin_run(RunKey(OWNER.thread("t0"), "r"), "p"),
+        threads.rename(OWNER.thread("t1"), "Tale"),
+        checkpoints.load(RunKey(OWNER.thread("t0"), "r")),
         return_exceptions=True,
     )
     assert {getattr(error, "detail", error) for error in failed} == {
@@ -276,14 +278,14 @@ async def test_server_that_hangs_is_given_up_and_used_again(
     }
     proxy.go_on()
     monkeypatch.undo()
-    assert (await threads.rename("owner", "t1", "Tale")).title == "Tale"
+    assert (await threads.rename(OWNER.thread("t1"), "Tale")).title == "Tale"
     assert not [record.getMessage() for record in caplog.records]
 
 
 @pytest.mark.promise("heals-by-itself")
 async def test_burst_waits_for_a_connection_as_long_as_the_server_responds(database_of, monkeypatch):
     database = database_of(most=1)
-    await ThreadStore(database).open("owner", "t")
+    await ThreadStore(database).open(OWNER, "t")
     monkeypatch.setattr(postgres_database, "SECONDS", 4.0)  # a busy machine stops for a second or two
     slow = "SELECT 1 FROM pg_sleep(0.05)"  # 100 of them take longer than that
     found = await asyncio.gather(*(database.read(lambda: query(slow)) for _ in range(100)))
@@ -308,7 +310,7 @@ async def test_wait_for_a_connection_has_an_end_with_its_own_reason(database_of,
 
 async def test_transaction_at_a_server_that_hangs_is_cancelled_without_it(postgres, proxy, database_of):
     database = database_of(proxied(postgres, proxy), most=1)
-    await ThreadStore(database).open("owner", "t")
+    await ThreadStore(database).open(OWNER, "t")
     begun, connections = asyncio.Event(), proxy.accepted
 
     def work() -> Transaction[None]:
@@ -325,7 +327,7 @@ async def test_transaction_at_a_server_that_hangs_is_cancelled_without_it(postgr
         await running
     assert proxy.accepted == connections  # nor has it asked the server to cancel the statement
     proxy.go_on()
-    assert (await ThreadStore(database).get("owner", "t")).status == "idle"
+    assert (await ThreadStore(database).get(OWNER.thread("t"))).status == "idle"
 
 
 async def test_tables_are_made_by_a_first_transaction_that_has_been_given_up(
@@ -339,7 +341,7 @@ async def test_tables_are_made_by_a_first_transaction_that_has_been_given_up(
     assert database._migration is not None
     await database._migration
     monkeypatch.undo()
-    assert await ThreadStore(database).page("owner", limit=1) == ([], None)
+    assert await ThreadStore(database).page(OWNER, limit=1) == ([], None)
 
 
 def proxied(postgres: PostgresProcess, proxy: CountingProxy) -> str:
@@ -353,7 +355,7 @@ async def test_closed_port_is_an_error_at_once(database_of: DatabaseOf) -> None:
 
 async def test_list_uses_its_index(postgres: PostgresProcess, database_of: DatabaseOf) -> None:
     database = database_of()
-    await ThreadStore(database).open("owner")
+    await ThreadStore(database).open(OWNER)
     with psycopg.connect(postgres.url, autocommit=True, options=f"-c search_path={SCHEMA}") as connection:
         connection.execute(
             "INSERT INTO threads (owner, id, status, last_seq, bytes, created_at, updated_at)"
@@ -369,7 +371,7 @@ async def test_list_uses_its_index(postgres: PostgresProcess, database_of: Datab
 
 async def test_search_uses_the_index_of_terms(postgres: PostgresProcess, database_of: DatabaseOf) -> None:
     database = database_of()
-    await ThreadStore(database).open("owner")
+    await ThreadStore(database).open(OWNER)
     wanted = SearchTerms(Encryption()).wanted("owner", "leave balance")
     [statement] = next(listed_threads("owner", None, wanted, 500))
     with psycopg.connect(postgres.url, autocommit=True, options=f"-c search_path={SCHEMA}") as connection:

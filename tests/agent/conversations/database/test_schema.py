@@ -5,11 +5,12 @@ import pytest
 from agent.conversations.database.database import Database, query
 from agent.conversations.database.postgres_database import PostgresDatabase
 from agent.conversations.database.schema import SCHEMA_VERSION
-from agent.conversations.thread import RunKey
+from agent.conversations.owned_thread import RunKey
 from agent.conversations.threads import ThreadStore
 from agent.errors.error_codes import AgentCode
 from identity.errors import ConfigurationError
 from tests.agent.conftest import NewDatabase
+from tests.agent.conversations.stored_threads import OWNER
 
 
 async def set_version(database: Database, version: str) -> None:
@@ -25,18 +26,18 @@ async def test_running_process_goes_on_with_expanded_tables_and_one_that_starts_
 ) -> None:
     running = new_database()
     threads = ThreadStore(running)
-    await threads.open("owner", "t")
+    await threads.open(OWNER, "t")
     await running.write(lambda: query("ALTER TABLE threads ADD COLUMN pinned INTEGER"))
     await set_version(running, str(version))
     try:
         started = ThreadStore(new_database())
-        for use in (started.open("owner", "new"), started.get("owner", "t"), started._database.check()):
+        for use in (started.open(OWNER, "new"), started.get(OWNER.thread("t")), started._database.check()):
             with pytest.raises(ConfigurationError) as caught:
                 await use
             assert caught.value.code is AgentCode.CONVERSATIONS_SCHEMA_UNKNOWN
             assert f"version {version}, and this agent knows {SCHEMA_VERSION}" in caught.value.detail
-        await threads.begin_run(RunKey("owner", "t", "r"), "p")
-        assert [each.id for each in (await threads.page("owner", limit=9))[0]] == ["t"]
+        await threads.begin_run(RunKey(OWNER.thread("t"), "r"), "p")
+        assert [each.id for each in (await threads.page(OWNER, limit=9))[0]] == ["t"]
     finally:
         await running.write(lambda: query("ALTER TABLE threads DROP COLUMN pinned"))
         await set_version(running, str(SCHEMA_VERSION))

@@ -13,10 +13,11 @@ from langchain_core.messages import HumanMessage
 from agent.conversations.database.database import query
 from agent.conversations.database.schema import SCHEMA_VERSION
 from agent.conversations.database.sqlite_database import SqliteDatabase
-from agent.conversations.thread import RunKey
+from agent.conversations.owned_thread import RunKey
 from agent.conversations.threads import ThreadStore
 from agent.errors.error_codes import AgentCode
 from identity.errors import AgentError, ConfigurationError, UnavailableError
+from tests.agent.conversations.stored_threads import OWNER
 from tests.clock import Clock
 
 
@@ -29,7 +30,7 @@ async def failure(path: Path) -> AgentError:
     before = content(path)
     database = SqliteDatabase(path)
     with pytest.raises(AgentError) as caught:
-        await ThreadStore(database).open("owner")
+        await ThreadStore(database).open(OWNER)
     with pytest.raises(AgentError) as checked:
         await database.check()
     assert checked.value.code is caught.value.code is AgentCode.CONVERSATIONS_UNAVAILABLE
@@ -43,7 +44,7 @@ async def test_file_is_created_by_the_first_use_and_private(tmp_path: Path) -> N
     database = SqliteDatabase(path)
     assert "created by the first conversation" in await database.check()
     assert not path.parent.exists()
-    await ThreadStore(database).open("owner", "t")
+    await ThreadStore(database).open(OWNER, "t")
     made = {each.name: stat.S_IMODE(each.stat().st_mode) for each in path.parent.iterdir()}
     assert made == {f"conversations.db{suffix}": 0o600 for suffix in ("", "-wal", "-shm")}
     assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
@@ -68,7 +69,7 @@ async def test_damaged_file_is_refused(tmp_path: Path) -> None:
     database = SqliteDatabase(path)
     store = ThreadStore(database)
     for number in range(200):
-        await store.open("owner", f"t{number}", "title " * 20)
+        await store.open(OWNER, f"t{number}", "title " * 20)
     await database.aclose()
     content = bytearray(path.read_bytes())
     content[4096:] = b"\xff" * (len(content) - 4096)
@@ -90,9 +91,9 @@ async def test_use_after_a_failure_succeeds_once_the_cause_is_gone(tmp_path: Pat
     obstacle.write_text("")
     store = ThreadStore(SqliteDatabase(obstacle / "conversations.db"))
     with pytest.raises(UnavailableError):
-        await store.open("owner")
+        await store.open(OWNER)
     obstacle.unlink()
-    assert (await store.open("owner", "t")).id == "t"
+    assert (await store.open(OWNER, "t")).id == "t"
     await store._database.aclose()
 
 
@@ -101,21 +102,21 @@ async def test_full_disk_is_reported_until_messages_can_be_stored_again(tmp_path
     clock = Clock()
     database = SqliteDatabase(tmp_path / "conversations.db", monotonic=clock)
     threads, question = ThreadStore(database), HumanMessage("x" * 50_000)
-    await threads.open("owner", "t")
+    await threads.open(OWNER, "t")
 
     async def finds_no_room(thread: str) -> None:
         assert database._connection is not None
         database._connection.execute("PRAGMA max_page_count = 1")  # no page more than the file has
         with pytest.raises(UnavailableError):
-            await threads.begin_run(RunKey("owner", thread, "r"), "p", messages=[question])
-        await threads.rename("owner", "t", "Tale")  # what is small may still fit
+            await threads.begin_run(RunKey(OWNER.thread(thread), "r"), "p", messages=[question])
+        await threads.rename(OWNER.thread("t"), "Tale")  # what is small may still fit
         with pytest.raises(UnavailableError) as caught:
             await database.check()
         assert caught.value.code is AgentCode.CONVERSATIONS_UNAVAILABLE
 
     await finds_no_room("t1")
     await finds_no_room("t1")
-    await threads.begin_run(RunKey("owner", "t1", "r"), "p", messages=[question])
+    await threads.begin_run(RunKey(OWNER.thread("t1"), "r"), "p", messages=[question])
     await database.check()
     await finds_no_room("t2")
     clock.now += 61  # without another attempt
@@ -127,28 +128,28 @@ async def test_full_disk_is_reported_until_messages_can_be_stored_again(tmp_path
 
 async def test_closed_database_is_opened_again_by_its_next_use(tmp_path: Path) -> None:
     store = ThreadStore(SqliteDatabase(tmp_path / "conversations.db"))
-    await store.open("owner", "t")
+    await store.open(OWNER, "t")
     await store._database.aclose()
-    assert (await store.get("owner", "t")).id == "t"
+    assert (await store.get(OWNER.thread("t"))).id == "t"
     await store._database.aclose()
 
 
 async def test_file_that_was_removed_is_reported_and_made_anew_by_the_next_use(tmp_path, caplog):
     path = tmp_path / "conversations.db"
     store = ThreadStore(SqliteDatabase(path))
-    await store.open("owner", "before")
+    await store.open(OWNER, "before")
     for suffix in ("", "-wal", "-shm"):
         path.with_name(f"{path.name}{suffix}").unlink()
     with pytest.raises(UnavailableError) as caught:
         await store._database.check()
     assert caught.value.code is AgentCode.CONVERSATIONS_UNAVAILABLE
-    await store.open("owner", "after")
+    await store.open(OWNER, "after")
     [line] = caplog.records
     assert (line.levelname, "was removed or replaced" in line.getMessage()) == ("ERROR", True)
     assert "tables of version" in await store._database.check()
     await store._database.aclose()
     again = ThreadStore(SqliteDatabase(path))
-    assert [thread.id for thread in (await again.page("owner", limit=10))[0]] == ["after"]
+    assert [thread.id for thread in (await again.page(OWNER, limit=10))[0]] == ["after"]
     await again._database.aclose()
 
 
@@ -190,12 +191,12 @@ async def test_list_is_one_indexed_query(tmp_path: Path) -> None:
     database = SqliteDatabase(tmp_path / "conversations.db")
     store = ThreadStore(database)
     for number in range(3):
-        await store.open("owner", f"t{number}")
+        await store.open(OWNER, f"t{number}")
     seen: list[str] = []
     assert database._connection is not None
     database._connection.set_trace_callback(seen.append)
-    _, cursor = await store.page("owner", limit=2)
-    await store.page("owner", limit=2, before=cursor)
+    _, cursor = await store.page(OWNER, limit=2)
+    await store.page(OWNER, limit=2, before=cursor)
     database._connection.set_trace_callback(None)
     selects = [sql for sql in seen if sql.startswith("SELECT")]
     assert len(selects) == 2

@@ -12,8 +12,9 @@ from agent.conversations.database.database import Database, query
 from agent.conversations.drafts import Draft
 from agent.conversations.encryption.encryption import Encryption, KeyRegister
 from agent.conversations.encryption.reencryption import Reencryption
+from agent.conversations.owned_thread import RunKey, stored_owner
 from agent.conversations.storage import ConversationStorage
-from agent.conversations.thread import RunKey, owner_of
+from agent.conversations.thread import owner_digest
 from agent.conversations.threads import ThreadStore
 from agent.errors.error_codes import AgentCode
 from identity.access_token.sealed_caller import SealingKeys
@@ -22,8 +23,8 @@ from tests.agent.conftest import NewDatabase
 from tests.agent.conversations.stored_threads import window as window_of
 from tests.graph.approvals.conftest import ALICE, DIGEST, NOW, request_of
 
-OWNER = owner_of(ALICE)
-RUN = RunKey(OWNER, "t3", "r")
+OWNER = stored_owner(owner_digest(ALICE))
+RUN = RunKey(OWNER.thread("t3"), "r")
 FORMER, PRESENT = (base64.urlsafe_b64encode(bytes([n]) * 32).decode() for n in (1, 2))
 TABLES = ("threads", "messages", "files", "terms", "drafts", "approvals", "checkpoints")
 
@@ -45,8 +46,12 @@ def reencryption_of(new_database: NewDatabase, given: Encryption) -> Reencryptio
 async def filled(storage: ConversationStorage, request: Any) -> None:
     threads = storage.threads
     for number in range(3):
-        await threads.begin_run(RunKey(OWNER, f"t{number}", "r"), "p", messages=[HumanMessage("My plan")])
-        await threads.end_run(RunKey(OWNER, f"t{number}", "r"), "idle", [AIMessage("The plan is fine")])
+        await threads.begin_run(
+            RunKey(OWNER.thread(f"t{number}"), "r"), "p", messages=[HumanMessage("My plan")]
+        )
+        await threads.end_run(
+            RunKey(OWNER.thread(f"t{number}"), "r"), "idle", [AIMessage("The plan is fine")]
+        )
     await threads.begin_run(RUN, "p", messages=[HumanMessage("My plan")])
     assert await threads.files.keep(RUN, b"My plan, drawn")
     assert await threads.files.keep(RUN, b"My plan, drawn again")
@@ -75,7 +80,7 @@ async def test_first_use_without_the_key_is_an_error_that_names_it_and_changes_n
     lacking = storage(new_database, *keys)
     for use in (
         lacking.threads.open(OWNER),
-        lacking.threads.get(OWNER, "t0"),
+        lacking.threads.get(OWNER.thread("t0")),
         lacking.checkpoints.load(RUN),
         lacking.check(),
     ):
@@ -86,7 +91,7 @@ async def test_first_use_without_the_key_is_an_error_that_names_it_and_changes_n
         assert FORMER not in caught.value.detail
     assert await stored(new_database()) == before
     again = storage(new_database, FORMER)
-    assert (await again.threads.get(OWNER, "t0")).title == "My plan"
+    assert (await again.threads.get(OWNER.thread("t0"))).title == "My plan"
 
 
 @pytest.mark.promise("no-secret-leaves")
@@ -115,8 +120,8 @@ async def test_everything_is_brought_under_the_present_key(new_database, former)
         assert len(found) == number
     terms = await database.read(lambda: query("SELECT term FROM terms"))
     assert len(terms) == 4 * 8 + 3 * 3  # of the former key, none is left
-    assert (await present.threads.get(OWNER, "t2")).title == "My plan"
-    window = await window_of(present.threads, OWNER, "t1")
+    assert (await present.threads.get(OWNER.thread("t2"))).title == "My plan"
+    window = await window_of(present.threads, OWNER.thread("t1"))
     assert [message.text for message in window] == ["My plan", "The plan is fine"]
     await present.approvals.use("1", ALICE, DIGEST, NOW)
     _, [shown] = await present.threads.drafted(RUN)
@@ -124,12 +129,14 @@ async def test_everything_is_brought_under_the_present_key(new_database, former)
     assert await present.checkpoints.load(RUN) is not None
     assert "plan" not in await stored(database)
     with pytest.raises(ConfigurationError):
-        await storage(new_database, *former).threads.get(OWNER, "t2")
+        await storage(new_database, *former).threads.get(OWNER.thread("t2"))
 
 
 async def test_pass_covers_more_rows_than_it_reads_at_a_time(new_database: NewDatabase) -> None:
     threads = storage(new_database).threads
-    await threads.begin_run(RunKey(OWNER, "t", "r"), "p", messages=[HumanMessage(str(n)) for n in range(450)])
+    await threads.begin_run(
+        RunKey(OWNER.thread("t"), "r"), "p", messages=[HumanMessage(str(n)) for n in range(450)]
+    )
     given = encryption(PRESENT, allows_clear=True)
     assert await reencryption_of(new_database, given).run() == 451
 
@@ -159,13 +166,13 @@ async def test_conversations_in_clear_need_a_line_of_the_key_file(new_database: 
     await new_database(encryption()).write(KeyRegister(encryption()).enter)
     strict, allows = encryption(PRESENT), encryption(PRESENT, allows_clear=True)
     with pytest.raises(ConfigurationError) as caught:
-        await ThreadStore(new_database(strict), strict).get(OWNER, "t")
+        await ThreadStore(new_database(strict), strict).get(OWNER.thread("t"))
     assert (caught.value.code, 'lacks the line "clear"' in caught.value.detail) == (
         AgentCode.CONVERSATIONS_KEY_MISSING,
         True,
     )
     assert await reencryption_of(new_database, allows).run() == 1
-    assert (await ThreadStore(new_database(strict), strict).get(OWNER, "t")).title == "My plan"
+    assert (await ThreadStore(new_database(strict), strict).get(OWNER.thread("t"))).title == "My plan"
 
 
 async def test_register_keeps_the_keys_under_which_something_may_be_stored(new_database: NewDatabase) -> None:

@@ -12,8 +12,9 @@ from agent.conversations.checkpoints import SavedCheckpoint
 from agent.conversations.database.database import query
 from agent.conversations.drafts import Draft
 from agent.conversations.encryption.encryption import Encryption
+from agent.conversations.owned_thread import RunKey, ThreadOwner, stored_owner
 from agent.conversations.storage import ConversationStorage
-from agent.conversations.thread import RunKey, owner_of
+from agent.conversations.thread import owner_digest
 from agent.errors.error_codes import AgentCode
 from graph.approvals.grants import Grant
 from graph.approvals.record import Approver
@@ -26,7 +27,7 @@ from tools.lasting import Lasting
 
 pytestmark = pytest.mark.promise("threads-are-private", "approval-binds")
 
-OF_ALICE, OF_BOB = owner_of(ALICE), owner_of(BOB)
+OF_ALICE, OF_BOB = stored_owner(owner_digest(ALICE)), stored_owner(owner_digest(BOB))
 OTHER = "b" * 64
 
 
@@ -45,16 +46,18 @@ async def filled(storage: ConversationStorage) -> None:
     """
     for owner, thread_id in ((OF_ALICE, "t"), (OF_ALICE, "t2"), (OF_BOB, "t")):
         for run_id in ("r", "r2"):
-            message = HumanMessage(f"{owner} {thread_id} {run_id}")
-            await storage.threads.begin_run(RunKey(owner, thread_id, run_id), "p", messages=[message])
+            message = HumanMessage(f"{owner.digest} {thread_id} {run_id}")
+            await storage.threads.begin_run(RunKey(owner.thread(thread_id), run_id), "p", messages=[message])
             if run_id == "r":
-                labels = {"payroll.payslip": f"confidential {owner} {thread_id}"}
-                await storage.threads.end_run(RunKey(owner, thread_id, run_id), "idle", read=labels)
-        await storage.threads.files.keep(RunKey(owner, thread_id, "r2"), owner.encode())
-        shown: list[Any] = [{"type": "content", "text": owner}]
-        await storage.threads.write_drafts([Draft(RunKey(owner, thread_id, "r2"), n, shown) for n in (1, 2)])
+                labels = {"payroll.payslip": f"confidential {owner.digest} {thread_id}"}
+                await storage.threads.end_run(RunKey(owner.thread(thread_id), run_id), "idle", read=labels)
+        await storage.threads.files.keep(RunKey(owner.thread(thread_id), "r2"), owner.digest.encode())
+        shown: list[Any] = [{"type": "content", "text": owner.digest}]
+        await storage.threads.write_drafts(
+            [Draft(RunKey(owner.thread(thread_id), "r2"), n, shown) for n in (1, 2)]
+        )
         await storage.checkpoints.save(
-            RunKey(owner, thread_id, "r2"), SavedCheckpoint(empty_checkpoint(), {})
+            RunKey(owner.thread(thread_id), "r2"), SavedCheckpoint(empty_checkpoint(), {})
         )
     for approval_id, principal, digest in (
         ("a1", ALICE, DIGEST),
@@ -79,20 +82,20 @@ def moved(table: str, column: str, source: str, target: str) -> str:
     return f"UPDATE {table} SET {column} = (SELECT {column} FROM {table} WHERE {source}) WHERE {target}"  # noqa: S608 - constants
 
 
-def title(owner: str, thread_id: str) -> str:
-    return f"owner = '{owner}' AND id = '{thread_id}'"
+def title(owner: ThreadOwner, thread_id: str) -> str:
+    return f"owner = '{owner.digest}' AND id = '{thread_id}'"
 
 
-def message(owner: str, thread_id: str, run_id: str) -> str:
+def message(owner: ThreadOwner, thread_id: str, run_id: str) -> str:
     thread = f"(SELECT key FROM threads WHERE {title(owner, thread_id)})"  # noqa: S608 - constants
     return f"thread_key = {thread} AND run_id = '{run_id}'"
 
 
-def of_thread(owner: str, thread_id: str) -> str:
+def of_thread(owner: ThreadOwner, thread_id: str) -> str:
     return f"thread_key = (SELECT key FROM threads WHERE {title(owner, thread_id)})"  # noqa: S608 - constants
 
 
-def draft(owner: str, thread_id: str, number: int = 1) -> str:
+def draft(owner: ThreadOwner, thread_id: str, number: int = 1) -> str:
     return f"{of_thread(owner, thread_id)} AND number = {number}"
 
 
@@ -100,11 +103,11 @@ Read = Callable[[ConversationStorage], Awaitable[Any]]
 
 
 def titles(storage: ConversationStorage) -> Awaitable[Any]:
-    return storage.threads.get(OF_BOB, "t")
+    return storage.threads.get(OF_BOB.thread("t"))
 
 
 def messages(storage: ConversationStorage) -> Awaitable[Any]:
-    return window(storage.threads, OF_BOB, "t")
+    return window(storage.threads, OF_BOB.thread("t"))
 
 
 def use(storage: ConversationStorage) -> Awaitable[Any]:
@@ -112,7 +115,7 @@ def use(storage: ConversationStorage) -> Awaitable[Any]:
 
 
 def checkpoint(storage: ConversationStorage) -> Awaitable[Any]:
-    return storage.checkpoints.load(RunKey(OF_ALICE, "t", "r2"))
+    return storage.checkpoints.load(RunKey(OF_ALICE.thread("t"), "r2"))
 
 
 def grants(storage: ConversationStorage) -> Awaitable[Any]:
@@ -121,23 +124,23 @@ def grants(storage: ConversationStorage) -> Awaitable[Any]:
 
 async def files(storage: ConversationStorage) -> Any:
     kept = storage.threads.files
-    return await kept.read(OF_BOB, "t", await kept.ids(OF_BOB, "t"))
+    return await kept.read(OF_BOB.thread("t"), await kept.ids(OF_BOB.thread("t")))
 
 
-async def begun_again(storage: ConversationStorage, owner: str) -> Any:
-    await storage.threads.end_run(RunKey(owner, "t", "r2"), "idle")
-    return await storage.threads.begin_run(RunKey(owner, "t", "r3"), "p")
+async def begun_again(storage: ConversationStorage, owner: ThreadOwner) -> Any:
+    await storage.threads.end_run(RunKey(owner.thread("t"), "r2"), "idle")
+    return await storage.threads.begin_run(RunKey(owner.thread("t"), "r3"), "p")
 
 
 MOVES: dict[str, tuple[str, Read]] = {
     "title of another owner": (moved("threads", "title", title(OF_ALICE, "t"), title(OF_BOB, "t")), titles),
     "title of another thread": (
         moved("threads", "title", title(OF_ALICE, "t"), title(OF_ALICE, "t2")),
-        lambda storage: storage.threads.get(OF_ALICE, "t2"),
+        lambda storage: storage.threads.get(OF_ALICE.thread("t2")),
     ),
     "thread given to another owner": (
-        f"UPDATE threads SET owner = '{OF_BOB}' WHERE id = 't2'",  # noqa: S608 - constants
-        lambda storage: window(storage.threads, OF_BOB, "t2"),
+        f"UPDATE threads SET owner = '{OF_BOB.digest}' WHERE id = 't2'",  # noqa: S608 - constants
+        lambda storage: window(storage.threads, OF_BOB.thread("t2")),
     ),
     "labels of another owner": (
         moved("threads", "labels", title(OF_ALICE, "t"), title(OF_BOB, "t")),
@@ -149,7 +152,7 @@ MOVES: dict[str, tuple[str, Read]] = {
     ),
     "message of another thread": (
         moved("messages", "body", message(OF_ALICE, "t", "r"), message(OF_ALICE, "t2", "r")),
-        lambda storage: window(storage.threads, OF_ALICE, "t2"),
+        lambda storage: window(storage.threads, OF_ALICE.thread("t2")),
     ),
     "message of another run": (
         moved("messages", "body", message(OF_BOB, "t", "r2"), message(OF_BOB, "t", "r")),
@@ -165,19 +168,19 @@ MOVES: dict[str, tuple[str, Read]] = {
     ),
     "draft of another owner": (
         moved("drafts", "body", draft(OF_ALICE, "t"), draft(OF_BOB, "t")),
-        lambda storage: storage.threads.drafted(RunKey(OF_BOB, "t", "r2")),
+        lambda storage: storage.threads.drafted(RunKey(OF_BOB.thread("t"), "r2")),
     ),
     "draft of another thread": (
         moved("drafts", "body", draft(OF_ALICE, "t"), draft(OF_ALICE, "t2")),
-        lambda storage: storage.threads.drafted(RunKey(OF_ALICE, "t2", "r2")),
+        lambda storage: storage.threads.drafted(RunKey(OF_ALICE.thread("t2"), "r2")),
     ),
     "draft of another number": (
         moved("drafts", "body", draft(OF_BOB, "t", 2), draft(OF_BOB, "t", 1)),
-        lambda storage: storage.threads.drafted(RunKey(OF_BOB, "t", "r2")),
+        lambda storage: storage.threads.drafted(RunKey(OF_BOB.thread("t"), "r2")),
     ),
     "drafts given to another run": (
         "UPDATE drafts SET run_id = 'r'",
-        lambda storage: storage.threads.drafted(RunKey(OF_BOB, "t", "r")),
+        lambda storage: storage.threads.drafted(RunKey(OF_BOB.thread("t"), "r")),
     ),
     "message in place of a title": (
         "UPDATE threads SET title = (SELECT body FROM messages WHERE thread_key = key LIMIT 1)",
@@ -193,7 +196,7 @@ MOVES: dict[str, tuple[str, Read]] = {
     ),
     "checkpoint given to another run": (
         "UPDATE checkpoints SET run_id = 'r'",
-        lambda storage: storage.checkpoints.load(RunKey(OF_ALICE, "t", "r")),
+        lambda storage: storage.checkpoints.load(RunKey(OF_ALICE.thread("t"), "r")),
     ),
     "draft in place of a checkpoint": (
         "UPDATE checkpoints SET body = (SELECT body FROM drafts WHERE number = 1 LIMIT 1)",
@@ -201,7 +204,7 @@ MOVES: dict[str, tuple[str, Read]] = {
     ),
     "request of another approval": (moved("approvals", "body", "id = 'a1'", "id = 'a2'"), use),
     "approval given to another owner": (
-        f"UPDATE approvals SET owner = '{OF_BOB}' WHERE id = 'open'",  # noqa: S608 - constants
+        f"UPDATE approvals SET owner = '{OF_BOB.digest}' WHERE id = 'open'",  # noqa: S608 - constants
         lambda storage: storage.approvals.get("open", BOB),
     ),
     "approval given to another thread": (
@@ -223,7 +226,7 @@ MOVES: dict[str, tuple[str, Read]] = {
     ),
     "grant of another approval": (moved("grants", "body", "id = 'a1'", "id = 'a2'"), grants),
     "grant given to another owner": (
-        f"UPDATE grants SET owner = '{OF_BOB}' WHERE id = 'a1'",  # noqa: S608 - constants
+        f"UPDATE grants SET owner = '{OF_BOB.digest}' WHERE id = 'a1'",  # noqa: S608 - constants
         lambda storage: storage.grants.of(BOB, NOW),
     ),
     "grant for all conversations": ("UPDATE grants SET thread_id = NULL WHERE id = 'a1'", grants),
@@ -260,10 +263,10 @@ async def test_moved_value_is_not_read(storage: ConversationStorage, move: str) 
 
 
 FORGED: dict[str, Read] = {
-    "title": lambda storage: storage.threads.get(OF_ALICE, "t"),
-    "message": lambda storage: storage.threads.messages(OF_ALICE, "t", limit=9),
-    "message in an export": lambda storage: storage.threads.exported(OF_ALICE, "t"),
-    "draft": lambda storage: storage.threads.drafted(RunKey(OF_ALICE, "t", "r2")),
+    "title": lambda storage: storage.threads.get(OF_ALICE.thread("t")),
+    "message": lambda storage: storage.threads.messages(OF_ALICE.thread("t"), limit=9),
+    "message in an export": lambda storage: storage.threads.exported(OF_ALICE.thread("t")),
+    "draft": lambda storage: storage.threads.drafted(RunKey(OF_ALICE.thread("t"), "r2")),
     "checkpoint": checkpoint,
     "request": lambda storage: storage.approvals.pending(ALICE),
     "approval": lambda storage: storage.approvals.use("a1", ALICE, DIGEST, NOW),
@@ -299,6 +302,6 @@ async def test_thread_whose_title_is_refused_is_listed_without_it_and_can_be_ren
         "t": None,
         "other": "My title",
     }
-    assert (await threads.delete(OF_ALICE, "t")).title is None
-    await threads.restore(OF_ALICE, "t")
-    assert (await threads.rename(OF_ALICE, "t", "Again")).title == "Again"
+    assert (await threads.delete(OF_ALICE.thread("t"))).title is None
+    await threads.restore(OF_ALICE.thread("t"))
+    assert (await threads.rename(OF_ALICE.thread("t"), "Again")).title == "Again"
