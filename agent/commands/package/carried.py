@@ -17,6 +17,7 @@ from agent.commands.package.one_package import PACKAGE
 from agent.commands.package.parts import PackagingError
 from agent.commands.package.trial import UNLOCKED, import_faults, module_fault, normal_name, start_faults
 from agent.composition.installed_policies import ENTRY_POINTS as POLICIES
+from agent.composition.question_listeners import ENTRY_POINTS as LISTENERS
 from agent.settings.declared_services import ENTRY_POINTS as SERVICES
 from agent.settings.settings import Settings, read_settings, variables
 from agent.settings.values import holds
@@ -260,8 +261,8 @@ def _own_packages(
 
 
 def _own_entry_points() -> list[EntryPoint]:
-    """The services, surfaces and policies of the operator's installed packages."""
-    groups = (SERVICES, SURFACES, POLICIES)
+    """The services, surfaces, policies and listeners of the operator's installed packages."""
+    groups = (SERVICES, SURFACES, POLICIES, LISTENERS)
     entries = [entry for group in groups for entry in entry_points(group=group)]
     return [
         entry
