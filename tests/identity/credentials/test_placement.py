@@ -36,6 +36,7 @@ def test_header_carries_the_credential_once(placement: Placement, header: str, v
 
 async def test_query_parameter_is_sent_and_never_logged(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
+    caplog.set_level(logging.DEBUG, "httpx")  # a command of another test may have made it quieter
     request = httpx.Request("GET", "https://service.example/map?key=planted&k%65y=planted&city=%E6%9D%AD&k=1")
     Placement(query="key").attach(request, Secret("an-earlier-one"))
     Placement(query="key").attach(request, KEY)
