@@ -17,6 +17,7 @@ from agent.errors.error_codes import AgentCode
 from agent.settings.settings import Settings
 from http1.transport import PoolUse
 from identity.errors import UnreachableError
+from identity.observation.metrics import Kind, Metrics
 from identity.secrets.secret import Secret
 
 if TYPE_CHECKING:
@@ -78,6 +79,21 @@ class RedisUnavailableError(Exception):
     """Redis failed, or is not used because it failed a moment ago. The text is for operators."""
 
 
+class RedisMeasures:
+    """How often the Redis of one agent failed."""
+
+    def __init__(self, metrics: Metrics | None = None) -> None:
+        metrics = metrics or Metrics()
+        self.failures = 0
+        metrics.observed(
+            Kind.COUNTER,
+            "idaas_agent.redis.failures",
+            "Failures of the Redis that processes share; after each it is not used until it responds",
+            unit="{failure}",
+            read=lambda: self.failures,
+        )
+
+
 class SharedRedis:
     """One pool of connections, which opens none before it is used.
 
@@ -93,6 +109,7 @@ class SharedRedis:
         audience: str,
         cafile: str | None = None,
         monotonic: Callable[[], float] = time.monotonic,
+        measures: RedisMeasures | None = None,
     ) -> None:
         """`url` has the form that settings check. Names contain a digest of `audience`: agents of different
         audiences may share a Redis. `cafile` has the authorities to trust for `rediss://`.
@@ -107,8 +124,7 @@ class SharedRedis:
         self._is_logged = False
         self.seconds = SECONDS
         """How long a request waits for Redis at most."""
-        self.failures = 0
-        """How often Redis failed, for metrics."""
+        self.measures: Final = measures or RedisMeasures()
         self.pool_use: Final = PoolUse()
         self.pool_use.limit = _CONNECTIONS
 
@@ -180,7 +196,7 @@ class SharedRedis:
         await self._client.connection_pool.aclose()
 
     def _failed(self, kind: str) -> RedisUnavailableError:
-        self.failures += 1
+        self.measures.failures += 1
         self._note(kind)
         if self._watch is None or self._watch.done():
             self._watch = asyncio.create_task(self._responds(), name="return of Redis")
@@ -248,9 +264,9 @@ def _client(address: str, cafile: str | None) -> Redis:
     return Redis(connection_pool=pool)
 
 
-def shared_redis(settings: Settings) -> SharedRedis | None:
+def shared_redis(settings: Settings, measures: RedisMeasures | None = None) -> SharedRedis | None:
     """The Redis of the settings, which opens no connection yet; `None` without `REDIS_URL`."""
     if settings.redis_url is None:
         return None
     cafile = str(settings.ssl_cert_file) if settings.ssl_cert_file else None
-    return SharedRedis(settings.redis_url, audience=settings.agent_audience, cafile=cafile)
+    return SharedRedis(settings.redis_url, audience=settings.agent_audience, cafile=cafile, measures=measures)

@@ -77,7 +77,7 @@ async def serve_agent(
         from agent.operations.metrics.otlp_metrics import otlp_outlets
         from agent.operations.metrics.publishing import published
 
-        otlp = otlp_outlets(settings, partial(agent.measures.export_failures.add, "metrics"))
+        otlp = otlp_outlets(settings, partial(agent.measures.process.export_failures.add, "metrics"))
         async with (
             published(agent.measures, [*outlets, *otlp]),
             composed.router.lifespan_context(composed),

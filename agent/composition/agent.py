@@ -96,7 +96,7 @@ class Agent:
         self.clock: Final = clock
         self.measures: Final = AgentMeasures()
         self.tracer: Final = tracer or tracer_of(
-            settings, partial(self.measures.export_failures.add, "traces")
+            settings, partial(self.measures.process.export_failures.add, "traces")
         )
         tls = ssl.create_default_context(cafile=settings.ssl_cert_file)
         self.llm_api_key: Final = settings.llm_api_key_file or ApiKeyRequirement(
@@ -118,14 +118,18 @@ class Agent:
         audit = calls.audit
 
         # Who is calling
-        self.jwks: Final = Jwks(settings.jwks_url, self.http, clock=clock, fetches=self.measures.issue)
+        self.jwks: Final = Jwks(
+            settings.jwks_url, self.http, clock=clock, fetches=self.measures.credentials.requests
+        )
         revocations = RevocationList(reach=REVOCATION_REACH, clock=clock)
-        use = self.measures.verifications
-        self.verifier: Final = access_token_verifier(settings, self.jwks, revocations, clock=clock, use=use)
+        verifications = self.measures.verifications
+        self.verifier: Final = access_token_verifier(
+            settings, self.jwks, revocations, clock=clock, measures=verifications
+        )
         self.admission: Final = Admission(self.verifier, audit, settings, settings.agent_scope, clock)
         scope = settings.prepare_scope
         clients = access_token_verifier(
-            settings, self.jwks, revocations, clock=clock, use=use, of_clients=scope
+            settings, self.jwks, revocations, clock=clock, measures=verifications, of_clients=scope
         )
         self._preparing = Admission(clients, audit, settings, scope, clock) if scope else None
 
@@ -146,7 +150,7 @@ class Agent:
         storage = self.conversation_storage = ConversationStorage.of(settings, clock, executes)
         self.approvals: Final[ApprovalStore | None] = storage.approvals if storage else None
         """`None`: runs cannot pause."""
-        self.redis: Final = shared_redis(settings)
+        self.redis: Final = shared_redis(settings, self.measures.redis)
         """`None`: each process works for itself."""
 
         self.policies: Final = installed_policies(calls, storage)
@@ -198,8 +202,8 @@ class Agent:
             end_runs=self.runs.end_of,
             audit=audit,
             issuer=settings.idaas.issuer,
-            applied=self.measures.revocations,
-            lost=self.measures.revocations_lost,
+            applied=self.measures.revocations.applied,
+            lost=self.measures.revocations.lost,
         )
         self.user_events: Final = user_event_reader(settings, self.http, clock)
         self.readiness: Final = Readiness(self._required_checks(), optional=self._optional_checks())
@@ -280,15 +284,15 @@ class Agent:
         return Conversations(parts, self.runs, live=live, relay=shared)
 
     def _show_measures(self, pool: PoolUse) -> None:
-        """Gives the metrics what the parts count themselves. `pool` has the connections to IDaaS."""
+        """Gives the metrics the pools of the parts, and how approvals are counted. `pool` has the connections
+        to IDaaS.
+        """
         measures, storage = self.measures, self.conversation_storage
-        measures.audit_log = self.audit_log
-        measures.redis = self.redis
-        measures.pools["idaas"] = pool
+        measures.pools.uses["idaas"] = pool
         database = storage and storage.database
-        measures.add_pools(self.services, model=self.model, postgresql=database, redis=self.redis)
+        measures.pools.add(self.services, model=self.model, postgresql=database, redis=self.redis)
         if storage is not None:
-            measures.count_approvals = lambda: storage.approvals.count_open(
+            measures.approvals.count = lambda: storage.approvals.count_open(
                 self.clock() - self.settings.approval_seconds
             )
 

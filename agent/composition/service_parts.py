@@ -53,11 +53,11 @@ class ServiceParts:
         self.pool: Final = PoolUse()
         """The connections of `http`."""
         self.http: Final = http_client(tls, _HTTP_SECONDS, self.pool)
-        self.audit_log: Final = audit_log(settings, clock)
+        self.audit_log: Final = audit_log(settings, measures.audit, clock)
         self.audit: Final = audit_trail(settings, self.audit_log, clock)
         self.idaas: Final = IDaaSClient(settings.idaas, self.http, clock=clock)
         self.broker: Final = CredentialBroker(
-            self.idaas, clock=clock, audit=self.audit, use=measures.credentials, requests=measures.issue
+            self.idaas, clock=clock, audit=self.audit, measures=measures.credentials
         )
 
     def access(

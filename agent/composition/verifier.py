@@ -5,8 +5,7 @@ from collections.abc import Callable
 
 from agent.settings.settings import Settings
 from identity.access_token.revocation_list import RevocationList
-from identity.access_token.verifier import AccessTokenVerifier
-from identity.observation.metrics import CacheUse
+from identity.access_token.verifier import AccessTokenVerifier, VerificationMeasures
 from identity.signing_keys.jwks import Jwks
 
 
@@ -16,7 +15,7 @@ def access_token_verifier(
     revocations: RevocationList,
     *,
     clock: Callable[[], float] = time.time,
-    use: CacheUse | None = None,
+    measures: VerificationMeasures | None = None,
     of_clients: str | None = None,
 ) -> AccessTokenVerifier:
     """The verifier of people, as the settings say; with a scope `of_clients`, of clients that have it."""
@@ -31,5 +30,5 @@ def access_token_verifier(
         kept_claims=settings.caller_claims.split(),
         revocations=revocations,
         clock=clock,
-        use=use or CacheUse(),
+        measures=measures or VerificationMeasures(),
     )

@@ -13,7 +13,7 @@ from identity.access_token.revocation_list import RevocationList
 from identity.access_token.verified_access_token import KeptClaim, VerifiedAccessToken, assume_verified
 from identity.error_codes import IdentityCode
 from identity.errors import AccessTokenError, InsufficientScopeError
-from identity.observation.metrics import CacheUse
+from identity.observation.metrics import Kind, Metrics
 from identity.principal import Principal
 from identity.secrets.secret import Secret
 from identity.signing_keys.signing_key import ACCEPTED_ALGORITHMS, SUPPORTED_ALGORITHMS, KeySource, SigningKey
@@ -28,6 +28,22 @@ REVOCATION_REACH = LONGEST_LIFETIME + 2 * LEEWAY
 One leeway is that of `exp`; the other one is the difference between this clock and that of the decision.
 """
 _INVALID = IdentityCode.ACCESS_TOKEN_INVALID
+
+
+class VerificationMeasures:
+    """Counts of verifications: found in the cache, or checked with a signature."""
+
+    def __init__(self, metrics: Metrics | None = None) -> None:
+        metrics = metrics or Metrics()
+        self.cached = self.checked = 0
+        metrics.observed(
+            Kind.COUNTER,
+            "idaas_agent.access_token.verifications",
+            "Verifications of access tokens: cached, or checked with a signature",
+            unit="{verification}",
+            labels=("idaas_agent.lookup.result",),
+            read=lambda: {("cached",): self.cached, ("checked",): self.checked},
+        )
 
 
 @dataclass(eq=False, repr=False, slots=True, kw_only=True)
@@ -67,8 +83,7 @@ class AccessTokenVerifier:
     max_bytes: int = 8192
     cache_size: int = 10_000
     clock: Callable[[], float] = time.time
-    use: CacheUse = field(default_factory=CacheUse)
-    """The use of the cache."""
+    measures: VerificationMeasures = field(default_factory=VerificationMeasures)
     kept_claims: Collection[str] = ()
     """Claims that verified tokens have, for policies."""
     _cache: "OrderedDict[str, _CachedVerification]" = field(init=False, default_factory=OrderedDict)
@@ -101,9 +116,9 @@ class AccessTokenVerifier:
         fingerprint = hashlib.sha256(secret.reveal().encode("ascii")).hexdigest()
         found = self._cached(secret, fingerprint)
         if found is not None:
-            self.use.found += 1
+            self.measures.cached += 1
             return found
-        self.use.missed += 1
+        self.measures.checked += 1
         return await self._verify(secret, fingerprint)
 
     def verify_again(self, caller: VerifiedAccessToken) -> None:

@@ -21,6 +21,7 @@ from identity.credentials.credential_cache import (
     token_times,
 )
 from identity.credentials.issuer import CredentialIssuer, IssuedCredential
+from identity.credentials.measures import CredentialMeasures
 from identity.credentials.requirement import ApiKeyRequirement, Credential, CredentialRequirement
 from identity.error_codes import IdentityCode
 from identity.errors import (
@@ -33,7 +34,6 @@ from identity.errors import (
     UnreachableError,
 )
 from identity.observation.attribute import Attribute
-from identity.observation.metrics import CacheUse, Histogram
 from identity.observation.request_context import carried_context
 from identity.observation.span import timed_span
 from identity.principal import AccessIdentity, Principal
@@ -89,10 +89,7 @@ class CredentialBroker:
     renewal_seconds: float = 5.0
     capacity: int = 40_000
     audit: AuditTrail = field(default_factory=AuditTrail)
-    use: CacheUse = field(default_factory=CacheUse)
-    """Counts lookups."""
-    requests: Histogram = field(default_factory=Histogram)
-    """The seconds of requests by operation and error."""
+    measures: CredentialMeasures = field(default_factory=CredentialMeasures)
     _cache: CredentialCache = field(init=False)
     _refusals: TTLCache[CredentialKey, tuple[float, CredentialError]] = field(init=False)
     """Each with the time at which it arrived."""
@@ -133,9 +130,9 @@ class CredentialBroker:
             return None
         due = renews and now >= entry.refresh_at and now >= entry.retry_at
         if due and not self._flights.is_closed:
-            self.use.renewed += key not in self._flights
+            self.measures.renewed += key not in self._flights
             self._flights.start(key, partial(self._fetch, wanted))
-        self.use.found += 1
+        self.measures.cached += 1
         return entry.credential
 
     async def obtain(
@@ -165,9 +162,9 @@ class CredentialBroker:
             raise AccessTokenError(IdentityCode.ACCESS_TOKEN_INVALID, 'claim "exp": the token has expired')
         stale = self._cache.get(key)
         if stale is not None and stale.serves_stale(now):
-            self.use.stale += 1
+            self.measures.stale += 1
             return stale.credential
-        self.use.missed += 1
+        self.measures.requested += 1
         try:
             self._raise_recent_refusal(key, now)
             if (prerequisite := self.issuer.prerequisite(requirement)) is not None:
@@ -180,7 +177,7 @@ class CredentialBroker:
             stale = self._cache.get(key)
             if stale is None or self.clock() >= stale.credential.expires_at:
                 raise
-            self.use.stale += 1
+            self.measures.stale += 1
             return stale.credential
         except RequirementRefusedError as error:
             # The request may have been for an equal requirement with another `error_code`.
@@ -260,7 +257,7 @@ class CredentialBroker:
         requested_at = self.clock()
         requirement, identity, user = wanted.requirement, wanted.access_identity, wanted.user
         operation = requirement.issue_action(identity).value
-        timed = timed_span(self.requests, (operation,), "issue", operation)
+        timed = timed_span(self.measures.requests, (operation,), "issue", operation)
         async with self.audit.issue(requirement, identity, user).timed(timed) as step:
             step.span.set(Attribute.ISSUE, operation)
             issued = await self.issuer.issue(requirement, identity, user, prerequisite)

@@ -190,15 +190,6 @@ class Metrics:
         self._reads[metric] = read
 
 
-class CacheUse:
-    """How a cache is used: values found in it, found but stale, not found, and renewed ahead of their end."""
-
-    __slots__ = ("found", "missed", "renewed", "stale")
-
-    def __init__(self) -> None:
-        self.found = self.stale = self.missed = self.renewed = 0
-
-
 def error_type(error: BaseException | None) -> str:
     """The code of `error`, `CANCELLED`, `OTHER` for an exception without a code, or `SUCCESS`."""
     match error:

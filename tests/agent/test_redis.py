@@ -54,7 +54,7 @@ async def test_stopped_redis_is_away_and_is_used_again_after_its_return(
     assert await shared.use(ping)
     assert [record.levelname for record in caplog.records] == ["WARNING", "INFO"]
     assert PASSWORD not in caplog.text
-    assert shared.failures == 1
+    assert shared.measures.failures == 1
     await shared.aclose()
 
 

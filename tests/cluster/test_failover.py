@@ -128,7 +128,7 @@ async def test_acknowledged_revocation_outlasts_a_failover_that_lost_it(
     await until_ready(first)
     names = "SELECT name FROM idaas_agent.revocations ORDER BY name"
     assert await executed(database.url, names) == [("user_alice01",), ("user_bob01",)]
-    assert sum(first.agent.measures.revocations_lost.values.values()) == 1
+    assert sum(first.agent.measures.revocations.lost.values.values()) == 1
 
 
 async def test_revocations_are_read_anew_from_another_server_that_has_the_same(

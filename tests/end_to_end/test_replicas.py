@@ -265,7 +265,7 @@ async def test_replica_writes_back_what_redis_forgets_and_reports_the_loss(
     async with asyncio.timeout(60):
         while "user_alice01" not in await asyncio.to_thread(redis.contents):
             pass
-    assert any(first.composed.measures.revocations_lost.values.values())
+    assert any(first.composed.measures.revocations.lost.values.values())
     await becomes(first, "ready")
     assert "it has lost data" in caplog.text
     second = await start_agent("Machine", **next(machines))
@@ -295,4 +295,4 @@ async def test_revocation_reaches_other_replicas_while_the_database_hangs_and_is
         async with asyncio.timeout(60):
             while "user_alice01" not in await asyncio.to_thread(stored_in, postgres):
                 pass
-        assert not any(one.composed.measures.revocations_lost.values.values())
+        assert not any(one.composed.measures.revocations.lost.values.values())

@@ -51,16 +51,17 @@ class Counted:
         """
         shared = self._agent.composed.redis
         assert shared is not None
+        measures = shared.measures
         async with asyncio.timeout(60):
             for number in itertools.count():
                 thread = f"{question[0]}-{stream}-{number}"
                 await self.first_turn(thread, stream=stream)
                 self._postgres.clear()
                 self._redis.clear()
-                failures = shared.failures
+                failures = measures.failures
                 await self._say(question, thread, stream=stream)
                 commands = [exchange.redis_commands for exchange in self._redis]
-                if ["EVALSHA"] in commands and ["SCRIPT"] not in commands and shared.failures == failures:
+                if ["EVALSHA"] in commands and ["SCRIPT"] not in commands and measures.failures == failures:
                     return [*self._postgres], commands
         raise AssertionError
 

@@ -6,13 +6,15 @@ from pathlib import Path
 
 from agent.operations.audit.chain import AuditKey
 from agent.operations.audit.file_destination import AuditFile, StandardOutput
-from agent.operations.audit.log import AuditLog, Destination
+from agent.operations.audit.log import AuditLog, AuditMeasures, Destination
 from agent.settings.settings import Settings
 from agent.settings.variables.observation import STANDARD_OUTPUT
 from identity.audit.trail import AuditSink, AuditTrail
 
 
-def audit_log(settings: Settings, clock: Callable[[], float] = time.time) -> AuditLog:
+def audit_log(
+    settings: Settings, measures: AuditMeasures | None = None, clock: Callable[[], float] = time.time
+) -> AuditLog:
     """The audit log that the settings name; it opens nothing yet."""
     destination = _destination(settings.audit_log_file)
     return AuditLog(
@@ -21,6 +23,7 @@ def audit_log(settings: Settings, clock: Callable[[], float] = time.time) -> Aud
         required=settings.audit_required,
         logged=not isinstance(destination, StandardOutput),  # where the logger's lines usually end too
         clock=clock,
+        measures=measures,
     )
 
 

@@ -22,6 +22,7 @@ from agent.errors.error_codes import AgentCode
 from agent.operations.audit.chain import AuditKey, Head, LogEvent, audit_record, link, log_record
 from identity.audit.event import AuditEvent
 from identity.errors import AuditError
+from identity.observation.metrics import Kind, Metrics
 
 _LOG: Final = logging.getLogger("idaas_agent.audit_log")
 _RECORDS: Final = logging.getLogger("idaas_agent.audit")
@@ -119,6 +120,35 @@ class _Entry:
             self.written.set_exception(error)
 
 
+class AuditMeasures:
+    """Since the start of one audit log: accepted records, failed attempts to write, and lost records."""
+
+    def __init__(self, metrics: Metrics | None = None) -> None:
+        metrics = metrics or Metrics()
+        self.records = self.failures = self.lost = 0
+        metrics.observed(
+            Kind.COUNTER,
+            "idaas_agent.audit.records",
+            "Records that the audit log accepted",
+            unit="{record}",
+            read=lambda: self.records,
+        )
+        metrics.observed(
+            Kind.COUNTER,
+            "idaas_agent.audit.failures",
+            "Failed attempts to write the audit log",
+            unit="{failure}",
+            read=lambda: self.failures,
+        )
+        metrics.observed(
+            Kind.COUNTER,
+            "idaas_agent.audit.lost",
+            "Records that the audit log lost",
+            unit="{record}",
+            read=lambda: self.lost,
+        )
+
+
 class AuditLog:
     """An `AuditSink`.
 
@@ -144,6 +174,7 @@ class AuditLog:
         retry_seconds: float = 1.0,
         gathering_seconds: float = 0.05,
         clock: Callable[[], float] = time.time,
+        measures: AuditMeasures | None = None,
     ) -> None:
         """Opens nothing. Raises `ValueError` if records are required and there is no destination.
 
@@ -164,8 +195,7 @@ class AuditLog:
         self._closing = False
         self._lost = 0
         self._failure: str | None = None
-        self.records = self.failures = self.lost = 0
-        """Since the start: accepted records, failed attempts to write, and lost records."""
+        self._measures = measures or AuditMeasures()
 
     async def record(self, event: AuditEvent) -> None:
         """See `AuditSink`."""
@@ -201,11 +231,11 @@ class AuditLog:
         with self._changed:
             if self._closing or len(self._entries) >= self._capacity:
                 self._lost += 1
-                self.lost += 1
+                self._measures.lost += 1
                 self._fail("records were lost: too many were unwritten")
                 return False
             self._entries.append(entry)
-            self.records += 1
+            self._measures.records += 1
             self._start()
             # Waking the thread for each record would cost more than the record.
             if self._required or len(self._entries) in (1, _AT_ONCE):
@@ -281,7 +311,7 @@ class AuditLog:
 
     def _after_failure(self, entries: list[_Entry], error: OSError) -> None:
         with self._changed:
-            self.failures += 1
+            self._measures.failures += 1
             self._fail(f"the audit log cannot be written: {error.strerror}")
             if self._required:  # the action does not happen: written later, its record would be wrong
                 for entry in entries:

@@ -1,21 +1,17 @@
 """Publishes the metrics of a process while it serves, and measures what costs more than a count."""
 
 import asyncio
-import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Final, Protocol
 
 from agent.background import running
-from identity.errors import AgentError
 from identity.observation.metrics import Histogram, Reading
 
 if TYPE_CHECKING:
     from agent.operations.metrics.agent_measures import AgentMeasures
 
-_LOG: Final = logging.getLogger("idaas_agent.telemetry")
 _LAG_SECONDS: Final = 0.25
-_COUNT_SECONDS: Final = 15.0
 
 Sleep = Callable[[float], Awaitable[object]]
 
@@ -40,7 +36,7 @@ async def published(measures: "AgentMeasures", outlets: Sequence[MetricsOutlet])
         yield
         return
     try:
-        async with running(measure_lag(measures.loop_lag), count_approvals(measures)):
+        async with running(measure_lag(measures.process.loop_lag), measures.approvals.keep_counting()):
             for outlet in outlets:
                 outlet.start(measures.metrics.read)
             yield
@@ -61,18 +57,3 @@ async def measure_lag(
         began = now()
         await sleep(seconds)
         lag.observe(max(0.0, now() - began - seconds))
-
-
-async def count_approvals(measures: "AgentMeasures", *, sleep: Sleep = asyncio.sleep) -> None:
-    """Updates `measures.approvals_waiting` by `measures.count_approvals` now and then, if that is set.
-
-    While they cannot be counted there is no number, because an old one would hide that.
-    """
-    while (count := measures.count_approvals) is not None:
-        try:
-            measures.approvals_waiting = await count()
-        except Exception as error:  # noqa: BLE001 - the task must outlive it
-            measures.approvals_waiting = None
-            if not isinstance(error, AgentError):
-                _LOG.error("approvals could not be counted: %s", type(error).__name__)
-        await sleep(_COUNT_SECONDS)

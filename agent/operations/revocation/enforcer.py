@@ -17,7 +17,7 @@ from identity.audit.event import AuditOutcome
 from identity.audit.trail import AuditTrail
 from identity.error_codes import IdentityCode
 from identity.errors import AccessTokenError, UnreachableError
-from identity.observation.metrics import Counter
+from identity.observation.metrics import Counter, Metrics
 from identity.principal import Principal
 
 _LOG: Final = logging.getLogger("idaas_agent.revocation")
@@ -39,6 +39,24 @@ _AT_ONCE: Final = 500
 def revoked_error() -> AccessTokenError:
     """The error of a run that ends because the token of its caller was revoked."""
     return AccessTokenError(IdentityCode.ACCESS_REVOKED, "the token was revoked during the run")
+
+
+class RevocationMeasures:
+    """Counts of the revocations that came into force in this process, and of the losses of stores."""
+
+    def __init__(self, metrics: Metrics) -> None:
+        self.applied: Final = metrics.counter(
+            "idaas_agent.revocations",
+            "Revocations that came into force in each process, by their target",
+            unit="{revocation}",
+            labels=("idaas_agent.revocation.target",),
+            zeros=[(target.value,) for target in Target],
+        )
+        self.lost: Final = metrics.counter(
+            "idaas_agent.revocations.losses",
+            "How often a store that must keep revocations lacked some that were in force",
+            unit="{loss}",
+        )
 
 
 @dataclass(slots=True)

@@ -76,7 +76,7 @@ async def test_failed_exports_are_counted_and_no_run_notices(start_agent, sandbo
     assert agent.composed.tracer is not None
     await asyncio.to_thread(agent.composed.tracer.stop)
     assert set(collector.received) == {"/own"}
-    failures = agent.composed.measures.export_failures.values
+    failures = agent.composed.measures.process.export_failures.values
     assert failures == {("traces",): 1, ("metrics",): 0}
 
 

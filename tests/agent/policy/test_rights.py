@@ -230,12 +230,12 @@ async def test_tools_of_a_server_are_there_once_it_has_listed_them_and_no_creden
     ]
     [tool] = [each for each in amap["tools"] if each["name"] == "maps_weather"]
     assert (tool["decision"], tool["trust"], tool["approvers"]) == ("ask", "untrusted", None)
-    use, due = agent.agent.broker.use, 590  # seconds: an API key is read again after ten minutes
+    measures, due = agent.agent.broker.measures, 590  # seconds: an API key is read again after ten minutes
     agent.sandbox.clock.advance(due)
-    renewed, missed = use.renewed, use.missed
+    renewed, requested = measures.renewed, measures.requested
     for user in ("alice", "bob"):
         assert (await agent.ask("GET", "/rights", user)).status_code == 200
-    assert (use.renewed, use.missed) == (renewed, missed)
+    assert (measures.renewed, measures.requested) == (renewed, requested)
 
 
 async def test_operator_reads_the_same_of_any_user(threads: ThreadsOf, tmp_path: Path) -> None:

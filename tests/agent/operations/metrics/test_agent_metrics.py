@@ -5,6 +5,7 @@ from typing import Any
 from identity.access_token.revocation import Origin, Revocation, Target
 from identity.observation.metrics import Values
 from sandbox.faults.faults import Fault
+from tests.loopback import free_port
 from tests.running_agent import ENTERPRISE, GREETING, WEATHER, RunningAgent, StartAgent
 
 CHAT = "/openai/v1/chat/completions"
@@ -125,3 +126,11 @@ async def test_revocations_in_force_are_counted_by_target(start_agent, sandbox, 
     revocation = Revocation(Target.USER, "user_alice01", Origin.OPERATOR, until=now + 60, changed_at=now)
     await agent.composed.revocation.put([revocation])
     assert counts(reading(agent), "idaas_agent.revocations") == {("user",): 1}
+
+
+async def test_records_of_the_audit_log_and_failures_of_redis_are_counted(start_agent, sandbox):
+    agent = await start_agent(REDIS_URL=f"redis://127.0.0.1:{free_port()}")
+    await agent.ask(GREETING, sandbox.access_token("alice"))
+    found = reading(agent)
+    assert found["idaas_agent.audit.records"][()] >= 1
+    assert found["idaas_agent.redis.failures"][()] >= 1

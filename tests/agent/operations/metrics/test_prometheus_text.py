@@ -31,12 +31,12 @@ def filled() -> AgentMeasures:
     for tokens in (calls.input_tokens, calls.output_tokens, calls.reasoning_tokens):
         tokens.add(*of_model, amount=7)
     calls.tools.observe(0.1, "execute_tool", 'a"b\\c\n', "amap", "")
-    measures.issue.observe(0.1, "token_exchange", "")
-    measures.revocations.add("user")
+    measures.credentials.requests.observe(0.1, "token_exchange", "")
+    measures.revocations.applied.add("user")
     calls.observed.add("amap", "forbid")
-    measures.pools["idaas"] = PoolUse()
-    measures.loop_lag.observe(0.0001)
-    measures.approvals_waiting = 3
+    measures.pools.uses["idaas"] = PoolUse()
+    measures.process.loop_lag.observe(0.0001)
+    measures.approvals.number = 3
     return measures
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from agent.errors.error_codes import AgentCode
 from agent.operations.metrics.agent_measures import AgentMeasures
-from agent.operations.metrics.publishing import count_approvals, measure_lag
+from agent.operations.metrics.publishing import measure_lag
 from identity.errors import UnavailableError
 from identity.observation.metrics import Histogram
 
@@ -27,11 +27,11 @@ async def test_last_count_of_approvals_is_shown_and_none_after_a_failure() -> No
         if len(shown) == 4:
             raise asyncio.CancelledError
 
-    await count_approvals(measures, sleep=sleep)
+    await measures.approvals.keep_counting(sleep=sleep)
     assert shown == [], "nothing is counted where no approvals are stored"
-    measures.count_approvals = count
+    measures.approvals.count = count
     with pytest.raises(asyncio.CancelledError):
-        await count_approvals(measures, sleep=sleep)
+        await measures.approvals.keep_counting(sleep=sleep)
     assert shown == [3, None, None, 4]
 
 

@@ -120,7 +120,7 @@ def answer(link: Connection, value: int) -> None:
 def test_gauge_that_is_the_same_in_all_processes_is_not_added(metrics: WorkersMetrics) -> None:
     for waiting in (2, 3):
         worker = Worker(metrics)
-        worker.measures.approvals_waiting = waiting
+        worker.measures.approvals.number = waiting
     (waiting,) = (values for metric, values in metrics.read().items() if metric.shared)
     assert waiting == {(): 3}
 
