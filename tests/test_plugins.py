@@ -18,6 +18,7 @@ CORE = ("agent", "graph", "http1", "idaas_agent", "identity", "sandbox", "tests"
 START = [
     "tests/agent/api/test_surfaces.py",
     "tests/agent/commands/test_installed_commands.py",
+    "tests/agent/commands/test_needed_variables.py::test_each_command_of_the_agent_has_a_row",
     "tests/security/test_routes.py::test_every_route_of_the_agent_is_registered",
     "tests/security/test_routes.py::test_public_routes_of_the_agent_need_no_token_and_contain_no_secret",
 ]

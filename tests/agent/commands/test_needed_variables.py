@@ -1,30 +1,22 @@
 """Each command needs the variables that it uses, and no others.
 
-A new command has a row here: which variables it needs, and how it ends with these alone. Commands of the
-sandbox, and those that talk to a running agent, need none.
+A new command has a row here, or with the tests of its plug-in (`tests/every_command.py`): which variables it
+needs, and how it ends with these alone. Commands of the sandbox, and those that talk to a running agent,
+need none.
 """
 
-import os
 import socket
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 from typer.main import get_command
-from typer.testing import CliRunner
 
 from agent.commands.command_line import app
-from tests.clock import same_clock
+from tests.every_command import AGENT, AUTHORITIES, CONFIGURATION, Row, rows_of_plugins, typed
 from tests.suite import Sandbox
 
-CONFIGURATION = "CLOUD_IDAAS_CONFIG_PATH"
-"""The issuer and the client's id among others."""
-AUTHORITIES = "SSL_CERT_FILE"
-"""Of the sandbox, for commands that send requests."""
-AGENT = (CONFIGURATION, "IDAAS_CLIENT_SECRET", "AGENT_AUDIENCE", "AGENT_SCOPE", "LLM_API_KEY_IDENTIFIER")
-"""What no agent starts without."""
 PACKAGED = tuple(name for name in AGENT if name != "IDAAS_CLIENT_SECRET")
 """The secret stays where the agent is deployed."""
 AMAP = (CONFIGURATION, "IDAAS_CLIENT_SECRET", "EXTERNAL_SERVER_API_KEY_IDENTIFIER")
@@ -45,21 +37,6 @@ def service(payments, settings):
         """Pays."""
         return ""
 '''
-
-
-@dataclass(frozen=True)
-class Row:
-    """How a command is typed after its name, the variables that it needs, and how it ends with them.
-
-    In `arguments`, `{port}` is a port that is taken.
-    """
-
-    arguments: str = ""
-    variables: tuple[str, ...] = ()
-    others: tuple[str, ...] = ()
-    """Variables of the sandbox's places, without which the command needs the internet."""
-    status: int = 0
-    says: str = ""
 
 
 ROWS = {
@@ -104,6 +81,7 @@ ROWS = {
     "trigger-jwks": Row("", (CONFIGURATION,), (AUTHORITIES,), says='"kty"'),
     "unrevoke": Row("--user user_alice01", (CONFIGURATION,), says="restored: "),
     "up": Row("--agent-port {port}", status=1, says="{port}"),
+    **rows_of_plugins(),
 }
 
 
@@ -144,15 +122,6 @@ def taken() -> Iterator[int]:
     """A port that is in use."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         yield int(listener.getsockname()[1])
-
-
-def typed(words: str, folder: Path, variables: dict[str, str]) -> tuple[int, str]:
-    """Types the command with these variables alone: its exit status, and what it prints."""
-    environment = dict.fromkeys(os.environ) | same_clock() | variables
-    environment |= {"COLUMNS": "500", "HOME": str(folder)}
-    result = CliRunner().invoke(app, words.split(), env=environment)
-    assert result.exception is None or isinstance(result.exception, SystemExit), result.output
-    return result.exit_code, result.output
 
 
 def of_row(row: Row, sandbox: Sandbox, folder: Path) -> dict[str, str]:
