@@ -76,7 +76,6 @@ ROWS = {
     "sandbox user disable": Row(f"alice {SILENT}", status=1, says="127.0.0.1:1"),
     "sandbox user enable": Row(f"alice {SILENT}", status=1, says="127.0.0.1:1"),
     "serve": Row("--port {port}", AGENT, status=1, says="{port}"),
-    "smoke": Row("", AGENT, (AUTHORITIES, "LLM_BASE_URL"), says="has the steps and differences"),
     "token": Row(SILENT, status=1, says="127.0.0.1:1"),
     "trigger-jwks": Row("", (CONFIGURATION,), (AUTHORITIES,), says='"kty"'),
     "unrevoke": Row("--user user_alice01", (CONFIGURATION,), says="restored: "),

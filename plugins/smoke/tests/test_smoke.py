@@ -9,7 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from agent.commands.command_line import app
-from agent.commands.smoke import differences, token_form
+from plugins.smoke.smoke import differences, token_form
 from tests.clock import same_clock
 from tests.suite import Sandbox
 
