@@ -6,19 +6,22 @@ from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
-from agent.policy.decision import decide
-from agent.policy.rules import END, read_rules
-from agent.policy.schema import ToolAction, Vocabulary
-from agent.policy.situation import Situation
 from benchmarks.bench import Bench
 from benchmarks.micro import RowCases, Timed, micro, timed
 from benchmarks.processes import ROOT
 from benchmarks.report import Figure, at_most
 from graph.approvals.policy import Facts
+from plugins.policy.decision import decide
+from plugins.policy.rules import END, read_rules
+from plugins.policy.schema import ToolAction, Vocabulary
+from plugins.policy.situation import Situation
 from tools.approval_policy import Effect
 
 _RULES = (
-    (ROOT / "docs" / "policy.md").read_text(encoding="utf-8").partition("```cedar\n")[2].partition("```")[0]
+    (ROOT / "plugins" / "policy" / "README.md")
+    .read_text(encoding="utf-8")
+    .partition("```cedar\n")[2]
+    .partition("```")[0]
 )
 _AMOUNT = {"amount": {"type": "number"}, "reason": {"type": "string"}}
 _ACTIONS = [

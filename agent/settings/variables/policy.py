@@ -27,13 +27,13 @@ class PolicyVariables(VariableGroup):
     heading = "Policy"
 
     policy_file: Annotated[Path, AfterValidator(existing_file)] | None = None
-    """Rules in Cedar, beside the policies of `SERVICES_FILE` (`docs/policy.md`): a call is made only if both
-    allow it. Needs the extra `policy`."""
+    """Rules in Cedar, beside the policies of `SERVICES_FILE` (`plugins/policy/README.md`): a call is
+    made only if both allow it. Needs the extra `policy`."""
     policy_mode: Annotated[Literal["enforce", "observe"], lower_case] = "enforce"
     """`observe`: the file decides nothing; what it would have decided is recorded and counted."""
     policy_url: Url | None = None
     """In place of `POLICY_FILE`, the access evaluation endpoint of a decision point by AuthZEN 1.0
-    (`docs/policy.md`), such as `https://pdp.example.com/access/v1/evaluation`."""
+    (`plugins/policy/README.md`), such as `https://pdp.example.com/access/v1/evaluation`."""
     policy_scope: Word | None = None
     """The scope of the access token with which the agent calls `POLICY_URL`, as `audience|permission`. IDaaS
     issues it to the agent itself. Without it, requests have no token."""

@@ -15,11 +15,11 @@ from agent.conversations.encryption.encryption import Encryption
 from agent.conversations.encryption.reencryption import Reencryption
 from agent.conversations.storage import ConversationStorage
 from agent.errors.error_codes import AgentCode
-from agent.policy.counters import CallCounters, Entry
 from graph.approvals.policy import Allow, Deny
 from identity.access_token.sealed_caller import SealingKeys
 from identity.errors import UnavailableError
 from identity.principal import Principal
+from plugins.policy.counters import CallCounters, Entry
 from tests.agent.conftest import NewDatabase
 
 pytestmark = pytest.mark.promise("policy-decides")

@@ -19,9 +19,6 @@ import httpx
 from langchain_core.messages import ToolCall
 
 from agent.errors.error_codes import AgentCode
-from agent.policy.counters import UNCOUNTED, CallCounters, Entry
-from agent.policy.schema import FRACTION
-from agent.policy.situation import FAILED, Situation, consent_of, context_of, deciding, situation_of
 from agent.settings.settings import Settings
 from graph.approvals.pending_call import PendingCall
 from graph.approvals.policy import Allow, AnyUser, Ask, Decision, Deny, Depends, Facts, Outlook
@@ -36,6 +33,9 @@ from identity.principal import AccessIdentity, Principal
 from identity.strict_json import read_object
 from identity.transport.bounded_response import Response, TransportFailure
 from identity.transport.retry import RetryPolicy
+from plugins.policy.counters import UNCOUNTED, CallCounters, Entry
+from plugins.policy.schema import FRACTION
+from plugins.policy.situation import FAILED, Situation, consent_of, context_of, deciding, situation_of
 from tools.lasting import LONGEST_SECONDS
 from tools.service import Service, ToolSchema
 from tools.service_name import service_of

@@ -25,13 +25,13 @@ from agent.operations.revocation.store import StoreError
 from identity.errors import AgentError, ConfigurationError
 
 if TYPE_CHECKING:
-    from agent.policy.rules import Rules, ToolRules
-    from agent.policy.schema import ToolAction, Vocabulary
-    from agent.policy.situation import Situation
     from agent.settings.settings import Settings
     from graph.approvals.grants import Grant
     from graph.approvals.policy import Ask, Decision, Facts, User
     from graph.approvals.rights import UserRights
+    from plugins.policy.rules import Rules, ToolRules
+    from plugins.policy.schema import ToolAction, Vocabulary
+    from plugins.policy.situation import Situation
 
 app = typer.Typer(help="The policy file: check it, test it, explain a decision.", no_args_is_help=True)
 _File = Annotated[Path | None, typer.Option("--file", help="Another file than POLICY_FILE.")]
@@ -102,15 +102,15 @@ class _Loaded:
         """The decision about a case, and what it was made of. The declared policy decides first."""
         from langchain_core.messages import AIMessage, ToolCall
 
-        from agent.policy.decision import decide
-        from agent.policy.schema import ten_thousandths
-        from agent.policy.situation import situation_of
         from graph.approvals.declared_policy import DeclaredPolicy
         from graph.approvals.pending_call import PendingCall
         from graph.approvals.policy import Approver, Ask, Deny, Facts, User
         from graph.credentials.service_credentials import ServiceRequirement
         from graph.tool_calls.default_arguments import with_defaults
         from identity.principal import AccessIdentity, Principal
+        from plugins.policy.decision import decide
+        from plugins.policy.schema import ten_thousandths
+        from plugins.policy.situation import situation_of
         from tools.service import node_of
 
         action = self.action(case.tool)
@@ -151,11 +151,11 @@ def _load(file: Path | None, env_file: Path | None) -> _Loaded:
     if (path := settings.policy_file) is None:
         stop("there is no policy file", "set POLICY_FILE, or name one with --file")
     from agent.composition.extensions import services
-    from agent.policy.installed import require_cedar
+    from plugins.policy.installed import require_cedar
 
     require_cedar()
-    from agent.policy.rules import read_rules
-    from agent.policy.schema import vocabulary_of
+    from plugins.policy.rules import read_rules
+    from plugins.policy.schema import vocabulary_of
 
     try:
         tls = ssl.create_default_context(cafile=settings.ssl_cert_file)
@@ -176,7 +176,7 @@ def _load(file: Path | None, env_file: Path | None) -> _Loaded:
 def check(file: _File = None, env_file: ENV_FILE = None) -> None:
     """Checks the policy file against the services, and names file and line of each fault."""
     loaded = _load(file, env_file)
-    from agent.policy.impossible import faults_of  # after the check that Cedar is installed
+    from plugins.policy.impossible import faults_of  # after the check that Cedar is installed
 
     known, rules = loaded.rules.vocabulary, loaded.rules.statements
     out.print(f"{loaded.file}: {len(rules)} rules are valid, SHA-256 {loaded.rules.digest}")
@@ -200,7 +200,7 @@ def decide_cases(file: _File = None, env_file: ENV_FILE = None) -> None:
         cases = [Case.model_validate(each) for each in tomllib.loads(path.read_text("utf-8"))["cases"]]
     except (OSError, ValueError, KeyError) as error:
         kind = "is not valid" if isinstance(error, ValidationError | KeyError) else "cannot be read"
-        stop(f"{path} {kind}: {error}", "docs/policy.md has an example")
+        stop(f"{path} {kind}: {error}", "plugins/policy/README.md has an example")
     failed = 0
     for number, case in enumerate(cases, 1):
         found = _words(loaded.decided(case)[0])
@@ -237,7 +237,7 @@ def explain(
     from graph.approvals.policy import DENIED, Deny
 
     loaded = _load(file, env_file)
-    from agent.policy.decision import conditions  # after the check that Cedar is installed
+    from plugins.policy.decision import conditions  # after the check that Cedar is installed
 
     try:
         case = Case.model_validate(
@@ -309,9 +309,9 @@ def replay(
 
 def _replayed(loaded: _Loaded, name: str, record: Mapping[str, Any], *, approved: bool) -> str:
     """The decision by the rules that need nothing but the record; or the lines of the others."""
-    from agent.policy.call_policy import foreseen
-    from agent.policy.situation import Situation
     from graph.approvals.policy import Facts
+    from plugins.policy.call_policy import foreseen
+    from plugins.policy.situation import Situation
 
     known = loaded.rules.vocabulary
     if (action := known.actions.get(name)) is None:

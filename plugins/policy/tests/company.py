@@ -1,4 +1,4 @@
-"""The graph of a company whose policy is the file of docs/policy.md, with a real file and store."""
+"""The graph of a company whose policy is the file of plugins/policy/README.md, with a real file and store."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -12,9 +12,6 @@ from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.types import Command
 
 from agent.errors.error_codes import AgentCode
-from agent.policy.call_policy import CedarPolicy, PolicyFile
-from agent.policy.counters import CallCounters
-from agent.policy.schema import ToolAction, Vocabulary
 from graph.approvals.declared_policy import DeclaredPolicy
 from graph.approvals.policies import Policies
 from graph.approvals.record import Approver
@@ -28,6 +25,9 @@ from identity.credentials.requirement import AccessTokenRequirement
 from identity.errors import UnavailableError
 from identity.principal import AccessIdentity, Principal
 from identity.secrets.secret import Secret
+from plugins.policy.call_policy import CedarPolicy, PolicyFile
+from plugins.policy.counters import CallCounters
+from plugins.policy.schema import ToolAction, Vocabulary
 from tests.audit_records import WITHOUT_MODEL_CALLS, AuditRecords
 from tests.graph.approvals.memory_store import memory_approvals
 from tests.graph.bench import LLM, Bench
@@ -37,7 +37,7 @@ from tests.graph.scripted_model import DONE, calls
 from tools.approval_policy import ApprovalMode, Effect, ToolPolicy
 from tools.service import ToolResult, ToolSchema
 
-DOCUMENTED = (Path(__file__).parents[3] / "docs" / "policy.md").read_text(encoding="utf-8")
+DOCUMENTED = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
 RULES = DOCUMENTED.partition("```cedar\n")[2].partition("```")[0]
 ZONE = ZoneInfo("Asia/Shanghai")
 FRIDAY = datetime(2026, 11, 27, 10, tzinfo=ZONE).timestamp()

@@ -13,9 +13,6 @@ from langchain_core.messages import AIMessage, ToolCall
 from starlette.responses import JSONResponse, RedirectResponse, Response
 
 from agent.errors.error_codes import AgentCode
-from agent.policy.counters import UNCOUNTED, CallCounters
-from agent.policy.decision_point import DecisionPointPolicy
-from agent.policy.situation import FAILED
 from agent.settings.settings import read_settings
 from graph.approvals.declared_policy import DeclaredPolicy
 from graph.approvals.pending_call import PendingCall
@@ -32,8 +29,11 @@ from identity.principal import AccessIdentity, Principal
 from identity.secrets.secret import Secret
 from identity.transport.client import http_client
 from identity.transport.retry import RetryPolicy
-from tests.agent.policy.company import ALLOWED, DOCUMENTED, FRIDAY, Away, ClaimedTokens
-from tests.agent.policy.decision_points import Decide, DecisionPoint
+from plugins.policy.counters import UNCOUNTED, CallCounters
+from plugins.policy.decision_point import DecisionPointPolicy
+from plugins.policy.situation import FAILED
+from plugins.policy.tests.company import ALLOWED, DOCUMENTED, FRIDAY, Away, ClaimedTokens
+from plugins.policy.tests.decision_points import Decide, DecisionPoint
 from tests.graph.bench import LLM
 from tests.graph.echo_service import EchoService
 from tests.graph.memory_seams import Vault

@@ -12,9 +12,9 @@ from typer.testing import CliRunner
 from agent.commands.command_line import app
 from graph.approvals.policy import User
 from identity.principal import Principal
+from plugins.policy.tests.company import FRIDAY, SATURDAY, Company
+from plugins.policy.tests.test_agent import publish
 from tests.agent.api.threads.served_threads import Threads, ThreadsOf
-from tests.agent.policy.company import FRIDAY, SATURDAY, Company
-from tests.agent.policy.test_agent import publish
 from tests.graph.scripted_model import DONE, calls
 from tools.approval_policy import ApprovalMode, ArgumentRule, Effect, ToolPolicy
 from tools.service import ToolSchema

@@ -10,16 +10,16 @@ from agent.errors.error_codes import AgentCode
 from identity.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from agent.policy.call_policy import CedarPolicy
-    from agent.policy.counters import CallCounters
-    from agent.policy.decision_point import DecisionPointPolicy
+    from plugins.policy.call_policy import CedarPolicy
+    from plugins.policy.counters import CallCounters
+    from plugins.policy.decision_point import DecisionPointPolicy
 
 
 def decision_point(parts: ServiceParts, storage: ConversationStorage | None) -> "DecisionPointPolicy | None":
     """That of POLICY_URL, which counts calls in `storage`."""
     if parts.settings.policy_url is None:
         return None
-    from agent.policy.decision_point import DecisionPointPolicy
+    from plugins.policy.decision_point import DecisionPointPolicy
 
     return DecisionPointPolicy(
         {service.name: service for service in parts.services},
@@ -38,8 +38,8 @@ def cedar(parts: ServiceParts, storage: ConversationStorage | None) -> "CedarPol
     if settings.policy_file is None or settings.policy_url is not None:
         return None
     require_cedar()
-    from agent.policy.call_policy import CedarPolicy, PolicyFile
-    from agent.policy.schema import vocabulary_of
+    from plugins.policy.call_policy import CedarPolicy, PolicyFile
+    from plugins.policy.schema import vocabulary_of
 
     vocabulary = vocabulary_of(settings, parts.services, parts.listed_tools, counts=storage is not None)
     return CedarPolicy(
@@ -62,6 +62,6 @@ def require_cedar() -> None:
 
 
 def _counters(storage: ConversationStorage | None) -> "CallCounters | None":
-    from agent.policy.counters import CallCounters
+    from plugins.policy.counters import CallCounters
 
     return CallCounters(storage.database, storage.encryption) if storage else None

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from agent.policy.schema import ToolAction
 from identity.errors import ConfigurationError
-from tests.agent.policy.company import VOCABULARY
-from tests.agent.policy.test_rules import ALL, faults, read
+from plugins.policy.schema import ToolAction
+from plugins.policy.tests.company import VOCABULARY
+from plugins.policy.tests.test_rules import ALL, faults, read
 from tools.approval_policy import Effect
 
 pytestmark = pytest.mark.promise("policy-decides")

@@ -8,12 +8,12 @@ import pytest
 from starlette.responses import Response
 
 from agent.composition.agent import Agent
-from agent.policy.call_policy import CedarPolicy
-from agent.policy.situation import FAILED
 from agent.settings.settings import read_settings
 from identity.errors import ConfigurationError
+from plugins.policy.call_policy import CedarPolicy
+from plugins.policy.situation import FAILED
+from plugins.policy.tests.decision_points import DecisionPoint
 from tests.agent.api.threads.served_threads import Threads, ThreadsOf
-from tests.agent.policy.decision_points import DecisionPoint
 from tests.graph.scripted_model import DONE, calls
 from tests.leave_application import APPLIES
 from tests.suite import Sandbox
@@ -32,7 +32,7 @@ DENIED = "not run: the policy of the agent denies this call"
 
 
 def publish(file: Path, text: str) -> Path:
-    """Publishes a file as docs/policy.md says."""
+    """Publishes a file as plugins/policy/README.md says."""
     new = file.with_suffix(".new")
     new.write_text(text, encoding="utf-8")
     os.replace(new, file)  # noqa: PTH105 - the same

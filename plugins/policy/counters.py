@@ -19,11 +19,11 @@ from cachetools import LRUCache
 from agent.conversations.database.database import Database, Transaction, query
 from agent.conversations.encryption.encryption import Encryption
 from agent.conversations.thread import owner_digest
-from agent.policy.schema import ten_thousandths
 from graph.approvals.pending_call import PendingCall
 from graph.approvals.policy import Allow, Decision
 from identity.errors import ConfigurationError, UnavailableError
 from identity.principal import Principal
+from plugins.policy.schema import ten_thousandths
 
 _LOG: Final = logging.getLogger("idaas_agent.policy")
 _KEPT: Final = timedelta(days=2)

@@ -1,7 +1,7 @@
 """A file of Cedar policies that was checked: whole, parsed, and valid for each tool that it is about.
 
 Cedar names no lines, and some expressions end the process that parses them: the text is split and bounded
-here first. `docs/policy.md` describes the file.
+here first. `plugins/policy/README.md` describes the file.
 """
 
 import hashlib
@@ -18,11 +18,11 @@ from cachetools import LRUCache
 from cedarpy import Entities, PolicySet, Schema, policies_to_json_str, validate_policies
 
 from agent.errors.error_codes import AgentCode
-from agent.policy.impossible import faults_of, never_satisfied
-from agent.policy.schema import FRACTION, RecordType, ToolAction, Vocabulary, input_type, schema_text
-from agent.policy.statement import Statement
 from identity.errors import ConfigurationError
 from identity.secrets.secret_file import read_bounded_text
+from plugins.policy.impossible import faults_of, never_satisfied
+from plugins.policy.schema import FRACTION, RecordType, ToolAction, Vocabulary, input_type, schema_text
+from plugins.policy.statement import Statement
 from tools.approval_policy import Effect
 
 END: Final = "// end"

@@ -12,7 +12,6 @@ import pytest
 from langchain_core.messages import AIMessage, ToolCall
 
 from agent.errors.error_codes import AgentCode
-from agent.policy.counters import CallCounters
 from graph.approvals.pending_call import PendingCall
 from graph.approvals.policy import Allow, Ask, Decision, Deny, Facts
 from graph.approvals.record import Approver
@@ -21,7 +20,8 @@ from identity.audit.event import AuditedAction
 from identity.errors import ConfigurationError
 from identity.principal import Principal
 from identity.secrets.secret import Secret
-from tests.agent.policy.company import FRIDAY, RULES, Away, Company, expense, not_called
+from plugins.policy.counters import CallCounters
+from plugins.policy.tests.company import FRIDAY, RULES, Away, Company, expense, not_called
 from tests.graph.scripted_model import calls
 from tools.approval_policy import ApprovalMode, Effect, ToolPolicy
 from tools.elicitation import ANSWERED, InputRequired

@@ -7,11 +7,11 @@ from typing import Any, NamedTuple
 
 from cedarpy import Entities, is_authorized
 
-from agent.policy.rules import Policies, ToolRules
-from agent.policy.schema import cedar_value
-from agent.policy.situation import DURATIONS, FAILED, Situation, consent_of, context_of, deciding
-from agent.policy.statement import Statement
 from graph.approvals.policy import Ask, Decision, Deny, Facts
+from plugins.policy.rules import Policies, ToolRules
+from plugins.policy.schema import cedar_value
+from plugins.policy.situation import DURATIONS, FAILED, Situation, consent_of, context_of, deciding
+from plugins.policy.statement import Statement
 
 
 def decide(

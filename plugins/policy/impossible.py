@@ -12,10 +12,10 @@ from typing import Any, Final, TypeAlias
 
 from cedarpy import Schema, validate_policies
 
-from agent.policy.schema import RecordType, ToolAction, Vocabulary, input_type, member_schema
-from agent.policy.statement import Statement, nodes
 from graph.labels.data_labels import CLIENT
 from identity.principal import AccessIdentity
+from plugins.policy.schema import RecordType, ToolAction, Vocabulary, input_type, member_schema
+from plugins.policy.statement import Statement, nodes
 from tools.lasting import LONGEST_SECONDS
 
 Path: TypeAlias = tuple[str, ...]

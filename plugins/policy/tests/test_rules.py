@@ -16,16 +16,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agent.errors.error_codes import AgentCode
-from agent.policy import decision
-from agent.policy.decision import decide
-from agent.policy.rules import Rules, read_rules
-from agent.policy.schema import ToolAction, Vocabulary
-from agent.policy.situation import Situation
 from graph.approvals.policy import Allow, Facts
 from graph.approvals.record import Approver
 from identity.errors import ConfigurationError
 from identity.principal import Principal
-from tests.agent.policy.company import RULES, VOCABULARY
+from plugins.policy import decision
+from plugins.policy.decision import decide
+from plugins.policy.rules import Rules, read_rules
+from plugins.policy.schema import ToolAction, Vocabulary
+from plugins.policy.situation import Situation
+from plugins.policy.tests.company import RULES, VOCABULARY
 from tools.approval_policy import Effect
 
 pytestmark = pytest.mark.promise("policy-decides")

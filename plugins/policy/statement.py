@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
-from agent.policy.schema import ToolAction
+from plugins.policy.schema import ToolAction
 from tools.approval_policy import Effect
 
 

@@ -10,8 +10,6 @@ import httpx
 import pytest
 
 from agent.conversations.approvals import members_of, request_of
-from agent.policy.rules import read_rules
-from agent.policy.schema import Vocabulary, vocabulary_of
 from agent.settings.settings import read_settings
 from graph.approvals.gate import ApprovalGate
 from graph.approvals.grants import Grant, Grants
@@ -25,7 +23,9 @@ from identity.access_token.revocation_list import RevocationList
 from identity.credentials.requirement import AccessTokenRequirement
 from identity.errors import ConfigurationError
 from identity.principal import AccessIdentity, Principal
-from tests.agent.policy.company import FRIDAY, RULES, Company, expense
+from plugins.policy.rules import read_rules
+from plugins.policy.schema import Vocabulary, vocabulary_of
+from plugins.policy.tests.company import FRIDAY, RULES, Company, expense
 from tests.graph.approvals.conftest import NOW
 from tests.graph.approvals.conftest import request_of as question_of
 from tests.graph.bench import LLM
