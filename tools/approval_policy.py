@@ -1,4 +1,4 @@
-"""What a tool does, and which of its calls a person has to approve first."""
+"""Policies of tools: what each does, and which of its calls a person has to approve first."""
 
 import json
 import math
@@ -13,7 +13,7 @@ from tools.lasting import Lasting
 
 
 class Effect(StrEnum):
-    """What a call changes."""
+    """The change that a call makes."""
 
     READ = "read"
     """Nothing."""
@@ -26,7 +26,7 @@ class Effect(StrEnum):
 
 
 class ApprovalMode(StrEnum):
-    """What happens to a call, from the most permissive mode to the strictest."""
+    """The treatment of a call, from the most permissive mode to the strictest."""
 
     ALLOW = "allow"
     """It is made."""
@@ -60,7 +60,7 @@ class Trust(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class After:
-    """What happens to calls of a tool after something was read (`graph.labels.disclosure`).
+    """The treatment of a tool's calls after something was read (`graph.labels.disclosure`).
 
     After `confidential` and `internal` data, it is about calls that could carry it to where it may not go:
     they say more than their user has written. After `untrusted` data, which may instruct the model, and after
@@ -123,12 +123,13 @@ class ArgumentRule:
 
     def mode_for(self, arguments: Mapping[str, Any]) -> ApprovalMode:
         """`mode` if the rule matches, `ask` if it cannot be evaluated, else `allow`."""
-        found: Any = arguments
+        argument: Any = arguments
         for name in self.argument.split("."):
-            found = found.get(name) if isinstance(found, Mapping) else None
-        if _kind(found) is not _kind(self.value):
+            argument = argument.get(name) if isinstance(argument, Mapping) else None
+        if _kind(argument) is not _kind(self.value):
             return ApprovalMode.ASK
-        return self.mode if _OPERATORS[self.operator](found, self.value) else ApprovalMode.ALLOW
+        matches = _OPERATORS[self.operator](argument, self.value)
+        return self.mode if matches else ApprovalMode.ALLOW
 
 
 def strictest(*modes: ApprovalMode) -> ApprovalMode:
@@ -185,14 +186,16 @@ class ToolPolicy:
         return strictest(self._base(access_identity), *(rule.mode_for(arguments) for rule in self.rules))
 
     def modes(self, access_identity: AccessIdentity | None) -> list[ApprovalMode]:
-        """Those that calls have, by their arguments, the most permissive first."""
+        """The modes that calls have, by their arguments, the most permissive first."""
         base = self._base(access_identity)
-        others = (mode for rule in self.rules for mode in (ApprovalMode.ASK, rule.mode))
-        found = {base, *(strictest(base, mode) for mode in others)}
-        return [mode for mode in ApprovalMode if mode in found]
+        modes = {base}
+        for rule in self.rules:
+            modes.add(strictest(base, ApprovalMode.ASK))  # if the rule cannot be evaluated
+            modes.add(strictest(base, rule.mode))
+        return [mode for mode in ApprovalMode if mode in modes]
 
     def offered(self, arguments: Mapping[str, Any], seconds: int) -> Lasting:
-        """What a person may approve beyond a call with `arguments`, for these seconds at most."""
+        """The further calls that a person may approve with a call of `arguments`, for at most these seconds."""
         most = self.lasting or Lasting(seconds, conversation_only=False)
         only = most.conversation_only or self.effect is Effect.EXTERNAL
         return Lasting(min(seconds, most.seconds), only, most.bounds).offered_for(arguments)

@@ -1,4 +1,4 @@
-"""What the server of a tool asks its user during a call (MCP elicitation): a flat form, or a URL to open.
+"""Questions of a tool's server to its user during a call (MCP elicitation): a flat form, or a URL to open.
 
 https://modelcontextprotocol.io/specification/2026-07-28/client/elicitation
 """
@@ -51,8 +51,8 @@ class InputRequired:
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """What a call goes on with: `responses` by the server's keys, in the protocol's form. Without any, it
-    begins, and its user can be asked.
+    """The answers with which a call goes on: `responses` by the server's keys, in the protocol's form.
+    Without any, the call begins, and its user can be asked.
     """
 
     responses: Mapping[str, Any] = field(default_factory=dict)
@@ -68,7 +68,7 @@ def questions_of(requests: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     """The questions of a result (`question_of`). Raises `ValueError`, also for none and for too many."""
     if not 1 <= len(requests) <= _MAX_QUESTIONS or max(map(len, requests)) > _MAX_KEY:
         raise ValueError("none, or too many questions")
-    return {key: question_of(each) for key, each in requests.items()}
+    return {key: question_of(request) for key, request in requests.items()}
 
 
 def question_of(request: Any) -> dict[str, Any]:  # noqa: ANN401 - any JSON value
@@ -80,7 +80,7 @@ def question_of(request: Any) -> dict[str, Any]:  # noqa: ANN401 - any JSON valu
     match request:
         case {"method": "elicitation/create", "params": {"message": str(message), **params}}:
             message = message[:_MAX_MESSAGE]
-            shown = printable(message)[:_MAX_MESSAGE]
+            printable_message = printable(message)[:_MAX_MESSAGE]
         case _:
             raise ValueError("not an elicitation")
     match params.get("mode", "form"), params:
@@ -88,27 +88,28 @@ def question_of(request: Any) -> dict[str, Any]:  # noqa: ANN401 - any JSON valu
             flat = _flat(schema)
             if asks_for_secret([message, *texts_of(schema)]):
                 raise ValueError("a form that asks for a secret")
-            return {"mode": "form", "message": shown, "schema": flat}
-        case "url", {"url": str(url)} if len(url) <= _MAX_URL and (found := _URL.fullmatch(url)):
-            return {"mode": "url", "message": shown, "url": url, "host": found[1].lower()}
+            return {"mode": "form", "message": printable_message, "schema": flat}
+        case "url", {"url": str(url)} if len(url) <= _MAX_URL and (parts := _URL.fullmatch(url)):
+            return {"mode": "url", "message": printable_message, "url": url, "host": parts[1].lower()}
     raise ValueError("neither a form nor a URL of https")
 
 
 def _flat(schema: Mapping[str, Any]) -> dict[str, Any]:
     """`schema`, which takes no other members. Raises `ValueError`."""
-    fields, flat = schema.get("properties"), {**schema, "additionalProperties": False}
+    fields = schema.get("properties")
     if schema.get("type") != "object" or not isinstance(fields, dict):
         raise ValueError("a form that is no object")
     text = json.dumps(schema, ensure_ascii=False)
     unfit = len(fields) > _MAX_FIELDS or len(text) > _MAX_SCHEMA or printable(text) != text
     if unfit or not all(map(_is_flat, fields.values())):
         raise ValueError("a form that is not flat, too large, or not printable")
+    flat = {**schema, "additionalProperties": False}
     try:
-        known = fields.keys() >= set(schema.get("required", ()))
+        is_valid = fields.keys() >= set(schema.get("required", ()))
         BoundedValidator(flat)
     except Exception:  # noqa: BLE001 - the library raises many kinds for a schema from outside
-        known = False
-    if not known or schema.keys() & _NESTING - {"properties"}:
+        is_valid = False
+    if not is_valid or schema.keys() & _NESTING - {"properties"}:
         raise ValueError("a form whose schema is not valid")
     return flat
 
@@ -116,26 +117,33 @@ def _flat(schema: Mapping[str, Any]) -> dict[str, Any]:
 def _is_flat(field: Any) -> bool:  # noqa: ANN401 - any JSON value
     match field:
         case {"type": "array", "items": {"enum": [*_]} | {"anyOf": [*_]}}:
-            nesting, choices = _NESTING - {"items"}, field["items"].get("anyOf", [])
+            nesting = _NESTING - {"items"}
+            choices = field["items"].get("anyOf", [])
         case {"type": "string" | "number" | "integer" | "boolean"}:
-            nesting, choices = _NESTING, field.get("oneOf", [])
+            nesting = _NESTING
+            choices = field.get("oneOf", [])
         case _:
             return False
     texts = [field.get("title", ""), field.get("description", "")]
     if not isinstance(choices, list) or not field.keys().isdisjoint(nesting):
         return False
-    for each in choices:
-        if not isinstance(each, dict) or not each.keys() <= {"const", "title"}:
+    for choice in choices:
+        if not isinstance(choice, dict) or not choice.keys() <= {"const", "title"}:
             return False
-        texts += [each.get("const"), each.get("title", "")]
+        texts += [choice.get("const"), choice.get("title", "")]
     return all(isinstance(text, str) for text in texts) and field.get("format") in (None, *_FORMATS)
 
 
 def defaults(question: Mapping[str, Any], *, samples: bool = False) -> dict[str, Any]:
     """The values that a form begins with; with `samples`, one of its type for each other field but texts."""
     properties = question.get("schema", {}).get("properties", {})
-    found = {name: _SAMPLES.get(each["type"]) for name, each in properties.items()} if samples else {}
-    return found | {name: each["default"] for name, each in properties.items() if "default" in each}
+    values: dict[str, Any] = {}
+    for name, schema in properties.items():
+        if "default" in schema:
+            values[name] = schema["default"]
+        elif samples:
+            values[name] = _SAMPLES.get(schema["type"])
+    return values
 
 
 def content_faults(question: Mapping[str, Any], content: Mapping[str, Any]) -> list[ArgumentFault]:
@@ -148,11 +156,11 @@ def content_faults(question: Mapping[str, Any], content: Mapping[str, Any]) -> l
     if faults:
         return faults
     properties = question["schema"]["properties"]
-    return [
-        ArgumentFault(name, f"not in the format {form}")
-        for name, value in content.items()
-        if (form := properties[name].get("format")) and not _has_format(form, value)
-    ]
+    for name, value in content.items():
+        form = properties[name].get("format")
+        if form and not _has_format(form, value):
+            faults.append(ArgumentFault(name, f"not in the format {form}"))
+    return faults
 
 
 def _has_format(name: str, value: str) -> bool:

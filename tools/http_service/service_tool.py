@@ -2,7 +2,7 @@
 
 import inspect
 import json
-from collections.abc import Awaitable, Callable, Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping
 from functools import wraps
 from typing import Annotated, Any, Final, Literal, get_args
 
@@ -29,26 +29,29 @@ def injected_parameters(tool: BaseTool) -> dict[str, tuple[Any, bool]]:
 
     Of each its type, and whether the tool cannot be called without it.
     """
-    found: dict[str, tuple[Any, bool]] = {}
-    for function in _functions(tool):
-        for parameter in _parameters(function):
-            if is_injected(parameter.annotation):
-                kind = get_args(parameter.annotation)[0]
-                found[parameter.name] = kind, parameter.default is parameter.empty
+    injected: dict[str, tuple[Any, bool]] = {}
+    for parameter in _parameters_of(tool):
+        if is_injected(parameter.annotation):
+            kind = get_args(parameter.annotation)[0]
+            injected[parameter.name] = kind, parameter.default is parameter.empty
     if json_schema(tool) is None:
-        shown = model(tool.tool_call_schema, tool.name).model_fields
-        for name, field in model(tool.get_input_schema(), tool.name).model_fields.items():
-            if name not in shown:
-                found[name] = field.annotation, field.is_required()
-    return found
+        fields = model(tool.get_input_schema(), tool.name).model_fields
+        visible = model(tool.tool_call_schema, tool.name).model_fields
+        for name, field in fields.items():
+            if name not in visible:
+                injected[name] = field.annotation, field.is_required()
+    return injected
 
 
 def is_injected(annotation: Any) -> bool:  # noqa: ANN401 - any annotation
     """Whether LangChain hides a parameter with this annotation from the model."""
-    return any(
-        isinstance(each, InjectedToolArg) or (isinstance(each, type) and issubclass(each, InjectedToolArg))
-        for each in getattr(annotation, "__metadata__", ())
-    )
+    return any(_marks_injection(metadata) for metadata in getattr(annotation, "__metadata__", ()))
+
+
+def _marks_injection(metadata: object) -> bool:
+    if isinstance(metadata, type):
+        return issubclass(metadata, InjectedToolArg)
+    return isinstance(metadata, InjectedToolArg)
 
 
 def json_schema(tool: BaseTool) -> dict[str, Any] | None:
@@ -76,10 +79,21 @@ def _parameters(function: Callable[..., Any]) -> list[inspect.Parameter]:
 
 def _titles(tool: BaseTool) -> dict[str, str]:
     """The names of arguments for people, by argument, which LangChain leaves out of the schema."""
-    parameters = [each for function in _functions(tool) for each in _parameters(function)]
-    fields = [(p.name, each) for p in parameters for each in get_args(p.annotation)]
-    fields += model(tool.get_input_schema(), tool.name).model_fields.items()
-    return {name: each.title for name, each in fields if isinstance(each, FieldInfo) and each.title}
+    titles: dict[str, str] = {}
+    for parameter in _parameters_of(tool):
+        for metadata in get_args(parameter.annotation):
+            if isinstance(metadata, FieldInfo) and metadata.title:
+                titles[parameter.name] = metadata.title
+    for name, field in model(tool.get_input_schema(), tool.name).model_fields.items():
+        if field.title:
+            titles[name] = field.title
+    return titles
+
+
+def _parameters_of(tool: BaseTool) -> Iterator[inspect.Parameter]:
+    """The parameters of all functions of `tool`."""
+    for function in _functions(tool):
+        yield from _parameters(function)
 
 
 def _functions(tool: BaseTool) -> list[Callable[..., Any]]:
@@ -108,11 +122,12 @@ async def run_tool(tool: BaseTool, arguments: Mapping[str, Any]) -> ToolResult:
 
 
 def _text(tool: BaseTool, message: ToolMessage) -> str:
-    content, artifact = message.content, message.artifact
+    content = message.content
     if isinstance(content, str):
         return content
     if tool.response_format == "content" and all(isinstance(part, str) for part in content):
         return to_json(content).decode()  # a list of texts is a value, not one text in pieces
+    artifact = message.artifact
     if not content and isinstance(artifact, Mapping) and "structured_content" in artifact:
         return to_json(artifact["structured_content"]).decode()  # of an MCP server
     return "\n".join(map(_block_text, content))
@@ -131,7 +146,7 @@ INJECTED: Final[Mapping[Any, Callable[[ServiceClient], Any]]] = {
     BaseChatModel: lambda _: LentModel(),
     list[BaseTool]: lambda _: lent_tools(),
 }
-"""What a tool may ask for by the type of a parameter that the model does not see."""
+"""Values that a tool may ask for, by the type of a parameter that the model does not see."""
 
 _MAX_FAULTS: Final = 5
 _MAX_NAME: Final = 300
@@ -165,12 +180,16 @@ class ServiceTool:
         if any(is_required for name, (_, is_required) in injected.items() if name not in self._kinds):
             raise TypeError(f'an injected parameter of tool "{name}" must be a ServiceClient')
         self._injected: Final = frozenset(injected)
-        if (schema := json_schema(tool)) is None:
+        schema = json_schema(tool)
+        if schema is None:
             parameters = convert_to_openai_function(tool)["parameters"]
-            shown, whole = model(tool.tool_call_schema, name), model(tool.get_input_schema(), name)
-            for each in (titles := _titles(tool)).keys() & parameters.get("properties", {}).keys():
-                parameters["properties"][each]["title"] = titles[each]
-            self._check: _Check = _ModelCheck(shown, whole, parameters).faults
+            properties = parameters.get("properties", {})
+            for argument, title in _titles(tool).items():
+                if argument in properties:
+                    properties[argument]["title"] = title
+            visible = model(tool.tool_call_schema, name)
+            complete = model(tool.get_input_schema(), name)
+            self._check: _Check = _ModelCheck(visible, complete, parameters).faults
         else:
             checked_draft(schema)
             parameters = _without(schema, self._injected)
@@ -188,16 +207,17 @@ class ServiceTool:
         """Why the tool cannot run with `arguments`; it does not run here."""
         if (fault := size_fault(arguments)) is not None:
             return [fault]
-        return self._unknown(arguments) or self._check(arguments, self._given(client, arguments))
+        return self._unknown(arguments) or self._check(arguments, self._with_injected(client, arguments))
 
     async def run(self, client: ServiceClient, arguments: Mapping[str, Any]) -> ToolResult:
         """The tool's result. Bad arguments are a failed result. Raises what the tool raises."""
         if faults := self.faults(client, arguments):
             return ToolResult(invalid_arguments(faults), ok=False, called=False)
-        return await run_tool(self._tool, self._given(client, arguments))
+        return await run_tool(self._tool, self._with_injected(client, arguments))
 
-    def _given(self, client: ServiceClient, arguments: Mapping[str, Any]) -> dict[str, Any]:
-        return {**arguments, **{name: INJECTED[kind](client) for name, kind in self._kinds.items()}}
+    def _with_injected(self, client: ServiceClient, arguments: Mapping[str, Any]) -> dict[str, Any]:
+        injected = {name: INJECTED[kind](client) for name, kind in self._kinds.items()}
+        return {**arguments, **injected}
 
     def _unknown(self, arguments: Mapping[str, Any]) -> list[ArgumentFault]:
         properties = self.schema.parameters["properties"]
@@ -215,20 +235,22 @@ _Check = Callable[[Mapping[str, Any], Mapping[str, Any]], list[ArgumentFault]]
 class _ModelCheck:
     """Validates arguments by a pydantic model, strictly, as JSON: no value is converted to another type."""
 
-    def __init__(self, shown: type[BaseModel], whole: type[BaseModel], parameters: Mapping[str, Any]) -> None:
-        """`shown` is the model without injected parameters, and `parameters` its JSON Schema."""
-        self._shown = shown
-        self._whole = whole
+    def __init__(
+        self, visible: type[BaseModel], complete: type[BaseModel], parameters: Mapping[str, Any]
+    ) -> None:
+        """`visible` is the model without injected parameters, and `parameters` its JSON Schema."""
+        self._visible = visible
+        self._complete = complete
         self._extra: Final[Literal["forbid"] | None] = None if _has(parameters, _is_open) else "forbid"
         # To pydantic, as to Python, `true` is 1 in a list of values.
         self._values = BoundedValidator(parameters) if _has(parameters, _lists_numbers) else None
 
-    def faults(self, arguments: Mapping[str, Any], given: Mapping[str, Any]) -> list[ArgumentFault]:
+    def faults(self, arguments: Mapping[str, Any], with_injected: Mapping[str, Any]) -> list[ArgumentFault]:
         """Each names the argument, without its value."""
         try:
             text = json.dumps(arguments, allow_nan=False)
-            self._shown.model_validate_json(text, strict=True, extra=self._extra)
-            self._whole.model_validate(dict(given))
+            self._visible.model_validate_json(text, strict=True, extra=self._extra)
+            self._complete.model_validate(dict(with_injected))
         except ValidationError as error:
             return [
                 ArgumentFault(".".join(map(str, fault["loc"]))[:_MAX_NAME], fault["msg"])
@@ -242,8 +264,8 @@ class _ModelCheck:
 def _has(schema: object, holds: Callable[[Mapping[str, Any]], bool]) -> bool:
     """Whether `holds` for an object in `schema`."""
     if isinstance(schema, Mapping):
-        return holds(schema) or any(_has(each, holds) for each in schema.values())
-    return isinstance(schema, list) and any(_has(each, holds) for each in schema)
+        return holds(schema) or any(_has(value, holds) for value in schema.values())
+    return isinstance(schema, list) and any(_has(item, holds) for item in schema)
 
 
 def _is_open(schema: Mapping[str, Any]) -> bool:
@@ -252,17 +274,17 @@ def _is_open(schema: Mapping[str, Any]) -> bool:
 
 
 def _lists_numbers(schema: Mapping[str, Any]) -> bool:
-    listed = schema.get("enum", [schema.get("const")])
-    return isinstance(listed, list) and any(isinstance(each, int | float) for each in listed)
+    values = schema.get("enum", [schema.get("const")])
+    return isinstance(values, list) and any(isinstance(value, int | float) for value in values)
 
 
 def _without(schema: Mapping[str, Any], names: Collection[str]) -> dict[str, Any]:
     """A JSON Schema of arguments without the properties `names`, its own title and its description."""
-    kept = {key: value for key, value in schema.items() if key not in ("title", "description")}
-    properties, required = kept.get("properties", {}), kept.get("required", [])
-    kept["properties"] = {name: value for name, value in properties.items() if name not in names}
-    kept["required"] = [name for name in required if name not in names]
-    return kept
+    rest = {key: value for key, value in schema.items() if key not in ("title", "description")}
+    properties = schema.get("properties", {})
+    rest["properties"] = {name: value for name, value in properties.items() if name not in names}
+    rest["required"] = [name for name in schema.get("required", []) if name not in names]
+    return rest
 
 
 def function_tool(function: Callable[..., Awaitable[Any]]) -> BaseTool:
@@ -283,14 +305,9 @@ def function_tool(function: Callable[..., Awaitable[Any]]) -> BaseTool:
     parameters = list(inspect.signature(function, eval_str=True).parameters.values())
     if not parameters or any(p.kind not in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY) for p in parameters):
         raise TypeError(f'tool "{name}" must take the client, and no *args or **kwargs')
-    parameters = [
-        each.replace(annotation=Annotated[each.annotation, InjectedToolArg])
-        if each.annotation in INJECTED
-        else each
-        for each in parameters
-    ]
+    parameters = [_marked_if_injected(parameter) for parameter in parameters]
     first = parameters[0].annotation
-    if first is inspect.Parameter.empty or not any(is_injected(each.annotation) for each in parameters):
+    if first is inspect.Parameter.empty or not any(is_injected(p.annotation) for p in parameters):
         parameters[0] = parameters[0].replace(annotation=Annotated[ServiceClient, InjectedToolArg])
 
     @wraps(function)
@@ -301,8 +318,15 @@ def function_tool(function: Callable[..., Awaitable[Any]]) -> BaseTool:
     run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]  # `inspect` reads it
     run.__annotations__ = {p.name: p.annotation for p in parameters if p.annotation is not p.empty}
     tool = StructuredTool.from_function(coroutine=run, name=name, description=description)
-    shown = tool.args  # computed anew at each access
-    hidden = [p.name for p in parameters if not is_injected(p.annotation) and p.name not in shown]
+    visible = tool.args  # computed anew at each access
+    hidden = [p.name for p in parameters if not is_injected(p.annotation) and p.name not in visible]
     if hidden:
         raise ValueError(f'tool "{name}" cannot have a parameter "{hidden[0]}"')
     return tool
+
+
+def _marked_if_injected(parameter: inspect.Parameter) -> inspect.Parameter:
+    """`parameter`, hidden from the model if its type is in `INJECTED`."""
+    if parameter.annotation not in INJECTED:
+        return parameter
+    return parameter.replace(annotation=Annotated[parameter.annotation, InjectedToolArg])
