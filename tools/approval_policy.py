@@ -195,7 +195,7 @@ class ToolPolicy:
         return [mode for mode in ApprovalMode if mode in modes]
 
     def offered(self, arguments: Mapping[str, Any], seconds: int) -> Lasting:
-        """The further calls that a person may approve with a call of `arguments`, for at most these seconds."""
+        """The further calls that a person may approve beyond one with `arguments`, for `seconds` at most."""
         most = self.lasting or Lasting(seconds, conversation_only=False)
         only = most.conversation_only or self.effect is Effect.EXTERNAL
         return Lasting(min(seconds, most.seconds), only, most.bounds).offered_for(arguments)

@@ -22,12 +22,12 @@ IMAGE_TYPES: Final = tuple(dict.fromkeys(_STARTS.values()))
 def media_type(data: bytes) -> str:
     """PNG, JPEG, GIF or WebP, by the first bytes; `UNKNOWN` for all else."""
     start = data[:4] + b"...." + data[8:12] if data.startswith(b"RIFF") else data[:12]
-    return next((kind for known, kind in _STARTS.items() if start.startswith(known)), UNKNOWN)
+    return next((kind for magic, kind in _STARTS.items() if start.startswith(magic)), UNKNOWN)
 
 
 def contains(data: bytes, secrets: Iterable[Secret]) -> bool:
     """Whether one of `secrets` appears in `data` as it is. Not checked: encodings of it."""
-    return any(each.reveal().encode() in data for each in secrets)
+    return any(secret.reveal().encode() in data for secret in secrets)
 
 
 def file_part(identifier: str, name: str, data: bytes) -> dict[str, Any]:

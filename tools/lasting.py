@@ -9,7 +9,7 @@ from typing import Any, Final, TypeAlias
 LONGEST_SECONDS: Final = 86_400
 _MAX_VALUES: Final = 100
 _MEMBERS: Final = frozenset({"seconds", "conversation_only", "bounds", "display"})
-"""Of an answer. The last one is what a client was shown, and is not read."""
+"""Members of an answer. `display` is what a client was shown, and is not read."""
 
 
 Bound: TypeAlias = Mapping[str, Any]
@@ -23,8 +23,8 @@ Texts are compared character by character.
 
 @dataclass(frozen=True, slots=True)
 class Lasting:
-    """What an operator or a policy offers at most, and what a person chooses of it: calls whose arguments all
-    have a bound that covers them, for `seconds`, in one conversation or in all of the person's.
+    """The calls that an operator or a policy offers at most, or that a person chooses of them: each argument
+    has a bound that covers it. They last for `seconds`, in one conversation or in all of the person's.
 
     Raises `ValueError` unless `seconds` is from 1 to 86,400, and for a bound of another form: also for a
     range with one end, and for an empty prefix or list.
@@ -51,19 +51,18 @@ class Lasting:
     @property
     def example(self) -> dict[str, Any]:
         """Arguments that it covers."""
-        first = {name: next(iter(bound.items())) for name, bound in self.bounds.items()}
-        return {name: value[0] if kind == "one_of" else value for name, (kind, value) in first.items()}
+        return {name: _example(bound) for name, bound in self.bounds.items()}
 
     def offered_for(self, arguments: Mapping[str, Any]) -> "Lasting":
-        """What is offered with a question about `arguments`: an argument whose bound is not declared, or does
-        not cover it, is offered as it is.
+        """The offer in a question about `arguments`: an argument whose bound is not declared, or does not
+        cover it, is offered as it is.
         """
-        bounds = {
-            name: bound
-            if (bound := self.bounds.get(name)) is not None and _covers(bound, value)
-            else {"equal": value}
-            for name, value in arguments.items()
-        }
+        bounds: dict[str, Bound] = {}
+        for name, value in arguments.items():
+            bound = self.bounds.get(name)
+            if bound is None or not _covers(bound, value):
+                bound = {"equal": value}
+            bounds[name] = bound
         return Lasting(self.seconds, self.conversation_only, bounds)
 
     def is_within(self, wide: "Lasting") -> bool:
@@ -108,13 +107,19 @@ def _check(bound: object) -> None:
     raise ValueError('a bound must be one of "equal", "one_of", "prefix", or "min" with "max"')
 
 
+def _example(bound: Bound) -> Any:  # noqa: ANN401 - any JSON value
+    """A value that `bound` covers."""
+    kind, value = next(iter(bound.items()))
+    return value[0] if kind == "one_of" else value
+
+
 def _covers(bound: Bound, value: object) -> bool:
     """Whether `value`, which is JSON, is one of the values."""
     match bound:
         case {"equal": expected}:
             return _same(value, expected)
         case {"one_of": values}:
-            return any(_same(value, each) for each in values)
+            return any(_same(value, expected) for expected in values)
         case {"prefix": prefix}:
             return isinstance(value, str) and value.startswith(prefix)
     return _is_number(value) and bool(bound["min"] <= value <= bound["max"])
@@ -126,7 +131,7 @@ def _is_within(bound: Bound, wide: Bound) -> bool:
         case {"equal": value}:
             return _covers(wide, value)
         case {"one_of": values}:
-            return all(_covers(wide, each) for each in values)
+            return all(_covers(wide, value) for value in values)
         case {"prefix": prefix}:
             return "prefix" in wide and _covers(wide, prefix)
     return "min" in wide and _covers(wide, bound["min"]) and _covers(wide, bound["max"])

@@ -53,9 +53,9 @@ _LETTERS: Final = """
     ɴn ᴏo ᴘp ʀr ꜱs ᴛt ᴜu ᴠv ᴡw ʏy ᴢz łl øo đd ᴀa օo սu ոn հh ցg յj Ꭺa Ꮯc Ꭰd Ꭼe Ꮋh Ꮖi Ꭻj
     Ꮶk Ꮮl Ꮇm Ꮎo Ꮲp Ꭱr Ꮪs Ꭲt Ꮩv Ꮃw Ꮤw Ꮓz
 """
-"""What looks like each Latin letter, after case folding."""
+"""Letters that look like a Latin one, which follows, after case folding."""
 _DIGITS: Final = "0o 1i 3e 4a 5s 7t 8b 9g @a $s !i |i li"
-"""What is written for letters. `l` and `i` are one letter."""
+"""Characters that are written for the letter that follows. `l` and `i` are one letter."""
 
 
 def asks_for_secret(texts: Iterable[str]) -> bool:
@@ -85,7 +85,8 @@ def _names_secret(text: str) -> bool:
 
 
 def _has_word(skeleton: str) -> bool:
-    words, joined = _words(), _joined(skeleton)
+    words = _words()
+    joined = _joined(skeleton)
     if any(word in joined for word in words.within) or not words.alone.isdisjoint(joined.split()):
         return True
     together = joined.replace(" ", "")
@@ -98,8 +99,8 @@ def _latin(text: str) -> str:
     """
     apart = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", text)
     folded = unicodedata.normalize("NFKD", unicodedata.normalize("NFKC", apart).casefold())
-    seen = "".join(each for each in folded if unicodedata.category(each) not in ("Mn", "Cf"))
-    return unicodedata.normalize("NFC", seen).translate(_table(_LETTERS)).replace("_", " ")
+    visible = "".join(char for char in folded if unicodedata.category(char) not in ("Mn", "Cf"))
+    return unicodedata.normalize("NFC", visible).translate(_table(_LETTERS)).replace("_", " ")
 
 
 def _skeleton(latin: str) -> str:

@@ -121,7 +121,7 @@ class Service(Protocol):
         """The same, if no request is needed: the same object until the tools change. `None`: call `tools`."""
 
     def policy(self, tool: str) -> ToolPolicy:
-        """What `tool` does, and which of its calls need an approval. The graph keeps to it, `call` does not.
+        """The effect of `tool`, and the calls that need an approval. The graph keeps to it, `call` does not.
 
         It is what the code or the operator declares, never what an outside server says of its own tool.
         """
@@ -168,8 +168,9 @@ async def offered_tool(service: Service, name: str, access: Access) -> ToolSchem
 
     Raises `AgentError` if the tools have to be listed, and cannot be.
     """
-    known = service.cached_tools(access)
-    tools = await service.tools(access) if known is None else known
+    tools = service.cached_tools(access)
+    if tools is None:
+        tools = await service.tools(access)
     return next((tool for tool in tools if tool.name == name), None)
 
 

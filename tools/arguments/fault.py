@@ -27,7 +27,7 @@ def invalid_arguments(faults: Sequence[ArgumentFault]) -> str:
 
 
 INTEGERS: Final = range(-(2**63), 2**64)
-"""Those that a checkpoint of a run can store."""
+"""Integers that a checkpoint of a run can store."""
 MAX_NODES: Final = 10_000
 MAX_DEPTH: Final = 32
 MAX_CHARACTERS: Final = 256 * 1024

@@ -63,7 +63,7 @@ class _Walk:
         self._specification = specification_with(str(draft.META_SCHEMA.get("$schema", "")))
         root: Resource[Any] = self._specification.create_resource(schema)
         self._resolver = Registry[Any]().resolver_with_root(root)
-        self._known: dict[int, tuple[int, int]] = {}
+        self._sizes: dict[int, tuple[int, int]] = {}
         self._open: set[int] = set()
         self._expressions = 0
 
@@ -78,19 +78,22 @@ class _Walk:
             raise ValueError("not a schema")  # noqa: TRY004 - callers catch one type
         if id(schema) in self._open:
             return 1, 1
-        if (known := self._known.get(id(schema))) is None:
+        size = self._sizes.get(id(schema))
+        if size is None:
             if level > MAX_DEPTH:
                 raise TooLargeError(_TOO_DEEP)
             self._open.add(id(schema))
-            known = self._known[id(schema)] = self._size_within(schema, resolver, level)
+            size = self._size_within(schema, resolver, level)
+            self._sizes[id(schema)] = size
             self._open.discard(id(schema))
-        if level + known[1] - 1 > MAX_DEPTH:
+        if level + size[1] - 1 > MAX_DEPTH:
             raise TooLargeError(_TOO_DEEP)
-        return known
+        return size
 
     def _size_within(self, schema: dict[str, Any], resolver: Any, level: int) -> tuple[int, int]:  # noqa: ANN401 - as above
         resolver = resolver.in_subresource(self._specification.create_resource(schema))
-        count, levels = 1, 1
+        count = 1
+        levels = 1
         for keyword, value in schema.items():
             if keyword in ("pattern", "patternProperties"):
                 self._check_expressions([value] if keyword == "pattern" else list(value))
@@ -98,15 +101,16 @@ class _Walk:
                 raise ValueError("a keyword of the wrong form")
             if keyword in _REFERENCES:
                 try:
-                    found = resolver.lookup(value)
+                    target = resolver.lookup(value)
                 except Unresolvable:
                     continue
-                below = [(found.contents, found.resolver)]
+                below = [(target.contents, target.resolver)]
             else:
-                below = [(each, resolver) for each in subschemas(keyword, value)]
-            for each, its in below:
-                more, deeper = self._size(each, its, level + 1)
-                count, levels = count + more, max(levels, deeper + 1)
+                below = [(subschema, resolver) for subschema in subschemas(keyword, value)]
+            for subschema, its_resolver in below:
+                its_count, its_levels = self._size(subschema, its_resolver, level + 1)
+                count += its_count
+                levels = max(levels, its_levels + 1)
         return count, levels
 
     def _check_expressions(self, expressions: list[str]) -> None:
@@ -141,7 +145,7 @@ def subschemas(keyword: str, value: Any) -> list[Any]:  # noqa: ANN401 - any JSO
     if keyword in _MAPS:
         return list(value.values())
     if keyword == "dependencies":
-        return [each for each in value.values() if not _texts(each)]
+        return [dependency for dependency in value.values() if not _texts(dependency)]
     return [value] if keyword in _ONE else []
 
 
@@ -153,7 +157,7 @@ def _text(value: object) -> bool:
 
 
 def _texts(value: object) -> bool:
-    return isinstance(value, list) and all(isinstance(each, str) for each in value)
+    return isinstance(value, list) and all(isinstance(item, str) for item in value)
 
 
 def _number(value: object) -> bool:

@@ -69,13 +69,14 @@ class BoundedValidator:
 
 def _path(error: ValidationError) -> str:
     """The path of the argument; of one that is missing, or that there is not, its own."""
-    path, of, expected = list(map(str, error.absolute_path)), error.instance, error.validator_value
+    path = list(map(str, error.absolute_path))
+    expected = error.validator_value
     names: list[str] = []
     if error.validator == "required" and isinstance(expected, list):
         names = [name for name in expected if error.message.startswith(repr(name))]
-    elif error.validator == "additionalProperties" and isinstance(of, dict):
-        known = error.schema.get("properties", {}) if isinstance(error.schema, dict) else {}
-        names = [str(name) for name in of if name not in known]
+    elif error.validator == "additionalProperties" and isinstance(error.instance, dict):
+        properties = error.schema.get("properties", {}) if isinstance(error.schema, dict) else {}
+        names = [str(name) for name in error.instance if name not in properties]
     return ".".join([*path, *names[:1]])[:_MAX_MESSAGE]
 
 
@@ -157,14 +158,15 @@ def _unique(validator: object, value: object, instance: object, schema: object) 
     """The library compares every item with every other."""
     if not value or not isinstance(instance, list):
         return
-    steps, seen = _STEPS.get(), set()
+    steps = _STEPS.get()
+    texts: set[str] = set()
     for item in instance:
         text = json.dumps(_by_value(item), sort_keys=True)
         steps.spend(1 + len(text) // 32)
-        if text in seen:
+        if text in texts:
             yield ValidationError("the items are not unique")
             return
-        seen.add(text)
+        texts.add(text)
 
 
 def _by_value(value: Any) -> Any:  # noqa: ANN401 - any JSON value

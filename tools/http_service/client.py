@@ -111,8 +111,8 @@ class ResponseStream:
         self._endpoint = endpoint
         self._presented = presented
         self.status: Final = response.status_code
-        shown = {name: value for name, value in response.headers.items() if name.startswith(_SHOWN)}
-        self.headers: Final[Mapping[str, str]] = redact(shown, presented)
+        headers = {name: value for name, value in response.headers.items() if name.startswith(_SHOWN)}
+        self.headers: Final[Mapping[str, str]] = redact(headers, presented)
         """As in `ServiceResponse`."""
 
     async def chunks(self) -> AsyncIterator[bytes]:
@@ -234,10 +234,12 @@ class ServiceClient(httpx.Auth):
 
     async def _bounded(self, content: AsyncIterable[bytes]) -> AsyncIterator[bytes]:
         """Raises errors of `content` in a group: the transport takes an `OSError` for its connection's."""
-        left = most = self._endpoint.max_request_bytes
+        most = self._endpoint.max_request_bytes
+        sent = 0
         try:
             async for piece in content:
-                if (left := left - len(piece)) < 0:
+                sent += len(piece)
+                if sent > most:
                     raise self._endpoint.error(f"is sent at most {most} bytes of a stream")  # noqa: TRY301 - like others
                 yield piece
         except Exception as error:  # noqa: BLE001 - the tool's iterator raises anything
@@ -256,7 +258,8 @@ class ServiceClient(httpx.Auth):
 
     def _refusal(self, response: httpx.Response, *, sent_once: bool) -> ServiceError:
         status = response.status_code
-        text, limit = decode_utf8(response.content), self._endpoint.max_bytes
+        text = decode_utf8(response.content)
+        limit = self._endpoint.max_bytes
         if len(response.content) == limit:
             text = Redactor(self.presented).redact_cut_off(text)
         text = model_text(text, self.presented, limit)
@@ -279,9 +282,8 @@ class ServiceClient(httpx.Auth):
         """
         base = httpx.URL(self._endpoint.url)
         below = request.url.path == base.path or request.url.path.startswith(f"{base.path.rstrip('/')}/")
-        origins = [(each.scheme, each.host, each.port) for each in (base, request.url)]
         is_plain = not request.url.userinfo and ".." not in request.url.path.split("/")
-        if origins[0] != origins[1] or not below or not is_plain:
+        if _origin(request.url) != _origin(base) or not below or not is_plain:
             raise self._endpoint.error("has a credential for its own URL only")
         return self._authenticated(request)
 
@@ -307,6 +309,10 @@ class ServiceClient(httpx.Auth):
         except ValueError as error:
             raise self._endpoint.unusable(str(error)) from None
         return request
+
+
+def _origin(url: httpx.URL) -> tuple[str, str, int | None]:
+    return url.scheme, url.host, url.port
 
 
 def _response_fault(response: httpx.Response, text: str) -> str | None:

@@ -70,7 +70,8 @@ class HTTPService:
         carried = credential.parts if credential else ()
         limits = max_bytes, max_request_bytes
         self._endpoint = Endpoint(name, checked_url(url), error_code, *limits, carried, lends)
-        self._seconds, self._max_characters = seconds, max_characters
+        self._seconds = seconds
+        self._max_characters = max_characters
         self.pool_use = PoolUse()
         self._http = http or http_client(ssl_context, seconds, self.pool_use)
         self._tools: dict[str, ServiceTool] = {}
@@ -127,7 +128,7 @@ class HTTPService:
             return
         added = ServiceTool(tool if isinstance(tool, BaseTool) else function_tool(tool))
         name = self._prefix + added.schema.name
-        if any(name in each._tools for each in self.services):  # noqa: SLF001 - its own class
+        if any(name in service._tools for service in self.services):  # noqa: SLF001 - its own class
             raise ValueError(f'"{self.name}" has a tool "{name}" already')
         if not FUNCTION_NAME.fullmatch(name):
             raise ValueError(f'"{name}" is not the name of a function')
@@ -141,17 +142,26 @@ class HTTPService:
         required = self.credential
         if not isinstance(required, AccessTokenRequirement) or required.audience is None:
             raise ValueError(f'a tool of "{self.name}" has no permission: its credential is no access token')
-        scope = " ".join(f"{required.audience}|{each}" for each in permission.split())
-        with_it = replace(required, scope=scope)
-        for known in self.services:
-            if known.credential == with_it:
-                return known
-        made = copy(self)
-        made.name, made.credential, made.pool_use = f"{self.name}/{with_it.permission}", with_it, PoolUse()
-        made._endpoint = replace(self._endpoint, carried=with_it.parts)  # noqa: SLF001 - its own class
-        made._tools, made._schemas, made.tool_names, made._declared_policies = {}, [], frozenset(), {}  # noqa: SLF001 - as above
-        self.services.append(made)
-        return made
+        scope = " ".join(f"{required.audience}|{value}" for value in permission.split())
+        credential = replace(required, scope=scope)
+        for service in self.services:
+            if service.credential == credential:
+                return service
+        another = copy(self)
+        another._become(credential)  # noqa: SLF001 - its own class
+        self.services.append(another)
+        return another
+
+    def _become(self, credential: AccessTokenRequirement) -> None:
+        """Makes this copy of a service one with another credential, and without tools."""
+        self.name = f"{self.name}/{credential.permission}"
+        self.credential = credential
+        self.pool_use = PoolUse()
+        self._endpoint = replace(self._endpoint, carried=credential.parts)
+        self._tools = {}
+        self._schemas = []
+        self.tool_names = frozenset()
+        self._declared_policies = {}
 
     def policy(self, tool: str) -> ToolPolicy:
         """The policy given for the service, else the one with which the tool was added."""
@@ -160,7 +170,7 @@ class HTTPService:
     @property
     def unused_policies(self) -> list[str]:
         """Names in `policies` that no tool has: a misspelled name would leave its tool without a policy."""
-        added = {name for each in self.services for name in each.tool_names}
+        added = set[str]().union(*(service.tool_names for service in self.services))
         return [name.removeprefix(self._prefix) for name in self._policies if name not in added]
 
     async def tools(self, access: Access) -> Sequence[ToolSchema]:  # noqa: ARG002 - the same for every caller
@@ -190,7 +200,7 @@ class HTTPService:
                 raise
             raise self._endpoint.unusable(f"no response within {self._seconds:g} s") from None
         text = model_text(result.text, client.presented, self._max_characters)
-        files = tuple(each for each in result.files if not contains(each[1], client.presented))
+        files = tuple(file for file in result.files if not contains(file[1], client.presented))
         return replace(result, text=text, files=files)
 
     def _client(self, access: Access) -> ServiceClient:

@@ -1,4 +1,4 @@
-"""What is accepted of the tools that MCP servers list: a file of digests.
+"""The tools of MCP servers that are accepted: a file of digests.
 
     {"maps": {"url": "https://maps.example.com/mcp",
               "tools": {"weather": {"description": "9f86…", "parameters": "4e07…"}}}}
@@ -79,8 +79,12 @@ class AcceptedTools:
 
     def of(self, service: str, url: str) -> Mapping[str, ToolDigest]:
         """The accepted tools. Raises `AcceptedToolsError`."""
-        found = [kept.get(service) for kept in (self._in_memory, self._read())]
-        return {name: tool for each in found if each and each.url == url for name, tool in each.tools.items()}
+        digests: dict[str, ToolDigest] = {}
+        for services in (self._in_memory, self._read()):
+            accepted = services.get(service)
+            if accepted and accepted.url == url:
+                digests |= accepted.tools
+        return digests
 
     async def with_first(
         self, service: str, url: str, listed: Mapping[str, ToolDigest], named: Collection[str] = ()
@@ -107,7 +111,7 @@ class AcceptedTools:
     def _accept_first(
         self, service: str, url: str, listed: Mapping[str, ToolDigest], named: Collection[str]
     ) -> Mapping[str, ToolDigest]:
-        """What is accepted then. Another process may have accepted its list before."""
+        """The tools that are accepted then. Another process may have accepted its list before."""
         try:
             with self._locked():
                 accepted = self.of(service, url)
@@ -164,9 +168,12 @@ class AcceptedTools:
 def _first(
     listed: Mapping[str, ToolDigest], accepted: Mapping[str, ToolDigest], named: Collection[str]
 ) -> dict[str, ToolDigest]:
-    """What is accepted without an operator: all of the first list, and later what they have `named`."""
-    new = {name: digest for name, digest in listed.items() if name not in accepted}
-    return {name: digest for name, digest in new.items() if name in named} if accepted else new
+    """The tools that are accepted without an operator: all of the first list, and later those they have
+    `named`.
+    """
+    if not accepted:
+        return dict(listed)
+    return {name: digest for name, digest in listed.items() if name in named and name not in accepted}
 
 
 def _sha256(text: str) -> str:

@@ -55,13 +55,17 @@ class LegacySession(Session):
         return True
 
     async def _listed(self, pages: Pages) -> Listing:
-        return await self._chosen(pages, self._server.seconds, read=self._read)
+        return await self._chosen(pages, self._server.seconds, members=self._members)
 
-    def _read(self, tool: Any) -> Mapping[str, Any]:  # noqa: ANN401 - any JSON value
+    def _members(self, tool: Any) -> Mapping[str, Any]:  # noqa: ANN401 - any JSON value
         """The members of a tool that are used. Validating the others takes a second a megabyte."""
         used = Tool.model_validate({name: tool.get(name) for name in ("name", "description", "inputSchema")})
-        made = convert_mcp_tool_to_langchain_tool(self, used)  # type: ignore[arg-type]  # it is not called
-        return {"name": made.name, "description": made.description, "inputSchema": made.args_schema}
+        converted = convert_mcp_tool_to_langchain_tool(self, used)  # type: ignore[arg-type]  # it is not called
+        return {
+            "name": converted.name,
+            "description": converted.description,
+            "inputSchema": converted.args_schema,
+        }
 
     async def _called(self, call: Call) -> ToolResult:
         """See `Session`. Progress is not reported."""
@@ -87,13 +91,12 @@ class LegacySession(Session):
         message = self._server.wire.message(method, params, {})
         try:
             async with self._server.wire.request(self.secret, self._headers(), message) as response:
-                found = await self._response_to(message["id"], response)
+                return await self._response_to(message["id"], response)
         except asyncio.CancelledError:
             if method != "initialize":
                 about = {"requestId": message["id"], "reason": "the caller no longer waits for the response"}
                 self._send_beside(self._notify, {"method": "notifications/cancelled", "params": about})
             raise
-        return found
 
     async def _initialize(self) -> None:
         about = {"clientInfo": {"name": "idaas-agent", "version": VERSION}, "capabilities": {}}
@@ -125,8 +128,8 @@ class LegacySession(Session):
             self._session_id = session_id
         answered = 0
         async for message in self._server.wire.messages(response):
-            if found := response_to(number, message):
-                return found
+            if reply := response_to(number, message):
+                return reply
             if is_list_changed(message):
                 self._changed()
             if answered < _MAX_ANSWERS and (answer := _answer(message)) is not None:

@@ -34,7 +34,9 @@ from tools.service import ToolResult
 
 PROTOCOL_VERSION: Final = "2026-07-28"
 _META: Final = "io.modelcontextprotocol/"
-_HEADER_MISMATCH, _CAPABILITY_MISSING, _VERSION_UNSUPPORTED = -32020, -32021, -32022
+_HEADER_MISMATCH: Final = -32020
+_CAPABILITY_MISSING: Final = -32021
+_VERSION_UNSUPPORTED: Final = -32022
 _OTHER_VERSION: Final = frozenset({_VERSION_UNSUPPORTED, -32600, -32601})
 """Errors of a server that has come to speak another version."""
 _NO_PROOF: Final = frozenset({401, 403, 408, 429})
@@ -82,10 +84,11 @@ class ModernSession(Session):
     async def _listed(self, pages: Pages) -> Listing:
         if any(page.get("resultType", "complete") != "complete" for page in pages):
             raise MCPRequestError(MALFORMED)
-        given = [
-            max(each, _MIN_LIST_SECONDS) for page in pages if (each := _seconds(page, "ttlMs")) is not None
-        ]
-        seconds = min([self._server.seconds, *given])
+        seconds = self._server.seconds
+        for page in pages:
+            lifetime = _seconds(page, "ttlMs")
+            if lifetime is not None:
+                seconds = min(seconds, max(lifetime, _MIN_LIST_SECONDS))
         public = all(page.get("cacheScope") == "public" for page in pages)
         listing = await self._chosen(pages, seconds, annotated=True)
         if public:
@@ -112,20 +115,21 @@ class ModernSession(Session):
         result may be the server's question. A server that asks all the same gets no answer, and the call ends
         at once.
         """
-        given = ANSWERED.get() or Answered()
-        rounds, params = given.rounds + 1, {"name": call.tool, "arguments": dict(call.arguments)}
-        sent = dict[str, Any](params)
-        if given.responses:
-            sent["inputResponses"] = dict(given.responses)
-        if given.state is not None:
-            sent["requestState"] = given.state.reveal()
+        answered = ANSWERED.get() or Answered()
+        rounds = answered.rounds + 1
+        params: dict[str, Any] = {"name": call.tool, "arguments": dict(call.arguments)}
+        first_params = dict(params)
+        if answered.responses:
+            first_params["inputResponses"] = dict(answered.responses)
+        if answered.state is not None:
+            first_params["requestState"] = answered.state.reveal()
         try:
-            response = await self._send("tools/call", sent)
+            response = await self._send("tools/call", first_params)
             if response.get("error", {}).get("code") == _HEADER_MISMATCH:  # the annotations have changed
                 self._changed()
                 if call.tool not in (await self.listing()).tools:
                     return ToolResult("the server has withdrawn this tool", ok=False)
-                response = await self._send("tools/call", sent)
+                response = await self._send("tools/call", first_params)
             while rounds < _MAX_ROUNDS and (state := _state(response)) is not None:
                 await asyncio.sleep(_PAUSE)
                 rounds += 1
@@ -144,10 +148,14 @@ class ModernSession(Session):
         response, answer = await self._exchange(method, params)
         status = response.status_code
         refused = not response.is_success and (not answer or status in _NO_PROOF or status >= 500)
+        if refused:
+            may_be_older = status in (400, 404, 405)
+        else:
+            may_be_older = answer.get("error", {}).get("code") in _OTHER_VERSION
         is_modern: bool | None = None
         if method == "tools/list" and self._server.is_modern is None:
             is_modern = self._judge(response, answer)
-        elif status in (400, 404, 405) if refused else answer.get("error", {}).get("code") in _OTHER_VERSION:
+        elif may_be_older:
             is_modern = await self._probe()
         if is_modern is False:
             raise MCPRequestError(status=404)
@@ -204,8 +212,8 @@ class ModernSession(Session):
                         return response, refused
                 return response, {}
             async for received in self._server.wire.messages(response):
-                if found := response_to(number, received):
-                    return response, found
+                if reply := response_to(number, received):
+                    return response, reply
                 if method == _LISTEN and is_list_changed(received):
                     return response, received
                 if method == "tools/call":
@@ -215,8 +223,10 @@ class ModernSession(Session):
 
 def _seconds(members: _Json, name: str) -> float | None:
     """A time that is given in milliseconds, up to a day; `None` if there is no valid one."""
-    given = members.get(name)  # it may be too large for a float
-    return min(given, 86_400_000) / 1000 if type(given) is int and given >= 0 else None
+    milliseconds = members.get(name)  # it may be too large for a float
+    if type(milliseconds) is not int or milliseconds < 0:
+        return None
+    return min(milliseconds, 86_400_000) / 1000
 
 
 class _UnsendableError(Exception):
@@ -260,16 +270,18 @@ def _proves_modern(answer: Mapping[str, Any]) -> bool:
     Raises `MCPRequestError` if no version is common.
     """
     if "error" in answer:
-        code, data = answer["error"]["code"], answer["error"].get("data")
+        code = answer["error"]["code"]
         if code != _VERSION_UNSUPPORTED:
             return code in (_HEADER_MISMATCH, _CAPABILITY_MISSING)
+        data = answer["error"].get("data")
         supported = data.get("supported") if isinstance(data, dict) else None
     else:
         result = answer.get("result", {})
-        supported = result.get(
-            "supportedVersions", [PROTOCOL_VERSION] if "resultType" in result else ["2025-11-25"]
-        )
-    versions = [each for each in supported if isinstance(each, str)] if isinstance(supported, list) else []
+        implied = PROTOCOL_VERSION if "resultType" in result else "2025-11-25"
+        supported = result.get("supportedVersions", [implied])
+    if not isinstance(supported, list):
+        supported = []
+    versions = [version for version in supported if isinstance(version, str)]
     if PROTOCOL_VERSION in versions:
         return True
     if any(version < PROTOCOL_VERSION for version in versions):
@@ -284,7 +296,8 @@ def _reported(message: Any, number: int, latest: float) -> float:  # noqa: ANN40
             "method": "notifications/progress",
             "params": {"progressToken": token, "progress": int() | float() as done, **more},
         } if token == number and done > latest:
-            total, text = more.get("total"), more.get("message")
+            total = more.get("total")
+            text = more.get("message")
             fraction: float | None = None
             if isinstance(total, int | float) and total > 0:
                 with suppress(OverflowError):
@@ -318,7 +331,7 @@ def _result(response: Mapping[str, Any], rounds: int, presented: Sequence[Secret
         case "complete":
             return result_of(response, presented)
         case "input_required":
-            requests, state = result.get("inputRequests"), result.get("requestState")
+            requests = result.get("inputRequests")
             if ANSWERED.get() is None or rounds >= _MAX_ROUNDS or not isinstance(requests, dict):
                 return ToolResult("the server wants to ask the user, which is not possible here", ok=False)
             try:
@@ -326,6 +339,7 @@ def _result(response: Mapping[str, Any], rounds: int, presented: Sequence[Secret
             except ValueError as error:
                 text = f"the server wants to ask the user what the agent does not ask: {error}"
                 return ToolResult(text, ok=False)
+            state = result.get("requestState")
             if isinstance(state, str) and contains_encoded(state, presented):
                 return ToolResult("the server's state contains the credential, and is not kept", ok=False)
             secret = Secret(state) if isinstance(state, str) else None

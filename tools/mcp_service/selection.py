@@ -44,9 +44,9 @@ class ToolSelection:
     trusted: bool
     accepted: AcceptedTools | None = None
     names: frozenset[str] = frozenset()
-    """Of the tools that have been used, as the model knows them, and of those that are accepted."""
+    """The names of tools that have been used, as the model knows them, and of tools that are accepted."""
     unaccepted: Mapping[str, UnacceptedTool] = field(default_factory=dict)
-    """What is not accepted of the latest list, by the server's names. Used only if `is_first`."""
+    """The tools of the latest list that are not accepted, by the server's names. Used only if `is_first`."""
     is_first: bool = False
     """Whether nothing of the server is accepted: a command looks before the agent's first start."""
     fault: AcceptedToolsError | None = None
@@ -55,10 +55,7 @@ class ToolSelection:
 
     def __post_init__(self) -> None:
         self.url = self.url.partition("?")[0]  # a query may contain a key
-        self.policies = {
-            name: policy if policy.trust else replace(policy, trust=Trust.UNTRUSTED)
-            for name, policy in self.policies.items()
-        }
+        self.policies = {name: _with_trust(policy) for name, policy in self.policies.items()}
 
     def keep_to(self, accepted: AcceptedTools) -> None:
         """From now on only what is `accepted` is used, unless the server is trusted."""
@@ -74,7 +71,7 @@ class ToolSelection:
     def accept(self) -> None:
         """Accepts the whole latest list. Raises `AcceptedToolsError` if that cannot be kept."""
         if self.accepted is not None:
-            tools = {name: each.tool.digest for name, each in self.unaccepted.items()}
+            tools = {name: unaccepted.tool.digest for name, unaccepted in self.unaccepted.items()}
             self.accepted.accept(self.service, self.url, tools)
 
     def policy(self, tool: str) -> ToolPolicy:
@@ -84,7 +81,7 @@ class ToolSelection:
 
     @property
     def effects(self) -> frozenset[Effect]:
-        """Those that tools may have which the server lists."""
+        """The effects that the server's tools may have."""
         declared = {policy.effect for policy in self.policies.values()}
         if self.reading_tools:
             declared.add(Effect.READ)
@@ -106,34 +103,41 @@ class ToolSelection:
         self.unaccepted = await self._unaccepted(allowed)
         used = {name: tool for name, tool in allowed.items() if self.is_first or name not in self.unaccepted}
         self._note({tool.schema.name for tool in used.values()})
-        for name in allowed.keys() - used.keys() if self.fault is None else ():
-            each = self.unaccepted[name]
-            text = '"%s": the tool "%s" is withheld until an operator accepts it: %s'
-            self._report((name, each.tool.digest), text, name, each.reason)
+        if self.fault is None:
+            for name in allowed.keys() - used.keys():
+                self._report_withheld(name, self.unaccepted[name])
         return used
 
     async def _unaccepted(self, allowed: Mapping[str, MCPTool]) -> dict[str, UnacceptedTool]:
         if self.accepted is None:
             return {}
-        digests, named = {name: tool.digest for name, tool in allowed.items()}, self.allowed_tools or ()
+        digests = {name: tool.digest for name, tool in allowed.items()}
+        named = self.allowed_tools or ()
         try:
             accepted = await self.accepted.with_first(self.service, self.url, digests, named)
         except AcceptedToolsError as error:
-            self.fault, self.is_first = error, False
+            self.fault = error
+            self.is_first = False
             logger.error('no tool of "%s" is offered: %s', self.service, error)  # noqa: TRY400 - its text suffices
             return {name: UnacceptedTool(tool, "") for name, tool in allowed.items()}
-        self.fault, self.is_first = None, not accepted
-        return {
-            name: UnacceptedTool(tool, reason)
-            for name, tool in allowed.items()
-            if (reason := tool.digest.difference(accepted.get(name)))
-        }
+        self.fault = None
+        self.is_first = not accepted
+        unaccepted = {}
+        for name, tool in allowed.items():
+            reason = tool.digest.difference(accepted.get(name))
+            if reason:
+                unaccepted[name] = UnacceptedTool(tool, reason)
+        return unaccepted
 
     def _allows(self, name: str) -> bool:
         fits = FUNCTION_NAME.fullmatch(self.prefix + name) is not None
         if not fits:
             self._report((name, "long"), '"%s": with the prefix, the name of "%s" is too long', name)
         return fits and (self.allowed_tools is None or name in self.allowed_tools)
+
+    def _report_withheld(self, name: str, unaccepted: UnacceptedTool) -> None:
+        text = '"%s": the tool "%s" is withheld until an operator accepts it: %s'
+        self._report((name, unaccepted.tool.digest), text, name, unaccepted.reason)
 
     def _report(self, key: object, text: str, *arguments: str) -> None:
         """Logs a fact once."""
@@ -144,5 +148,10 @@ class ToolSelection:
     def _note(self, names: Set[str]) -> None:
         """Keeps the names of all lists so far: a server lists for each credential what it may call."""
         if not names <= self.names:
-            kept = self.names | names
-            self.names = kept if len(kept) <= _MAX_NAMES else frozenset(names)
+            all_names = self.names | names
+            self.names = all_names if len(all_names) <= _MAX_NAMES else frozenset(names)
+
+
+def _with_trust(policy: ToolPolicy) -> ToolPolicy:
+    """`policy`; without a `trust`, its tool is untrusted."""
+    return policy if policy.trust else replace(policy, trust=Trust.UNTRUSTED)

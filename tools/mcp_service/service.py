@@ -151,8 +151,8 @@ class MCPService:
             self._last_listed.pop(holder, None)
         if failure.timed_out:
             self._paused_until = self._server.clock() + self._pause_seconds
-        if known := self._last_listed.get(holder):
-            return known
+        if last_listed := self._last_listed.get(holder):
+            return last_listed
         raise self._error(failure)
 
     def cached_tools(self, access: Access) -> Sequence[ToolSchema] | None:
@@ -172,15 +172,16 @@ class MCPService:
     ) -> Sequence[ArgumentFault]:
         """See `Service`. By the schema that the server lists for this credential."""
 
-        async def found(session: Session) -> Sequence[ArgumentFault]:
+        async def faults(session: Session) -> Sequence[ArgumentFault]:
             listed = (await session.listing()).tools.get(self.selection.servers_name(tool))
             return [] if listed is None else listed.validator.faults(arguments)
 
-        return await self._or_error(self._in_time(self._listing_limit(), self._with_session(access, found)))
+        return await self._or_error(self._in_time(self._listing_limit(), self._with_session(access, faults)))
 
     async def call(self, tool: str, arguments: Mapping[str, Any], access: Access) -> ToolResult:
         """Calls a tool. Raises `ServiceError` and the identity layer's errors."""
-        limit, name = TimeLimit(self._seconds), self.selection.servers_name(tool)
+        limit = TimeLimit(self._seconds)
+        name = self.selection.servers_name(tool)
         call = Call(name, arguments)
 
         async def called(session: Session) -> ToolResult:
@@ -200,7 +201,7 @@ class MCPService:
         return replace(result, text=model_text(result.text, call.presented), files=files)
 
     async def metadata(self) -> Mapping[str, Any] | None:
-        """What the server says of itself as a protected resource (RFC 9728); `None` if it says nothing.
+        """The server's metadata as a protected resource (RFC 9728); `None` if it has none.
 
         It is requested without a credential, and nothing of it is followed. Raises `ServiceError`.
         """
@@ -235,7 +236,8 @@ class MCPService:
 
         Raises `MCPRequestError` and the identity layer's errors.
         """
-        send, key = partial(self._in_session, work), (tool, access.caller and access.caller.principal)
+        send = partial(self._in_session, work)
+        key = (tool, access.caller and access.caller.principal)
         wider = self._stepped_up.get(key)
         using = access if wider is None else access.stepped_up(wider)
         outcome = await send_with_credential(using, send, _may_be_renewed, _is_forbidden)
@@ -287,7 +289,7 @@ class MCPService:
         Without a proof the older version is tried, and the next session tries the newer one again. So does
         this one if the server was known to speak the older one and refuses it: it may have been replaced.
         """
-        known = self._server.is_modern
+        was_modern = self._server.is_modern
         modern = ModernSession(self._server, credential)
         if await modern.open():
             return modern
@@ -299,7 +301,7 @@ class MCPService:
             await session.open()
         except MCPRequestError as error:
             self._server.is_modern = None
-            if known is None or error.status not in (400, 404, 405):
+            if was_modern is None or error.status not in (400, 404, 405):
                 raise
             return await self._opened(credential, limit)
         return session

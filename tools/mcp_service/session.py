@@ -1,4 +1,4 @@
-"""What the calls under one credential share, whichever version of the protocol the server speaks.
+"""A session of an MCP server, which calls under one credential share, in either version of the protocol.
 
 A `Session` is opened once for all callers whose credential is equal, and kept in a `SessionPool`.
 """
@@ -50,9 +50,9 @@ class Listing:
 
 @dataclass(slots=True)
 class Server:
-    """What is known of the server behind `wire`, whatever the credential.
+    """The server behind `wire`, as all sessions know it, whatever their credential.
 
-    Of a list of tools, what `choose` returns is used, for `seconds` of the `clock` at most.
+    `choose` returns the tools of a list that are used, for `seconds` of the `clock` at most.
     `is_modern` says whether it speaks the newer version: `None` until a response has proved it, and after one
     that contradicts it. It is that of this URL: servers behind one gateway may speak different versions.
     """
@@ -88,9 +88,12 @@ class Session(ABC):
 
     @property
     def current(self) -> Listing | None:
-        """What `listing` returns, if that needs no request."""
-        now, lists = self._server.clock(), (self._server.public, self._last)
-        return next((each for each in lists if each is not None and now < each.until), None)
+        """The list that `listing` returns, if that needs no request."""
+        now = self._server.clock()
+        for listing in (self._server.public, self._last):
+            if listing is not None and now < listing.until:
+                return listing
+        return None
 
     @contextmanager
     def in_use(self) -> Iterator[None]:
@@ -140,7 +143,10 @@ class Session(ABC):
 
     @abstractmethod
     async def _listed(self, pages: Pages) -> Listing:
-        """What is used of the server's list; each page has a list of `tools`. Raises `MCPRequestError`."""
+        """The tools that are used of the server's list. Each page has a list of `tools`.
+
+        Raises `MCPRequestError`.
+        """
 
     async def _pages(self) -> Pages:
         """The pages of the server's list. Raises `MCPRequestError`."""
@@ -156,7 +162,7 @@ class Session(ABC):
         return pages
 
     async def _chosen(self, pages: Pages, seconds: float, **options: Any) -> Listing:  # noqa: ANN401 - those of `usable_tools`
-        """What is used of `pages`, which are current for `seconds`."""
+        """The tools that are used of `pages`, which are current for `seconds`."""
         chosen = await self._server.choose(await usable_tools(pages, self.secret, **options))
         return Listing(chosen, self._server.clock() + seconds)
 
@@ -250,13 +256,14 @@ class SessionPool:
         if (session := self.current(credential)) is not None:
             return session
         key = credential.secret
-        joined, opened = key in self._openings, partial(self._opened, credential)
+        joins = key in self._openings
+        open_session = partial(self._opened, credential)
         try:
-            return await self._openings.run(key, opened)
+            return await self._openings.run(key, open_session)
         except MCPRequestError as error:
-            if not (joined and error.timed_out):
+            if not (joins and error.timed_out):
                 raise
-        return await self._openings.run(key, opened)
+        return await self._openings.run(key, open_session)
 
     def drop(self, session: Session) -> None:
         """Stops using `session`, which ends when its calls have ended. A newer one of its secret remains."""

@@ -16,6 +16,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any, Final
 
 from pydantic_core import to_json
@@ -67,24 +68,24 @@ async def usable_tools(
     presented: Secret,
     *,
     annotated: bool = False,
-    read: Callable[[Any], Any] = lambda tool: tool,
+    members: Callable[[Any], Any] = lambda tool: tool,
 ) -> dict[str, MCPTool]:
     """The first tools of a list that can be offered, by name. One that cannot is left out, which is logged,
-    and hides no other one. `presented` is the credential that the server received; what `read` returns of a
-    tool is used.
+    and hides no other one. `presented` is the credential that the server received; `members` returns the
+    members of a tool that are used.
 
     With `annotated`, arguments may be sent in headers too (`x-mcp-header`), and a tool whose annotation is
     invalid is left out. Other tasks run between two tools: checking a schema takes up to milliseconds.
     """
     usable: dict[str, MCPTool] = {}
-    listed = [tool for page in pages for tool in page["tools"]]
+    listed = list(chain.from_iterable(page["tools"] for page in pages))
     for position, tool in enumerate(listed[:MAX_LISTED]):
         await asyncio.sleep(0)
         try:
-            checked = _checked(read(tool), presented, annotated=annotated)
+            checked = _checked(members(tool), presented, annotated=annotated)
         except Exception as error:  # noqa: BLE001 - the library raises many kinds for a schema from outside
-            known = isinstance(error, TooLargeError | _AnnotationError)
-            reason = str(error) if known else type(error).__name__
+            is_our_text = isinstance(error, TooLargeError | _AnnotationError)
+            reason = str(error) if is_our_text else type(error).__name__
             logger.warning("tool %d of an MCP server is not offered: %s", position + 1, reason)
         else:
             usable.setdefault(checked.schema.name, checked)
@@ -94,7 +95,9 @@ async def usable_tools(
 
 
 def _checked(tool: Any, presented: Secret, *, annotated: bool) -> MCPTool:  # noqa: ANN401 - any JSON value
-    name, parameters, description = tool["name"], tool["inputSchema"], tool.get("description") or ""
+    name = tool["name"]
+    parameters = tool["inputSchema"]
+    description = tool.get("description") or ""
     if not isinstance(parameters, dict) or not isinstance(description, str):
         raise ValueError("not a tool")  # noqa: TRY004 - a value from outside
     if not FUNCTION_NAME.fullmatch(name) or presented.reveal() in name:
@@ -128,9 +131,12 @@ def _check_defaults(properties: Mapping[str, Any]) -> None:
 
 def _lists_all(parameters: Mapping[str, Any]) -> bool:
     """Whether `properties` lists all arguments, and no other keyword permits further ones."""
-    listed, required = parameters.get("properties"), parameters.get("required", ())
-    others = not _FURTHER.isdisjoint(parameters) or bool(parameters.get("unevaluatedProperties"))
-    return listed is not None and not others and set(required) <= set(listed)
+    listed = parameters.get("properties")
+    if listed is None or not _FURTHER.isdisjoint(parameters):
+        return False
+    if parameters.get("unevaluatedProperties"):
+        return False
+    return set(parameters.get("required", ())) <= set(listed)
 
 
 class _AnnotationError(ValueError):
@@ -142,7 +148,7 @@ def _headers(parameters: Mapping[str, Any]) -> dict[tuple[str, ...], str]:
 
     Only arguments that are reached through `properties` alone can have one. `parameters` is a valid schema.
     """
-    found: dict[tuple[str, ...], str] = {}
+    headers: dict[tuple[str, ...], str] = {}
     pending: list[tuple[tuple[str, ...] | None, Any]] = [((), parameters)]
     while pending:
         path, node = pending.pop()
@@ -156,15 +162,15 @@ def _headers(parameters: Mapping[str, Any]) -> dict[tuple[str, ...], str]:
             header = node[_ANNOTATION]
             if not isinstance(header, str) or not _HEADER_NAME.fullmatch(header):
                 raise _AnnotationError(f"its {_ANNOTATION} is not the name of a header")
-            if header.lower() in map(str.lower, found.values()):
+            if header.lower() in map(str.lower, headers.values()):
                 raise _AnnotationError(f"its {_ANNOTATION} is there twice")
-            found[path] = header
+            headers[path] = header
         for keyword, value in node.items():
             if keyword == "properties" and path is not None:
-                pending.extend(((*path, name), each) for name, each in value.items())
+                pending.extend(((*path, name), schema) for name, schema in value.items())
             else:
-                pending.extend((None, each) for each in subschemas(keyword, value))
-    return found
+                pending.extend((None, schema) for schema in subschemas(keyword, value))
+    return headers
 
 
 def result_of(response: Mapping[str, Any], presented: Iterable[Secret]) -> ToolResult:
@@ -191,8 +197,8 @@ def result_of(response: Mapping[str, Any], presented: Iterable[Secret]) -> ToolR
 
 
 def _part(item: Any) -> tuple[str, tuple[str, bytes] | None]:  # noqa: ANN401 - any JSON value
-    """What the model reads of a content block; and its bytes, if it has any, under the last part of its URI,
-    or its kind.
+    """The text of a content block for the model; and its bytes, if it has any, under the last part of its
+    URI, or its kind.
     """
     if not isinstance(item, dict):
         raise ValueError("not a content block")  # noqa: TRY004 - a value from outside
@@ -202,8 +208,10 @@ def _part(item: Any) -> tuple[str, tuple[str, bytes] | None]:  # noqa: ANN401 - 
     inner: dict[str, Any] = item["resource"] if isinstance(item.get("resource"), dict) else item
     if kind in ("text", "resource") and isinstance(inner.get("text"), str):
         return inner["text"], None
-    data, file = inner.get("blob", inner.get("data")), None
-    media_type, uri = _label(inner.get("mimeType")), _label(inner.get("uri"))
+    data = inner.get("blob", inner.get("data"))
+    media_type = _label(inner.get("mimeType"))
+    uri = _label(inner.get("uri"))
+    file: tuple[str, bytes] | None = None
     about = [kind, media_type, uri]
     if isinstance(data, str):
         about.append(f"{len(data.rstrip('=')) * 3 // 4} bytes")

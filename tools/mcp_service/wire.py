@@ -102,8 +102,8 @@ class Wire:
                 async with self.http.stream("GET", url.copy_with(path=path, query=None)) as response:
                     if response.status_code == 200:
                         limit_body(response, self.max_bytes)
-                        found = read_json(decode_utf8(await response.aread()))
-                        return found if isinstance(found, dict) else {}
+                        metadata = read_json(decode_utf8(await response.aread()))
+                        return metadata if isinstance(metadata, dict) else {}
         except (httpx.HTTPError, ResponseTooLargeError, EncodedResponseError, ValueError):
             raise MCPRequestError("the metadata of the resource cannot be read") from None
         return None
@@ -117,10 +117,12 @@ class Wire:
 
         Raises `MCPRequestError`, also in place of a `ValueError` and of what `messages` raises in the block.
         """
-        method, content = "DELETE", None
-        if message is not None:
-            method, content = "POST", to_json({"jsonrpc": "2.0", **message})
-        request = self.http.build_request(method, self.url, content=content, headers={**_ACCEPTED, **headers})
+        headers = {**_ACCEPTED, **headers}
+        if message is None:
+            request = self.http.build_request("DELETE", self.url, headers=headers)
+        else:
+            content = to_json({"jsonrpc": "2.0", **message})
+            request = self.http.build_request("POST", self.url, content=content, headers=headers)
         try:
             self.placement.attach(request, secret)
         except ValueError as error:
@@ -136,7 +138,8 @@ class Wire:
         except (ResponseTooLargeError, EncodedResponseError) as error:
             detail = str(error)
         except httpx.TimeoutException:
-            detail, timed_out = "no response within the timeout of the connection", True
+            detail = "no response within the timeout of the connection"
+            timed_out = True
         except httpx.HTTPError:
             detail = "the connection failed"
         except ValueError:
@@ -164,9 +167,11 @@ def refusal(response: httpx.Response, secret: Secret, *, may_renew: bool) -> MCP
     """The failure of a response that is not used. After a 403 a new credential helps only if it `may_renew`,
     and not if the response names the scope that is missing.
     """
-    status, challenge = response.status_code, response.headers.get("www-authenticate", "")
-    named = _SCOPE.search(challenge) if status == 403 and _INSUFFICIENT.search(challenge) else None
-    missing = redact(named[1], [secret]) if named else ""
+    status = response.status_code
+    challenge = response.headers.get("www-authenticate", "")
+    missing = ""
+    if status == 403 and _INSUFFICIENT.search(challenge) and (scope := _SCOPE.search(challenge)):
+        missing = redact(scope[1], [secret])
     final = status == 403 and (bool(missing) or not may_renew)
     return MCPRequestError(status=status, missing=missing, final=final)
 
@@ -178,7 +183,8 @@ def response_to(number: int, message: Any) -> Mapping[str, Any] | None:  # noqa:
     """
     if not isinstance(message, dict) or "method" in message:
         return None
-    if type(found := message.get("id")) is not int or found != number:
+    identifier = message.get("id")
+    if type(identifier) is not int or identifier != number:
         return None
     answer = message.get("result") if "error" not in message else protocol_error(message)
     if message.get("jsonrpc") != "2.0" or not isinstance(answer, dict):
