@@ -135,7 +135,7 @@ class AgentError(Exception):
         return self.code.row.naming(self.settings)
 
     def for_person(self, reference: str | None = None) -> str:
-        """What a person reads. `reference` is the id of their request."""
+        """The text that a person reads. `reference` is the id of their request."""
         title = self._title or (f"the {self.service} service" if self.service else None)
         return self.row.for_person(title, reference)
 
@@ -274,7 +274,7 @@ class ThreadBusyError(AgentError):
 
 
 class StorageLimitError(AgentError):
-    """What is to be stored would exceed the limit `most` of `unit`: "bytes", "messages", "conversations"."""
+    """Storing a value would exceed the limit `most` of `unit`: "bytes", "messages", "conversations"."""
 
     def __init__(self, code: ErrorCode, detail: str, *, unit: str, most: int) -> None:
         self.unit = unit

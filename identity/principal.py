@@ -40,7 +40,7 @@ class Caller:
 
 
 class AccessIdentity(StrEnum):
-    """Whose rights a downstream call uses. The values are the vendor tutorial's (`ACCESS_IDENTITY`)."""
+    """The owner of the rights of a downstream call. Values are the vendor tutorial's (`ACCESS_IDENTITY`)."""
 
     MACHINE = "Machine"
     """The agent's own M2M identity (RFC 6749, section 4.4)."""

@@ -44,8 +44,9 @@ def _check(value: object, levels: int, integers: range | None) -> None:
     if isinstance(value, dict | list):
         if levels == 0:
             raise ValueError("is nested too deeply")
-        for each in value.values() if isinstance(value, dict) else value:
-            _check(each, levels - 1, integers)
+        children = value.values() if isinstance(value, dict) else value
+        for child in children:
+            _check(child, levels - 1, integers)
     elif isinstance(value, float):
         if not math.isfinite(value):
             raise ValueError("is not strict JSON")

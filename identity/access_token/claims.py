@@ -59,14 +59,19 @@ def read_claims(claims: Mapping[str, Any], kept: Collection[str] = ()) -> Access
         not_before=_numeric_date(claims, "nbf"),
         issued_at=_numeric_date(claims, "iat"),
         signed_in_at=signed_in_at,
-        kept={name: value for name in kept if (value := _kept(claims.get(name))) is not None} or _NO_CLAIMS,
+        kept=_kept_claims(claims, kept),
     )
 
 
-def _kept(value: object) -> KeptClaim | None:
-    if isinstance(value, list) and all(isinstance(each, str) for each in value):
-        return tuple(value)
-    return value if isinstance(value, str) else None
+def _kept_claims(claims: Mapping[str, Any], names: Collection[str]) -> Mapping[str, KeptClaim]:
+    kept: dict[str, KeptClaim] = {}
+    for name in names:
+        value = claims.get(name)
+        if isinstance(value, str):
+            kept[name] = value
+        elif isinstance(value, list) and all(isinstance(item, str) for item in value):
+            kept[name] = tuple(value)
+    return kept or _NO_CLAIMS
 
 
 def subject_is_client(claims: AccessTokenClaims, clients: Collection[str]) -> bool:
@@ -145,5 +150,5 @@ def _numeric_date(claims: Mapping[str, Any], name: str) -> float | None:
 
 
 def _invalid(name: str, fault: str, claims: Mapping[str, Any]) -> ValueError:
-    found = type(claims[name]).__name__ if name in claims else "nothing"
-    return ValueError(f'claim "{name}" {fault}, found {found}')
+    type_name = type(claims[name]).__name__ if name in claims else "nothing"
+    return ValueError(f'claim "{name}" {fault}, found {type_name}')

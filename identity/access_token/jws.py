@@ -31,14 +31,14 @@ def parse_compact_jws(token: str) -> CompactJws:
     parts = token.split(".")
     if len(parts) != 3:
         raise ValueError("it must have 3 parts")
-    read: dict[str, Any] = {}
+    decoded_parts: dict[str, Any] = {}
     for name, part in zip(("header", "payload", "signature"), parts, strict=True):
         try:
             decoded = decode_base64url(part)
-            read[name] = decoded if name == "signature" else read_object(decoded)
+            decoded_parts[name] = decoded if name == "signature" else read_object(decoded)
         except ValueError as error:
             raise ValueError(f"the {name} {error}") from None
-    return CompactJws(**read, signing_input=token[: token.rindex(".")].encode("ascii"))
+    return CompactJws(**decoded_parts, signing_input=token[: token.rindex(".")].encode("ascii"))
 
 
 _TYPES = frozenset({"jwt", "at+jwt", "application/at+jwt"})

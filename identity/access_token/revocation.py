@@ -17,7 +17,7 @@ _LAST_SECOND = 253_402_300_799.0
 
 
 class Target(StrEnum):
-    """What a revocation is about."""
+    """The subject of a revocation."""
 
     USER = "user"
     """All access tokens of one user, by their `sub`."""

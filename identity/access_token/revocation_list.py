@@ -4,6 +4,7 @@ import heapq
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping
+from itertools import product
 from typing import Final, TypeAlias
 
 from identity.access_token.revocation import Origin, Revocation, Target
@@ -32,11 +33,10 @@ class RevocationList:
         """Without `reach` no entry is dropped. `clock` is in unix seconds."""
         self._reach = reach
         self._clock = clock
-        self._kinds = {(target, origin): _Kind() for target in Target for origin in Origin}
-        self._users, self._tokens, self._all = (
-            tuple(self._kinds[target, origin].orders for origin in Origin)
-            for target in (Target.USER, Target.TOKEN, Target.ALL)
-        )
+        self._kinds = {key: _Kind() for key in product(Target, Origin)}
+        self._users = self._by_origin(Target.USER)
+        self._tokens = self._by_origin(Target.TOKEN)
+        self._all = self._by_origin(Target.ALL)
         self._dropped_until = _RESTORED
         self.unread: AgentError | None = None
         """Why revocations that are in force may be missing here. Until it is `None`, no token is accepted."""
@@ -48,12 +48,14 @@ class RevocationList:
 
         Drops at most two entries that no token can reach, so that there are never more of them than before.
         """
-        kind, name, order = self._kind(revocation), revocation.name, revocation.order
-        known = kind.orders.get(name)
-        if known is not None and known >= order:
+        kind = self._kind(revocation)
+        name = revocation.name
+        order = revocation.order
+        current = kind.orders.get(name)
+        if current is not None and current >= order:
             return False
         now = self._clock()
-        if known is None:
+        if current is None:
             if max(order) + self._reach <= now:
                 self._note_dropped(order)
                 return False
@@ -61,7 +63,7 @@ class RevocationList:
         kind.orders[name] = order
         for _ in range(2):
             self._drop_first(kind, now)
-        return known is None or known[1] != order[1]
+        return current is None or current[1] != order[1]
 
     def refuses(self, subject: str, issued_at: float | None, fingerprint: str) -> bool:
         """Whether the token with this `sub`, `iat` and SHA-256 is revoked."""
@@ -80,22 +82,23 @@ class RevocationList:
         access was restored afterwards; or earlier, if that refuses the token, which was issued at `issued`.
         """
         entries = (self._users, subject), (self._tokens, fingerprint), (self._all, "")
-        late = self.refuses(subject, issued, fingerprint) or since <= self._dropped_until
-        return late or any(
-            name in by_origin and max(by_origin[name]) >= since
-            for by_origins, name in entries
-            for by_origin in by_origins
-        )
+        if self.refuses(subject, issued, fingerprint) or since <= self._dropped_until:
+            return True
+        for by_origin, name in entries:
+            for orders in by_origin:
+                if name in orders and max(orders[name]) >= since:
+                    return True
+        return False
 
     def supersedes(self, revocation: Revocation) -> bool:
         """Whether a later one of the same key is in force."""
-        known = self._kind(revocation).orders.get(revocation.name)
-        return known is not None and known > revocation.order
+        current = self._kind(revocation).orders.get(revocation.name)
+        return current is not None and current > revocation.order
 
     def has(self, revocation: Revocation) -> bool:
         """Whether it, or a later one of the same key, is an entry."""
-        known = self._kind(revocation).orders.get(revocation.name)
-        return known is not None and known >= revocation.order
+        current = self._kind(revocation).orders.get(revocation.name)
+        return current is not None and current >= revocation.order
 
     def reaches(self, revocation: Revocation, later: float = 0.0) -> bool:
         """Whether a token that it concerns may still be valid, or was less than `later` seconds ago."""
@@ -103,11 +106,12 @@ class RevocationList:
 
     def drop(self, most: int) -> int:
         """Looks at `most` entries of each kind, and drops those that no token can reach; how many it saw."""
-        now, before = self._clock(), self.visited
+        now = self._clock()
+        visited_before = self.visited
         for kind in self._kinds.values():
             for _ in range(most):
                 self._drop_first(kind, now)
-        return self.visited - before
+        return self.visited - visited_before
 
     def entries(self) -> Iterator[Revocation]:
         """All entries, restored ones too."""
@@ -116,6 +120,10 @@ class RevocationList:
     def unfound(self) -> "Unfound":
         """All entries of now, from which those are taken that are found in a store."""
         return Unfound({key: dict(kind.orders) for key, kind in self._kinds.items()})
+
+    def _by_origin(self, target: Target) -> "tuple[dict[str, tuple[float, float]], ...]":
+        """The entries about `target`, one mapping for each origin."""
+        return tuple(self._kinds[target, origin].orders for origin in Origin)
 
     def _kind(self, revocation: Revocation) -> "_Kind":
         return self._kinds[revocation.target, revocation.origin]
@@ -147,8 +155,8 @@ class Unfound:
     def found(self, revocation: Revocation) -> None:
         """Takes it out, if it is the entry or a later one."""
         orders = self._orders[revocation.target, revocation.origin]
-        known = orders.get(revocation.name)
-        if known is not None and known <= revocation.order:
+        order = orders.get(revocation.name)
+        if order is not None and order <= revocation.order:
             del orders[revocation.name]
 
     def entries(self) -> Iterator[Revocation]:

@@ -113,25 +113,25 @@ class CallerSeal:
     claims: SealClaims
     clock: Callable[[], float] = time.time
 
-    def seal(self, caller: VerifiedAccessToken, thread_id: str, given: str) -> str:
+    def seal(self, caller: VerifiedAccessToken, thread_id: str, input_digest: str) -> str:
         """The envelope of `caller` for a run of `thread_id`. It expires with the caller's token.
 
-        `given` is the digest of what the run is given.
+        `input_digest` is the digest of the run's input.
         """
         expiry = math.floor(caller.expires_at)
         name = self.keys.sealing
         nonce = secrets.token_bytes(_NONCE_BYTES)
-        bound = _associated_data(caller.principal, thread_id, given, self.audience, expiry)
+        bound = _associated_data(caller.principal, thread_id, input_digest, self.audience, expiry)
         ciphertext = self.keys.by_name[name].encrypt(nonce, caller.token.reveal().encode("ascii"), bound)
         payload = urlsafe_b64encode(nonce + ciphertext).rstrip(b"=").decode("ascii")
         return f"{_VERSION}.{name}.{expiry}.{payload}"
 
     async def open(
-        self, envelope: object, principal: Principal, thread_id: str, given: str, run_id: str
+        self, envelope: object, principal: Principal, thread_id: str, input_digest: str, run_id: str
     ) -> SealedCaller:
         """The caller of one run, once its envelope has been claimed for `run_id`.
 
-        `given` is the digest of what the run is given now. Raises `AccessTokenError`, and what the claims
+        `input_digest` is the digest of the run's input now. Raises `AccessTokenError`, and what the claims
         raise if they cannot be reached.
         """
         if not isinstance(envelope, str) or len(envelope) > _MAX_CHARACTERS:
@@ -146,7 +146,7 @@ class CallerSeal:
         expires_at = int(expiry)
         if expires_at <= self.clock():
             raise _refused("it has expired")
-        bound = _associated_data(principal, thread_id, given, self.audience, expires_at)
+        bound = _associated_data(principal, thread_id, input_digest, self.audience, expires_at)
         try:
             sealed = decode_base64url(payload)
             token = key.decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], bound).decode("ascii")
@@ -160,9 +160,12 @@ class CallerSeal:
         return SealedCaller(Secret(token), expires_at)
 
 
-def _associated_data(principal: Principal, thread_id: str, given: str, audience: str, expiry: int) -> bytes:
+def _associated_data(
+    principal: Principal, thread_id: str, input_digest: str, audience: str, expiry: int
+) -> bytes:
     whose = ["sealed caller", _VERSION, principal.issuer, principal.subject]
-    return json.dumps([*whose, thread_id, given, audience, expiry], separators=(",", ":")).encode("ascii")
+    bound = [*whose, thread_id, input_digest, audience, expiry]
+    return json.dumps(bound, separators=(",", ":")).encode("ascii")
 
 
 def _refused(why: str) -> AccessTokenError:

@@ -43,7 +43,7 @@ class VerifiedAccessToken:
 
     @property
     def caller(self) -> Caller:
-        """What own code may know of its bearer."""
+        """The bearer, as the code of tools and nodes may know them."""
         return Caller(self.principal, self.claims)
 
 

@@ -114,10 +114,10 @@ class AccessTokenVerifier:
         if not secret.reveal().isascii():
             raise AccessTokenError(_INVALID, "it contains characters other than ASCII")
         fingerprint = hashlib.sha256(secret.reveal().encode("ascii")).hexdigest()
-        found = self._cached(secret, fingerprint)
-        if found is not None:
+        verified = self._cached(secret, fingerprint)
+        if verified is not None:
             self.measures.cached += 1
-            return found
+            return verified
         self.measures.checked += 1
         return await self._verify(secret, fingerprint)
 
@@ -131,17 +131,17 @@ class AccessTokenVerifier:
         self._refuse_revoked(caller.principal.subject, caller.issued_at, caller.fingerprint)
 
     def _cached(self, secret: Secret, fingerprint: str) -> VerifiedAccessToken | None:
-        found = self._cache.get(fingerprint)
-        if found is None:
+        entry = self._cache.get(fingerprint)
+        if entry is None:
             return None
-        principal, _, _, expires_at, issued_at, *_, key, kid = found
+        principal, _, _, expires_at, issued_at, *_, key, kid = entry
         expired = self.clock() >= expires_at + LEEWAY
         if expired or self.keys.cached(kid, key.algorithm) is not key:
             del self._cache[fingerprint]
             return None
         self._refuse_revoked(principal.subject, issued_at, fingerprint)
         self._cache.move_to_end(fingerprint)
-        return _verified(found, secret, fingerprint)
+        return _verified(entry, secret, fingerprint)
 
     async def _verify(self, secret: Secret, fingerprint: str) -> VerifiedAccessToken:
         # Checks that need no key come first: a token that fails them must not cause a fetch.

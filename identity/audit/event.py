@@ -89,7 +89,7 @@ class Ruled:
 
     @property
     def recorded(self) -> "Ruled":
-        """What is recorded of a decision: not the words of people that it may have beside."""
+        """The part of a decision that is recorded, without the words of people that it may contain."""
         return Ruled(policy=self.policy, rules=self.rules, observed=self.observed, approval=self.approval)
 
 

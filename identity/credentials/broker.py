@@ -1,7 +1,6 @@
 """Obtains, caches, renews and invalidates all downstream credentials."""
 
 import asyncio
-import math
 import random
 import time
 from collections.abc import Callable, Sequence
@@ -94,7 +93,7 @@ class CredentialBroker:
     _refusals: TTLCache[CredentialKey, tuple[float, CredentialError]] = field(init=False)
     """Each with the time at which it arrived."""
     _withdrawn: TTLCache[CredentialKey, Secret] = field(init=False)
-    """What services no longer know, although the issuer may still give it."""
+    """Secrets that services no longer know, although the issuer may still give them."""
     _shared_keys: dict[CredentialRequirement, Secret] = field(init=False, default_factory=dict)
     _flights: SingleFlight[Credential] = field(init=False)
     _prerequisites: set[CredentialRequirement] = field(init=False, default_factory=set)
@@ -119,10 +118,12 @@ class CredentialBroker:
         No I/O. If it `renews`, it starts a refresh that is due, so it must be called in the event loop.
         """
         if requirement.also:
-            found = [self.cached(each, access_identity, caller, renews=renews) for each in requirement.parts]
-            return _together([each for each in found if each]) if all(found) else None
+            parts = [self.cached(part, access_identity, caller, renews=renews) for part in requirement.parts]
+            credentials = [credential for credential in parts if credential is not None]
+            return _together(credentials) if len(credentials) == len(parts) else None
         wanted = WantedCredential.of(requirement, access_identity, caller)
-        entry = self._cache.get(key := wanted.key)
+        key = wanted.key
+        entry = self._cache.get(key)
         if entry is None:
             return None
         now = self.clock()
@@ -149,15 +150,16 @@ class CredentialBroker:
         `AccessTokenError` if the caller's own token has expired since it was verified.
         """
         if requirement.also:
-            parts = (self.obtain(each, access_identity, caller) for each in requirement.parts)
-            return _together(await asyncio.gather(*parts))
+            credentials = (self.obtain(part, access_identity, caller) for part in requirement.parts)
+            return _together(await asyncio.gather(*credentials))
         credential = self.cached(requirement, access_identity, caller)
         if credential is not None:
             return credential
         wanted = WantedCredential.of(requirement, access_identity, caller)
         if wanted.user is not None and wanted.user.is_client:
             raise CredentialError(IdentityCode.USER_TOKEN_REFUSED, "the caller is a client, and no person")
-        key, now = wanted.key, self.clock()
+        key = wanted.key
+        now = self.clock()
         if wanted.user is not None and now >= wanted.user.expires_at:
             raise AccessTokenError(IdentityCode.ACCESS_TOKEN_INVALID, 'claim "exp": the token has expired')
         stale = self._cache.get(key)
@@ -193,12 +195,12 @@ class CredentialBroker:
         A credential that was obtained a few seconds ago also stays: `obtain` returns the same object again.
         `withdrawn`: the service does not know the credential any more, rather than refuse one call.
         """
-        for each in credential.parts:
-            key = WantedCredential.of(each.requirement, each.access_identity, caller).key
+        for part in credential.parts:
+            key = WantedCredential.of(part.requirement, part.access_identity, caller).key
             entry = self._cache.get(key)
             is_young = entry is not None and 0 <= self.clock() - entry.obtained_at < self.renewal_seconds
-            if (withdrawn and self._withdraw(key, each)) or not is_young:
-                self._remove(key, each)
+            if (withdrawn and self._withdraw(key, part)) or not is_young:
+                self._remove(key, part)
 
     def forget_users(self, matches: Callable[[str, Principal], bool]) -> int:
         """Forgets the cached credentials of users who match, by the SHA-256 of their access token and their
@@ -231,7 +233,8 @@ class CredentialBroker:
         return withdrawn == credential.secret
 
     async def _issue(self, wanted: WantedCredential) -> CachedCredential:
-        entry, anew = await self._issue_once(wanted), wanted.requirement.anew
+        entry = await self._issue_once(wanted)
+        anew = wanted.requirement.anew
         if anew is None or entry.credential.secret != self._withdrawn.get(wanted.key):
             return entry
         return await self._issue_once(wanted._replace(requirement=anew))
@@ -255,7 +258,9 @@ class CredentialBroker:
         Raises what the issuer raises, and `AuditError`.
         """
         requested_at = self.clock()
-        requirement, identity, user = wanted.requirement, wanted.access_identity, wanted.user
+        requirement = wanted.requirement
+        identity = wanted.access_identity
+        user = wanted.user
         operation = requirement.issue_action(identity).value
         timed = timed_span(self.measures.requests, (operation,), "issue", operation)
         async with self.audit.issue(requirement, identity, user).timed(timed) as step:
@@ -267,11 +272,15 @@ class CredentialBroker:
             stale_at = expires_at
         else:
             secret = self._shared(requirement, issued)
-            stale_at, expires_at = requested_at + _API_KEY_MAX_AGE, requested_at + _API_KEY_MAX_STALE
+            stale_at = requested_at + _API_KEY_MAX_AGE
+            expires_at = requested_at + _API_KEY_MAX_STALE
             refresh_at = stale_at - _API_KEY_MAX_AGE / 10 * (1 + self.jitter() / 5)
-        # Under Human identity it ends with the caller's access token.
-        end, holder = (math.inf, None) if user is None else (user.expires_at, user.principal)
-        expires_at, stale_at = min(expires_at, end), min(stale_at, end)
+        holder: Principal | None = None
+        if user is not None:
+            holder = user.principal
+            # It ends with the caller's access token.
+            expires_at = min(expires_at, user.expires_at)
+            stale_at = min(stale_at, user.expires_at)
         credential = Credential(requirement, identity, secret, expires_at, holder)
         return CachedCredential(credential, self.clock(), refresh_at, stale_at)
 
@@ -280,10 +289,11 @@ class CredentialBroker:
 
         The issuer decides for each user whether they may read a key, but most read the same key.
         """
-        known = self._shared_keys.get(requirement)
-        if known is None or known != issued.secret:
-            known = self._shared_keys[requirement] = issued.secret
-        return known
+        shared = self._shared_keys.get(requirement)
+        if shared is None or shared != issued.secret:
+            shared = issued.secret
+            self._shared_keys[requirement] = shared
+        return shared
 
     def _raise_recent_refusal(self, key: CredentialKey, now: float) -> None:
         """If the clock was set back, a refusal does not count for longer."""
@@ -316,9 +326,7 @@ class CredentialBroker:
         """
         prerequisite = self.issuer.prerequisite
         if error.code is IdentityCode.CLIENT_AUTHENTICATION_FAILED:
-            self._cache.remove_where(
-                holder, lambda each: each in self._prerequisites or self._outlasts_permission(each)
-            )
+            self._cache.remove_where(holder, self._depends_on_agent)
             return
         refused = None
         if requirement in self._prerequisites:
@@ -326,7 +334,10 @@ class CredentialBroker:
         elif isinstance(error, PrerequisiteRefusedError) or not isinstance(error, RequirementRefusedError):
             refused = prerequisite(requirement)
         if refused is not None:
-            self._cache.remove_where(holder, lambda each: refused in (each, prerequisite(each)))
+            self._cache.remove_where(holder, lambda entry: refused in (entry, prerequisite(entry)))
+
+    def _depends_on_agent(self, requirement: CredentialRequirement) -> bool:
+        return requirement in self._prerequisites or self._outlasts_permission(requirement)
 
     def _remove(self, key: CredentialKey, credential: Credential) -> None:
         """Removes this credential; another one for the same requirement stays."""
@@ -336,4 +347,4 @@ class CredentialBroker:
 
 
 def _together(parts: Sequence[Credential]) -> Credential:
-    return replace(parts[0], also=tuple(parts[1:]), expires_at=min(each.expires_at for each in parts))
+    return replace(parts[0], also=tuple(parts[1:]), expires_at=min(part.expires_at for part in parts))

@@ -57,7 +57,8 @@ def token_times(obtained_at: float, expires_at: float, jitter: float) -> tuple[f
     return expires_at - window * (1 + jitter / 5), expires_at - min(_SKEW, lifetime / 10)
 
 
-_FIRST_RETRY_DELAY, _MAX_RETRY_DELAY = 2.0, 60.0
+_FIRST_RETRY_DELAY = 2.0
+_MAX_RETRY_DELAY = 60.0
 
 
 @dataclass(slots=True)
@@ -145,15 +146,15 @@ class CredentialCache:
         """Removes all credentials of the users for whom `matches` is true, given the access token's SHA-256
         and the principal. Returns the number of these access tokens.
         """
-        gone = [
-            (holder, entries)
-            for holder, entries in self._users.items()
-            if (principal := entries[0].credential.principal) is not None and matches(holder, principal)
-        ]
-        for holder, entries in gone:
+        holders: list[str] = []
+        for holder, entries in self._users.items():
+            principal = entries[0].credential.principal
+            if principal is not None and matches(holder, principal):
+                holders.append(holder)
+                self._user_entries -= len(entries)
+        for holder in holders:
             del self._users[holder]
-            self._user_entries -= len(entries)
-        return len(gone)
+        return len(holders)
 
     def remove_where(self, holder: str | None, matches: Callable[[CredentialRequirement], bool]) -> None:
         """Removes the holder's entries for the requirements for which `matches` is true."""
@@ -163,9 +164,9 @@ class CredentialCache:
             }
             return
         entries = self._users.get(holder, [])
-        kept = [entry for entry in entries if not matches(entry.credential.requirement)]
-        self._user_entries -= len(entries) - len(kept)
-        if kept:
-            self._users[holder] = kept
+        remaining = [entry for entry in entries if not matches(entry.credential.requirement)]
+        self._user_entries -= len(entries) - len(remaining)
+        if remaining:
+            self._users[holder] = remaining
         else:
             self._users.pop(holder, None)

@@ -68,8 +68,9 @@ class Placement:
         path, _, query = request.url.raw_path.partition(b"?")
         name = self.query.encode()
         # The service must not find two values, of which it might use the other one.
-        kept = [each for each in query.split(b"&") if each and unquote_to_bytes(each.split(b"=")[0]) != name]
-        query = b"&".join([*kept, name + b"=" + quote(value, safe="").encode()])
+        parameters = [parameter for parameter in query.split(b"&") if parameter]
+        rest = [parameter for parameter in parameters if unquote_to_bytes(parameter.split(b"=")[0]) != name]
+        query = b"&".join([*rest, name + b"=" + quote(value, safe="").encode()])
         request.extensions = {**request.extensions, "target": path + b"?" + query}
 
 

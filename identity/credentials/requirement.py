@@ -25,8 +25,8 @@ _ISSUERS_CLAIMS: Final = frozenset({"iss", "sub", "aud", "exp", "nbf", "iat", "j
 
 
 class DeclaredCredential(TypedDict, total=False):
-    """What is shown and recorded of a requirement: in the audit log and spans, and with `credential_kind` in
-    events and approvals.
+    """The members of a requirement that are shown and recorded: in the audit log and spans, and with
+    `credential_kind` in events and approvals.
     """
 
     audience: str
@@ -49,7 +49,7 @@ class CredentialRequirement(ABC):
     kind: ClassVar[str]
     """Its key in SERVICES_FILE."""
     action: ClassVar[AuditedAction]
-    """What the audit log records when the credential is requested."""
+    """The action that the audit log records when the credential is requested."""
 
     placement: Placement | SignedRequest = field(default=BEARER, compare=False)
     """Where requests carry it. Not compared: a credential does not depend on its placement."""
@@ -59,9 +59,11 @@ class CredentialRequirement(ABC):
 
     def __post_init__(self) -> None:
         """Raises `ValueError` for two credentials in one place."""
-        placed = [each.placement for each in self.parts if isinstance(each.placement, Placement)]
-        places = {(each.header.lower(), each.query) for each in placed}
-        if self.also and (len(places) < len(self.parts) or any(each.also for each in self.also)):
+        if not self.also:
+            return
+        placements = [part.placement for part in self.parts if isinstance(part.placement, Placement)]
+        places = {(placement.header.lower(), placement.query) for placement in placements}
+        if len(places) < len(self.parts) or any(part.also for part in self.also):
             raise ValueError("each of several credentials must have a header or a query parameter of its own")
 
     @property
@@ -72,19 +74,19 @@ class CredentialRequirement(ABC):
     @property
     @abstractmethod
     def declared(self) -> DeclaredCredential:
-        """What is shown and recorded of this one alone."""
+        """The members of this one alone that are shown and recorded."""
 
     @property
     def carried(self) -> DeclaredCredential:
-        """What is shown and recorded of a call: the member `credential` names the further ones, too."""
+        """The members that are shown and recorded of a call: `credential` names the further ones, too."""
         if not self.also:
             return self.declared
-        also = ("|".join(map(str, each.declared.values())) for each in self.also)
+        also = ("|".join(map(str, part.declared.values())) for part in self.also)
         return {**self.declared, "credential": " ".join([self.declared.get("credential", ""), *also]).strip()}
 
     @property
     def described(self) -> DeclaredCredential:
-        """What a person is told of a call: as `carried`, with the kinds (`identity.credentials.rights`)."""
+        """The members of a call for people: `carried`, and the kinds (`identity.credentials.rights`)."""
         return {**self.carried, "credential_kind": " ".join(part.kind for part in self.parts)}
 
     @property
@@ -151,7 +153,7 @@ class AccessTokenRequirement(CredentialRequirement):
     @property
     def permission(self) -> str:
         """The scope without the audience."""
-        return " ".join(each.rpartition("|")[2] for each in self.scope.split(" "))
+        return " ".join(item.rpartition("|")[2] for item in self.scope.split(" "))
 
     @property
     def declared(self) -> DeclaredCredential:
@@ -166,11 +168,11 @@ class AccessTokenRequirement(CredentialRequirement):
         """The union of this scope and `missing`, permissions with or without the audience, if all that it
         adds is in `step_up`; `None` if not, and if it adds nothing.
         """
-        more = {each.removeprefix(f"{self.audience}|") for each in missing.split()}
+        more = {item.removeprefix(f"{self.audience}|") for item in missing.split()}
         more -= {*self.permission.split()}
         if self.audience is None or not more or not more <= {*self.step_up}:
             return None
-        added = [f"{self.audience}|{each}" for each in sorted(more)]
+        added = [f"{self.audience}|{permission}" for permission in sorted(more)]
         return replace(self, scope=" ".join((self.scope, *added)))
 
     def __str__(self) -> str:
@@ -201,8 +203,8 @@ class IssuedJwtRequirement(CredentialRequirement):
         CredentialRequirement.__post_init__(self)
         if self.audience.startswith(_IDAAS_AUDIENCES):
             raise ValueError(f'an audience must not begin with "{_IDAAS_AUDIENCES}"')
-        if taken := sorted(_ISSUERS_CLAIMS.intersection(name for name, _ in self.claims)):
-            raise ValueError(f'claim "{taken[0]}" is set by the issuer')
+        if reserved := sorted(_ISSUERS_CLAIMS.intersection(name for name, _ in self.claims)):
+            raise ValueError(f'claim "{reserved[0]}" is set by the issuer')
 
     @property
     def declared(self) -> DeclaredCredential:
@@ -288,7 +290,7 @@ class Credential:
     expires_at: float
     principal: Principal | None = None
     also: "tuple[Credential, ...]" = ()
-    """Those of `CredentialRequirement.also`; then `expires_at` is of the one that expires first."""
+    """The credentials of `CredentialRequirement.also`; `expires_at` is then of the first one to expire."""
 
     @property
     def parts(self) -> "tuple[Credential, ...]":
@@ -304,5 +306,5 @@ class Credential:
     def secrets(self) -> tuple[Secret, ...]:
         """The secrets that must not be shown: of each part `secret`, or what is packed in it."""
         if not isinstance(self.requirement, CloudRoleRequirement):
-            return tuple(each.secret for each in self.parts)
+            return tuple(part.secret for part in self.parts)
         return (self.sts.access_key_secret, self.sts.security_token)

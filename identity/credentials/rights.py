@@ -1,4 +1,4 @@
-"""Whose rights a call uses, as a person is told: one rule for every surface.
+"""The rights that a call uses, as a person is told: one rule for every surface.
 
 The page has the same rule in `frontend/view/identity.js`; a test compares the two.
 """
@@ -11,7 +11,7 @@ _ABOUT_THE_USER: Final = ("access_token", "issued_jwt")
 
 
 class Rights(StrEnum):
-    """Whose rights a call uses, and what its service sees."""
+    """The owner of the rights that a call uses, and the identity that its service sees."""
 
     MACHINE = "machine"
     """The agent's own: the service sees the agent, or the key that it has."""
@@ -34,8 +34,8 @@ class Rights(StrEnum):
 
 
 def rights_of(access_identity: str | None, credential_kind: str | None) -> Rights:
-    """Whose rights a call uses, by its access identity and the kinds of its credentials, with a space between
-    them. `credential_kind` is `None` if it was recorded without.
+    """The rights that a call uses, by its access identity and the kinds of its credentials, with a space
+    between them. `credential_kind` is `None` if it was recorded without.
 
     Of several credentials, the one that names the user counts: the service sees them.
     """

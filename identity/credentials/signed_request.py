@@ -70,15 +70,15 @@ class SignedRequest:
     nonce: Callable[[], str] = lambda: uuid.uuid4().hex
 
     def headers(
-        self, method: str, path: str, query: str, given: Mapping[str, str], body: bytes, key: AccessKey
+        self, method: str, path: str, query: str, unsigned: Mapping[str, str], body: bytes, key: AccessKey
     ) -> dict[str, str]:
-        """The `given` headers of a request, all of which are signed, and those that sign it.
+        """The `unsigned` headers of a request, all of which are signed now, and those that sign it.
 
-        Names are in lower case; `given` must contain `host`. `query` is canonical. All is as it is sent.
+        Names are in lower case; `unsigned` must contain `host`. `query` is canonical. All is as it is sent.
         """
         digest = hashlib.sha256(body).hexdigest()
         signed = {
-            **given,
+            **unsigned,
             "x-acs-date": rfc3339(self.clock(), "seconds"),
             "x-acs-signature-nonce": self.nonce(),
             "x-acs-content-sha256": digest,
@@ -106,13 +106,13 @@ class SignedRequest:
         pairs = parse_qsl(sent, keep_blank_values=True)
         if len(dict(pairs)) != len(pairs):
             raise ValueError("a signed request must not repeat a query parameter")
-        given = {
+        unsigned = {
             name: value
             for name, value in request.headers.items()
             if name in ("host", "content-type") or name.startswith("x-acs-")
         }
         query = canonical_query(dict(pairs))
-        request.headers.update(self.headers(request.method, path, query, given, request.read(), sts))
+        request.headers.update(self.headers(request.method, path, query, unsigned, request.read(), sts))
 
 
 SIGNED_REQUEST = SignedRequest()

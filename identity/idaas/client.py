@@ -114,7 +114,8 @@ class IDaaSClient:
         `agent_exchange_refused`, or `token_exchange_failed` if the response does not distinguish whose
         permission is missing.
         """
-        requested_at, grant = self.clock(), Grant(scope, subject_token)
+        requested_at = self.clock()
+        grant = Grant(scope, subject_token)
         request, response = await self._authenticated(grant)
         refused_client = response.status != 200 and client_is_refused(read_refusal(response))
         if refused_client and await self._renewed(request):
@@ -136,8 +137,8 @@ class IDaaSClient:
             about = f'client "{self.configuration.client_id}" by {self.configuration.authn_method}'
             raise CredentialError(IdentityCode.CLIENT_AUTHENTICATION_FAILED, detail, about=about)
         if refusal.code:
-            own = subject_token is None
-            code = IdentityCode.MACHINE_TOKEN_FAILED if own else exchange_error_code(refusal.code)
+            is_exchange = subject_token is not None
+            code = exchange_error_code(refusal.code) if is_exchange else IdentityCode.MACHINE_TOKEN_FAILED
             raise CredentialError(code, detail, about=f'scope "{scope}"')
         raise _unexpected_status(request.server, response)
 
@@ -155,7 +156,8 @@ class IDaaSClient:
         requested_at = self.clock()
         request = partial(self._store_request, pam_token, operation)
         response = _final(await self.retries.send(self.http, request, self._semaphore), "Developer API")
-        code, about = operation.error_code, operation.about
+        code = operation.error_code
+        about = operation.about
         if response.status == 200:
             try:  # without a local variable for the credential: error reporters show local variables
                 return operation.read(_json_object(response, "Developer API"), requested_at)

@@ -12,7 +12,8 @@ from identity.transport.secure_url import is_secure_url
 # The SDK's own rules for turning camelCase into snake_case, so that both find the same members.
 _WORD_BEGINNINGS = tuple(map(re.compile, (r"([0-9])([A-Z])", r"([a-z])([A-Z])", r"([A-Z])([A-Z][a-z])")))
 _SCOPE_ITEM = re.compile(r"[^|]+\|[^|]+")
-_MIN_MS, _MAX_MS = 2000, 60_000  # the SDK's limits
+_MIN_MS = 2000  # the SDK's limits
+_MAX_MS = 60_000
 
 
 @dataclass(frozen=True, slots=True)

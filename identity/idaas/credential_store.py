@@ -110,7 +110,7 @@ def _read_sts_token(role: str, response: Mapping[str, Any], requested_at: float)
     if not all(_is_visible(token.get(part), 8192) for part in parts):
         raise ValueError("the response has no usable credentials for Alibaba Cloud")
     ends = _positive(credential.get("accessCredentialExpiresAt"), 1e11), _time(token.get("expiration"))
-    end = min((each for each in ends if each is not None), default=0.0)
+    end = min((time for time in ends if time is not None), default=0.0)
     if end <= requested_at:
         raise ValueError("the credentials must end in the future")
     sts = StsCredential(
@@ -151,7 +151,9 @@ def _read_issued_jwt(
     if not (claims := unverified_claims(secret := Secret(value))):
         raise ValueError("the response has no usable JWT")
     audiences = claims.get("aud")
-    if requirement.audience not in (audiences if isinstance(audiences, list) else [audiences]):
+    if not isinstance(audiences, list):
+        audiences = [audiences]
+    if requirement.audience not in audiences:
         raise ValueError('claim "aud" of the JWT must contain the required audience')
     if claims.get("sub") != subject:
         raise ValueError('claim "sub" of the JWT must be the caller')
@@ -194,7 +196,8 @@ def _read_oauth_token(provider: str, response: Mapping[str, Any], requested_at: 
             about=f'OAuth provider "{provider}"',
             authorization_url=url,
         )
-    token, kind = content.get("accessTokenValue"), content.get("tokenType", "Bearer")
+    token = content.get("accessTokenValue")
+    kind = content.get("tokenType", "Bearer")
     if not _is_visible(token, 16384):
         raise ValueError("the response has no usable access token")
     if not isinstance(kind, str) or kind.lower() != "bearer":

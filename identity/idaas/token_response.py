@@ -33,8 +33,11 @@ def read_issued_token(response: Mapping[str, Any], requested_at: float) -> Issue
         raise ValueError('"token_type" must be "Bearer"')
     if response.get("issued_token_type", ACCESS_TOKEN_TYPE) != ACCESS_TOKEN_TYPE:
         raise ValueError('"issued_token_type" must be that of an access token')
-    lifetime, end = _positive_seconds(response, "expires_in"), _positive_seconds(response, "expires_at")
-    ends = [each for each in (lifetime and requested_at + lifetime, end) if each]
+    ends: list[float] = []
+    if lifetime := _positive_seconds(response, "expires_in"):
+        ends.append(requested_at + lifetime)
+    if end := _positive_seconds(response, "expires_at"):
+        ends.append(end)
     if not ends:
         raise ValueError('has neither "expires_in" nor "expires_at"')
     expires_at = end_of(secret := Secret(token), min(ends))
@@ -109,10 +112,10 @@ class Refusal:
     request_id: str
 
     def __str__(self) -> str:
-        found = [f"status {self.status}"]
+        details = [f"status {self.status}"]
         if self.request_id:
-            found.append(f"request id {self.request_id}")
-        return f"{self.code or 'no error code'} ({', '.join(found)})"
+            details.append(f"request id {self.request_id}")
+        return f"{self.code or 'no error code'} ({', '.join(details)})"
 
 
 def read_refusal(response: Response) -> Refusal:

@@ -128,7 +128,8 @@ class UserEvent:
         record = self.record or {}
         if record.get("status") == "disabled":
             return True
-        lock, end = _seconds(record.get("lockExpireTime")), _seconds(record.get("accountExpireTime"))
+        lock = _seconds(record.get("lockExpireTime"))
+        end = _seconds(record.get("accountExpireTime"))
         return lock > at or 0 < end <= at
 
 

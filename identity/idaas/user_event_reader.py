@@ -92,7 +92,9 @@ class UserEventReader:
         for name, value in expected.items():
             if claims.get(name) != value:
                 _refuse(f'claim "{name}" has another value')
-        now, issued, expires = self.clock(), _number(claims, "iat"), _number(claims, "exp")
+        now = self.clock()
+        issued = _number(claims, "iat")
+        expires = _number(claims, "exp")
         if now >= expires + _LEEWAY:
             _refuse('claim "exp" has passed')
         if issued > now + _LEEWAY:
@@ -140,13 +142,13 @@ def encryption_key(key: Secret) -> bytes:
 
 def _parts(body: bytes) -> tuple[str, str, str]:
     """The three parts of the JWS in a request's body."""
-    found = _JWS.match(body, max(0, body.find(b'"event"')))
-    if found is None:
+    match = _JWS.match(body, max(0, body.find(b'"event"')))
+    if match is None:
         _refuse("event must be a compact JWS")
-    plain = body[: found.start(1)] + body[found.end(1) :]
+    plain = body[: match.start(1)] + body[match.end(1) :]
     if len(plain) > _MAX_PLAIN_BYTES or read_object(plain).get("event") != "":
         _refuse("the body must be an object with a JWS")
-    parts = found[1].decode("ascii").split(".", 3)
+    parts = match[1].decode("ascii").split(".", 3)
     if len(parts) != 3 or len(parts[0]) + len(parts[2]) > _MAX_PLAIN_BYTES:
         _refuse("event must be a compact JWS of 3 parts")
     return parts[0], parts[1], parts[2]
@@ -164,15 +166,17 @@ def _elements(array: str) -> list[str] | None:
     array = array.strip()
     if not (array.startswith("[") and array.endswith("]")) or len(array) < 2:
         return None
-    elements, begin, depth = [], 1, 0
-    for found in _STRUCTURE.finditer(array, 1, len(array) - 1):
-        character = found[0][0]
+    elements: list[str] = []
+    begin = 1
+    depth = 0
+    for match in _STRUCTURE.finditer(array, 1, len(array) - 1):
+        character = match[0][0]
         depth += (character in "[{") - (character in "]}")
         if depth < 0:
             return None
         if character == "," and depth == 0:
-            elements.append(array[begin : found.start()])
-            begin = found.end()
+            elements.append(array[begin : match.start()])
+            begin = match.end()
     last = array[begin:-1]
     return [*elements, last] if elements or last.strip() else []
 

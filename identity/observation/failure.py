@@ -43,6 +43,6 @@ def place_of(error: BaseException) -> str:
     looks for their own line. Unlike the text of an exception, its place contains no value.
     """
     places = [(frame.f_code.co_filename, line) for frame, line in walk_tb(error.__traceback__)]
-    own = [place for place in places if not place[0].startswith(("<", *_INSTALLED))]
-    file, line = [("?", 0), *places, *own][-1]
+    not_installed = [place for place in places if not place[0].startswith(("<", *_INSTALLED))]
+    file, line = [("?", 0), *places, *not_installed][-1]
     return f"{file}:{line}" if line else file

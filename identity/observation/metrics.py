@@ -77,13 +77,13 @@ class Histogram:
 
     def observe(self, value: float, *labels: str) -> None:
         """Counts `value`."""
-        found = self._values.get(labels)
-        if found is None:
+        counts = self._values.get(labels)
+        if counts is None:
             if len(self._values) >= MAX_SERIES:
                 labels = (OTHER,) * len(labels)
-            found = self._values.setdefault(labels, [0] * (len(self.bounds) + 1) + [0.0])
-        found[bisect_left(self.bounds, value)] += 1
-        found[-1] += value
+            counts = self._values.setdefault(labels, [0] * (len(self.bounds) + 1) + [0.0])
+        counts[bisect_left(self.bounds, value)] += 1
+        counts[-1] += value
 
     @property
     def values(self) -> Mapping[Labels, tuple[float, ...]]:
@@ -171,8 +171,8 @@ class Metrics:
         """Declares a counter or gauge whose value `read` returns, or its values by labels, in any thread."""
 
         def values() -> Values:
-            found = read()
-            return found if isinstance(found, Mapping) else {(): found}
+            value = read()
+            return value if isinstance(value, Mapping) else {(): value}
 
         self._declare(Metric(name, kind, unit, description, labels, shared=shared), values)
 
@@ -185,7 +185,7 @@ class Metrics:
         return {metric: read() for metric, read in self._reads.items()}
 
     def _declare(self, metric: Metric, read: Callable[[], Values]) -> None:
-        if any(metric.name == each.name for each in self._reads):
+        if any(metric.name == declared.name for declared in self._reads):
             raise ValueError(f'the metric "{metric.name}" is declared twice')
         self._reads[metric] = read
 

@@ -39,10 +39,10 @@ class TraceContext:
 
 def parse_traceparent(text: str) -> TraceContext | None:
     """The context of a header; `None` if it is invalid. It is a claim of its sender."""
-    found = _FORM.fullmatch(text)
-    if found is None:
+    match = _FORM.fullmatch(text)
+    if match is None:
         return None
-    version, trace_id, span_id, flags, more = found.groups()
+    version, trace_id, span_id, flags, more = match.groups()
     context = TraceContext(int(trace_id, 16), int(span_id, 16), bool(int(flags, 16) & _SAMPLED))
     unusable = version == "ff" or (version == "00" and more) or not context.trace_id or not context.span_id
     return None if unusable else context

@@ -74,7 +74,8 @@ class StreamRedactor:
 
     def flush(self) -> str:
         """The remaining text. Call it once, after the last piece."""
-        rest, self._pending = self._pending, ""
+        rest = self._pending
+        self._pending = ""
         return rest
 
 

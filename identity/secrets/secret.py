@@ -12,8 +12,8 @@ _NO_FIELDS: set[str] = set()
 
 
 class Unshown(BaseModel):
-    """What no serializer shows: printing, JSON, msgpack, `vars()` and tracers have no member of it. Pickling
-    raises `TypeError`; a copy is the same object.
+    """A value that no serializer shows: printing, JSON, msgpack, `vars()` and tracers have no member of it.
+    Pickling raises `TypeError`; a copy is the same object.
 
     It is a pydantic model without fields, because every serializer of the stack accepts such a model. What it
     has is in a slot of the object, which no serializer reads: a subclass sets it by `object.__setattr__`.
@@ -76,8 +76,9 @@ class Secret(Unshown):
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Secret):
             return NotImplemented
-        own, others = (secret.reveal().encode(errors="surrogatepass") for secret in (self, other))
-        return hmac.compare_digest(own, others)
+        value = self.reveal().encode(errors="surrogatepass")
+        other_value = other.reveal().encode(errors="surrogatepass")
+        return hmac.compare_digest(value, other_value)
 
     def __hash__(self) -> int:
         return hash(self.reveal())

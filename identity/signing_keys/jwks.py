@@ -19,7 +19,8 @@ from identity.transport.bounded_response import TransportFailure, send
 from identity.transport.secure_url import is_secure_url
 
 _MAX_AGE = re.compile(r"(?:^|[,\s])max-age=(\d{1,9})(?:$|[,\s])")
-_MIN_SECONDS, _MAX_SECONDS = 60.0, 3600.0
+_MIN_SECONDS = 60.0
+_MAX_SECONDS = 3600.0
 _MAX_BYTES = 128 * 1024
 _MAX_KEYS = 64
 _FLIGHT_KEY = "jwks"
@@ -131,7 +132,8 @@ class Jwks:
             raise
         self._failure = None
         self._keys = self._reuse_unchanged(keys)
-        self._fetched_at, self._stale_at = requested_at, requested_at + max_age
+        self._fetched_at = requested_at
+        self._stale_at = requested_at + max_age
 
     async def _request(self) -> tuple[Mapping[KeyName, SigningKey], float]:
         request = self.http.build_request(
@@ -142,14 +144,20 @@ class Jwks:
             raise _unavailable(response.reason)
         if response.status != 200:
             raise _unavailable("expected status 200, found", response.status)
-        found = _MAX_AGE.search(response.headers.get("cache-control", ""))
-        max_age = self.max_age if found is None else min(max(float(found[1]), _MIN_SECONDS), _MAX_SECONDS)
+        max_age = self.max_age
+        declared = _MAX_AGE.search(response.headers.get("cache-control", ""))
+        if declared is not None:
+            max_age = min(max(float(declared[1]), _MIN_SECONDS), _MAX_SECONDS)
         return _keys(response.body), max_age
 
     def _reuse_unchanged(self, keys: Mapping[KeyName, SigningKey]) -> Mapping[KeyName, SigningKey]:
-        """The keys, with the known object for each unchanged one: the verifier compares by identity."""
-        known = self._keys
-        return {name: known[name] if known.get(name) == key else key for name, key in keys.items()}
+        """The keys, with the cached object for each unchanged one: the verifier compares by identity."""
+        reused = dict(keys)
+        for name, key in keys.items():
+            cached = self._keys.get(name)
+            if cached is not None and cached == key:
+                reused[name] = cached
+        return reused
 
 
 def _keys(body: bytes) -> Mapping[KeyName, SigningKey]:

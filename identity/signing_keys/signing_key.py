@@ -26,7 +26,8 @@ class _Rsa:
         return bool(jwk.get("kty") == "RSA")
 
     def read(self, jwk: Mapping[str, Any]) -> PublicKey:
-        n, e = _integer(jwk.get("n")), _integer(jwk.get("e"))
+        n = _integer(jwk.get("n"))
+        e = _integer(jwk.get("e"))
         if n.bit_length() not in _RSA_BITS or not 3 <= e < 2**32:
             raise ValueError("is too small or too large")
         return rsa.RSAPublicNumbers(e, n).public_key()
@@ -44,7 +45,8 @@ class _Ecdsa:
         return bool(jwk.get("kty") == "EC" and jwk.get("crv") == self._crv)
 
     def read(self, jwk: Mapping[str, Any]) -> PublicKey:
-        x, y = _integer(jwk.get("x")), _integer(jwk.get("y"))
+        x = _integer(jwk.get("x"))
+        y = _integer(jwk.get("y"))
         return ec.EllipticCurvePublicNumbers(x, y, self._curve()).public_key()
 
 

@@ -92,5 +92,5 @@ def media_type(content_type: str | None) -> str:
     RFC 9110, section 8.3.1. Two header lines, which the HTTP client joins by a comma, are malformed. Not
     checked: the parameters, which nothing here uses (text is read as UTF-8).
     """
-    found = _MEDIA_TYPE.fullmatch(content_type or "")
-    return found[1].lower() if found else ""
+    match = _MEDIA_TYPE.fullmatch(content_type or "")
+    return match[1].lower() if match else ""

@@ -13,7 +13,8 @@ def is_secure_url(url: str) -> bool:
         return False
     try:
         parts = urlsplit(url)
-        host, port = parts.hostname, parts.port
+        host = parts.hostname
+        port = parts.port
     except ValueError:  # a port that is no number, a broken IPv6 address
         return False
     if not host or port == 0 or "@" in parts.netloc:

@@ -25,7 +25,11 @@ async def events(chunks: AsyncIterable[bytes], max_bytes: int) -> AsyncIterator[
     Raises `ResponseTooLargeError` for an event of more than `max_bytes`. Not bounded: the number of events
     and their total size, which the length of `chunks` bounds.
     """
-    splitter, data, kind, size, lines = _LineSplitter(max_bytes), list[bytes](), b"", 0, 0
+    splitter = _LineSplitter(max_bytes)
+    data: list[bytes] = []
+    kind = b""
+    size = 0
+    lines = 0
     async for chunk in chunks:
         for line in splitter.feed(chunk):
             lines += 1
@@ -34,7 +38,9 @@ async def events(chunks: AsyncIterable[bytes], max_bytes: int) -> AsyncIterator[
             if not line:
                 if data:
                     yield Event(decode_utf8(kind) or "message", decode_utf8(b"\n".join(data)))
-                data, kind, size = [], b"", 0
+                data = []
+                kind = b""
+                size = 0
                 continue
             name, _, value = line.partition(b":")
             value = value.removeprefix(b" ")
@@ -65,7 +71,8 @@ class _LineSplitter:
         for end in _LINE_END.finditer(chunk, start):
             self._extend(chunk[start : end.start()])
             start = end.end()
-            line, self._partial = bytes(self._partial), bytearray()
+            line = bytes(self._partial)
+            self._partial = bytearray()
             yield line.removeprefix(b"\xef\xbb\xbf") if self._first else line
             self._first = False
         self._extend(chunk[start:])

@@ -1,5 +1,5 @@
-"""What every kind of client authentication is read from: the configuration file, secrets and keys
-that it names, and the sources outside of it.
+"""Reads the members that several kinds of client authentication have: from the configuration file, the
+secrets and keys that it names, and sources outside of it.
 """
 
 import base64
@@ -41,7 +41,7 @@ class NamedFile:
 
 @dataclass(frozen=True, slots=True)
 class AuthenticationSources:
-    """What the configuration file does not contain: where secrets come from besides the variables it names.
+    """Sources of secrets outside of the configuration file, besides the variables it names.
 
     A file is read in place of the variable that the configuration file names. `role` is the credential of the
     execution role (`PLUGIN`); without it that method is a fault.
@@ -83,10 +83,10 @@ def read_credential_name(declared: Declaration) -> str:
 def check_environment(declared: Declaration, expected: str) -> None:
     """Notes a fault unless `clientDeployEnvironment` is `expected`, the only one that the SDK serves."""
     name = "clientDeployEnvironment"
-    found = declared.authn.text(name, required=True)
-    if found and found != expected:
+    environment = declared.authn.text(name, required=True)
+    if environment and environment != expected:
         method = declared.authn.text("authnMethod")
-        declared.authn.fault(name, f'must be "{expected}" with {method}, found "{found}"')
+        declared.authn.fault(name, f'must be "{expected}" with {method}, found "{environment}"')
 
 
 PrivateKey: TypeAlias = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
@@ -106,11 +106,11 @@ def read_private_key(pem: str) -> PrivateKey:
     Raises `ValueError`, whose text has nothing of the key, unless it is RSA of 2048 bits or more, or on the
     curve P-256, P-384 or P-521.
     """
-    found = _PEM.fullmatch(pem)
-    if found is None:
+    match = _PEM.fullmatch(pem)
+    if match is None:
         raise ValueError("is not an unencrypted private key in PEM form")
     try:
-        der = base64.b64decode(re.sub(_WHITE_SPACE, "", found.group(2)), validate=True)
+        der = base64.b64decode(re.sub(_WHITE_SPACE, "", match.group(2)), validate=True)
         key = load_der_private_key(der, password=None)
     except (binascii.Error, ValueError, TypeError, UnsupportedAlgorithm):
         raise ValueError("is not an unencrypted private key in PEM form") from None
@@ -142,14 +142,15 @@ def read_client_key(
 
     Faults, those that `check` finds included, are noted, and give `None`.
     """
-    member, file = "privateKeyEnvVarName", declared.sources.private_key_file
+    member = "privateKeyEnvVarName"
+    file = declared.sources.private_key_file
 
     def keys(pem: str) -> tuple[PrivateKey, ...]:
         parts = _BETWEEN_KEYS.split(pem) if file else [pem]
-        found = tuple(map(read_private_key, parts))
-        for key in found:
+        private_keys = tuple(map(read_private_key, parts))
+        for key in private_keys:
             check(key)
-        return found
+        return private_keys
 
     if file is not None:
         return _file_source(declared, member, file, keys)
@@ -167,7 +168,8 @@ def read_client_secret(declared: Declaration) -> SecretSource[Secret] | None:
 
     Faults are noted, and give `None`.
     """
-    member, file = "clientSecretEnvVarName", declared.sources.client_secret_file
+    member = "clientSecretEnvVarName"
+    file = declared.sources.client_secret_file
     if file is not None:
         return _file_source(declared, member, file, lambda text: tuple(map(Secret, parse_secret_lines(text))))
     value = declared.authn.variable(member, declared.environment)

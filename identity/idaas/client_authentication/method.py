@@ -16,8 +16,8 @@ ACCESS_TOKEN_TYPE: Final = "urn:ietf:params:oauth:token-type:access_token"  # no
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """What is requested: the agent's own token (RFC 6749, section 4.4), or, with `subject_token`, the user's
-    by exchange (RFC 8693, section 2.1). `scope` has items of the form `audience|permission`.
+    """The token to request: the agent's own (RFC 6749, section 4.4), or, with `subject_token`, the user's by
+    exchange (RFC 8693, section 2.1). `scope` has items of the form `audience|permission`.
     """
 
     scope: str
@@ -80,7 +80,7 @@ class ClientAuthentication(Protocol):
         """
 
     async def inspect(self) -> str:
-        """What is presented and where, for operators; no secret. Raises as `authenticate` does."""
+        """The proof, and its place, in a sentence for operators; no secret. Raises as `authenticate` does."""
 
 
 def unavailable(detail: str, about: str = "") -> UnreachableError:

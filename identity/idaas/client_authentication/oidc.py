@@ -50,7 +50,8 @@ class Oidc(ClientAuthentication):
     async def inspect(self) -> str:
         """Names the token's issuer and audience, which it does not verify."""
         claims = unverified_claims(await self._current())
-        issuer, audience = str(claims.get("iss", "unknown")), claims.get("aud", "unknown")
+        issuer = str(claims.get("iss", "unknown"))
+        audience = claims.get("aud", "unknown")
         named = ", ".join(map(str, audience)) if isinstance(audience, list) else str(audience)
         return (
             f'the token in file "{self.path}", of issuer "{issuer[:200]}" for audience "{named[:200]}"; '
@@ -80,9 +81,11 @@ def read_oidc(declared: Declaration) -> Oidc | None:
     authn = declared.authn
     check_environment(declared, "KUBERNETES")
     name = read_credential_name(declared)
-    member, path = "oidcTokenFilePath", authn.text("oidcTokenFilePath")
+    member = "oidcTokenFilePath"
+    path = authn.text(member)
     if not path and (variable := authn.text("oidcTokenFilePathEnvVarName")):
-        member, path = "oidcTokenFilePathEnvVarName", declared.environment.get(variable, "").strip()
+        member = "oidcTokenFilePathEnvVarName"
+        path = declared.environment.get(variable, "").strip()
     chosen = Path(path) if path else KUBERNETES_TOKEN
     try:
         read_token_file(chosen)

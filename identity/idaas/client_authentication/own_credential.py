@@ -110,7 +110,7 @@ def read_own(
     kind: type[OwnCredential[T]], read: Callable[[Declaration], SecretSource[T] | None], declared: Declaration
 ) -> ClientAuthentication | None:
     """Reads `kind`, with the secret or key that `read` finds in a variable or in a file of `sources`."""
-    found = read(declared)
-    if found is None:
+    credential = read(declared)
+    if credential is None:
         return None
-    return kind(declared.client_id, found, declared.token_endpoint, declared.clock)
+    return kind(declared.client_id, credential, declared.token_endpoint, declared.clock)

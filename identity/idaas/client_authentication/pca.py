@@ -47,9 +47,11 @@ def read_pca(declared: Declaration) -> Pca | None:
     A certificate that has expired, is of another key, or was not issued by one of the chain is a fault. Which
     roots IDaaS accepts is not known here.
     """
-    authn, faults = declared.authn, len(declared.root.faults)
+    authn = declared.authn
+    faults_before = len(declared.root.faults)
     name = read_credential_name(declared)
-    certificate, chain = authn.pem(_CERTIFICATE), authn.pem(_CHAIN)
+    certificate = authn.pem(_CERTIFICATE)
+    chain = authn.pem(_CHAIN)
     if not certificate or not chain:
         read_client_key(declared)
         return None
@@ -60,7 +62,7 @@ def read_pca(declared: Declaration) -> Pca | None:
             raise ValueError(f"is not the private key of {_CERTIFICATE}")
 
     key = read_client_key(declared, check_key)
-    if key is None or len(declared.root.faults) > faults or not_after is None:
+    if key is None or len(declared.root.faults) > faults_before or not_after is None:
         return None
     return Pca(
         *(declared.client_id, key, declared.token_endpoint, declared.clock),
@@ -71,7 +73,8 @@ def read_pca(declared: Declaration) -> Pca | None:
     )
 
 
-_CERTIFICATE, _CHAIN = "clientX509Certificate", "x509CertChains"
+_CERTIFICATE = "clientX509Certificate"
+_CHAIN = "x509CertChains"
 
 
 def check_certificates(
@@ -91,19 +94,20 @@ def check_certificates(
         fault(_CERTIFICATE, "must be one certificate in PEM form")
         return None, None
     try:
-        above = x509.load_pem_x509_certificates(chain.encode())
+        issuers = x509.load_pem_x509_certificates(chain.encode())
     except ValueError:
         fault(_CHAIN, "must be certificates in PEM form")
         return leaf, None
     moment = datetime.fromtimestamp(now, UTC)
-    for member, each in ((_CERTIFICATE, leaf), *((_CHAIN, one) for one in above)):
-        if moment >= each.not_valid_after_utc:
-            fault(member, f"has expired, on {each.not_valid_after_utc:%F}")
-        if moment < each.not_valid_before_utc:
-            fault(member, f"is valid from {each.not_valid_before_utc:%F}: is the clock right?")
-    if not any(_issued(leaf, issuer) for issuer in above):
+    for member, certificates in ((_CERTIFICATE, [leaf]), (_CHAIN, issuers)):
+        for valid in certificates:
+            if moment >= valid.not_valid_after_utc:
+                fault(member, f"has expired, on {valid.not_valid_after_utc:%F}")
+            if moment < valid.not_valid_before_utc:
+                fault(member, f"is valid from {valid.not_valid_before_utc:%F}: is the clock right?")
+    if not any(_issued(leaf, issuer) for issuer in issuers):
         fault(_CHAIN, f"has no certificate that issued {_CERTIFICATE}")
-    return leaf, min(each.not_valid_after_utc for each in (leaf, *above))
+    return leaf, min(item.not_valid_after_utc for item in (leaf, *issuers))
 
 
 def _issued(certificate: x509.Certificate, issuer: x509.Certificate) -> bool:

@@ -40,20 +40,22 @@ class Plugin(OwnCredential[RoleCredential]):
 
     async def authenticate(self, request: TokenRequest) -> TokenRequest:
         role = await self.credential.current()
-        parameters, form = self._parameters(request.grant), dict[str, str]()
+        parameters = self._parameters(request.grant)
+        form: dict[str, str] = {}
         subject_token = request.grant.subject_token
         if subject_token is not None:
             where = form if self.subject_token_in is SubjectTokenIn.BODY else parameters
             where["SubjectToken"] = subject_token.reveal()
         query = canonical_query(parameters)
-        body, given = urlencode(form).encode("ascii"), self._headers(role)
+        body = urlencode(form).encode("ascii")
+        headers = self._headers(role)
         if body:
-            given["content-type"] = "application/x-www-form-urlencoded"
-        headers = self.signer.headers("POST", "/", query, given, body, role)
+            headers["content-type"] = "application/x-www-form-urlencoded"
+        signed = self.signer.headers("POST", "/", query, headers, body, role)
         for name in ("host", "user-agent"):  # the HTTP client adds the same
-            del headers[name]
+            del signed[name]
         url = f"{self.endpoint}/?{query}"
-        return TokenRequest(request.grant, url, form, headers, presented=role, server="OpenAPI")
+        return TokenRequest(request.grant, url, form, signed, presented=role, server="OpenAPI")
 
     async def inspect(self) -> str:
         role = await self.credential.current()

@@ -58,8 +58,9 @@ def read_role_credential(members: Mapping[str, Any], *, provider: str) -> RoleCr
     """
     if members.get("Code", "Success") != "Success":
         raise ValueError('must contain "Code": "Success"')
-    parts = [members.get(name) for name in ("AccessKeyId", "AccessKeySecret", "SecurityToken")]
-    key_id, secret, token = (part if isinstance(part, str) else "" for part in parts)
+    key_id = _text(members, "AccessKeyId")
+    secret = _text(members, "AccessKeySecret")
+    token = _text(members, "SecurityToken")
     try:
         end = datetime.strptime(str(members.get("Expiration")), "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC)
     except ValueError:
@@ -67,6 +68,11 @@ def read_role_credential(members: Mapping[str, Any], *, provider: str) -> RoleCr
     if not token:
         raise ValueError("has no usable security token")
     return role_credential(key_id, secret, token, provider=provider, expires_at=end.timestamp())
+
+
+def _text(members: Mapping[str, Any], name: str) -> str:
+    value = members.get(name)
+    return value if isinstance(value, str) else ""
 
 
 _AHEAD: Final = 300.0
