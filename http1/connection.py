@@ -130,7 +130,8 @@ class Connection(asyncio.Protocol):
         status = (await self.head(None)).status
         if not 200 <= status < 300:
             raise TunnelRefusedError(status)
-        self._response, self._tls = None, Tls(ssl_context, host, self._tls)
+        self._response = None
+        self._tls = Tls(ssl_context, host, self._tls)
         self._begin(self._tls)
         await self.secured()
 
@@ -285,8 +286,9 @@ class Connection(asyncio.Protocol):
         return waiter is None or self._readers.wake(waiter)
 
     def _stop_waiting(self) -> asyncio.Future[None] | None:
-        """What arrives is in time from now on, whenever it is read."""
-        waiter, self._waiter = self._waiter, None
+        """Bytes that arrive from now on are in time, whenever they are read."""
+        waiter = self._waiter
+        self._waiter = None
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None

@@ -66,8 +66,8 @@ async def _addresses(host: str, port: int) -> Sequence[_Address]:
         with suppress(OSError):
             socket.inet_pton(family, host)
             return [(family, (host, port))]
-    found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    return [(family, address) for family, *_, address in found]
+    results = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    return [(family, address) for family, *_, address in results]
 
 
 async def _first_connected(addresses: Sequence[_Address]) -> socket.socket:

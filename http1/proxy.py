@@ -40,13 +40,12 @@ def environment_proxies(library: ModuleType) -> dict[str, Proxy | None]:
     Empty if the environment names no proxy. Entries of NO_PROXY are read as the library reads them;
     malformed ones are ignored. Raises `ValueError` for a proxy of another kind; the text has no value.
     """
-    found = getproxies()
-    ways: dict[str, Proxy | None] = {
-        f"{scheme}://": _proxy(url, f"{scheme.upper()}_PROXY")
-        for scheme in ("http", "https", "all")
-        if (url := found.get(scheme))
-    }
-    without = [host.strip() for host in found.get("no", "").split(",")] if ways else []
+    environment = getproxies()
+    ways: dict[str, Proxy | None] = {}
+    for scheme in ("http", "https", "all"):
+        if url := environment.get(scheme):
+            ways[f"{scheme}://"] = _proxy(url, f"{scheme.upper()}_PROXY")
+    without = [host.strip() for host in environment.get("no", "").split(",")] if ways else []
     if "*" in without:
         return {}
     for pattern in map(_pattern, filter(None, without)):
@@ -71,10 +70,12 @@ def uses_proxy(url: str) -> bool:
 def _proxy(url: str, variable: str) -> Proxy:
     try:
         parts = urlsplit(url if "://" in url else f"http://{url}")
-        scheme, host, port = parts.scheme, parts.hostname, parts.port
+        scheme = parts.scheme
+        host = parts.hostname
+        port = parts.port
     except ValueError:
-        scheme, host, port = "", None, None
-    if scheme not in _PORTS or not host:
+        host = None
+    if not host or scheme not in _PORTS:
         raise ValueError(f"{variable} must be the URL of an HTTP proxy (http://host:port)") from None
     authorization = b""
     if parts.username or parts.password:

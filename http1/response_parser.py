@@ -6,8 +6,8 @@ from typing import Final, NamedTuple, cast
 import httptools
 
 MAX_HEAD_BYTES: Final = 65_536
-"""Of a status line and its headers, together with the interim responses before it; also of trailers, and of
-the extensions of a chunk."""
+"""Bytes of a status line and its headers, together with the interim responses before it; also of trailers,
+and of the extensions of a chunk."""
 _SWITCHING_PROTOCOLS: Final = 101
 
 
@@ -111,7 +111,9 @@ class ResponseParser:
         """For the parser: the headers are complete."""
         status = cast(httptools.HttpResponseParser, self._parser).get_status_code()
         if status < 200 and status != _SWITCHING_PROTOCOLS:
-            self._headers, self._reason, self._ends_with_connection = [], b"", True
+            self._headers = []
+            self._reason = b""
+            self._ends_with_connection = True
             return
         if not self.complete:
             self.head = ResponseHead(status, self._reason, self._headers)
@@ -129,7 +131,8 @@ class ResponseParser:
         """For the parser: the response is complete, or an interim one is."""
         if self.head is not None and not self.complete:
             parser = cast(httptools.HttpResponseParser, self._parser)
-            self.complete, self.reusable = True, parser.should_keep_alive()
+            self.complete = True
+            self.reusable = parser.should_keep_alive()
 
     def _refuse(self, fault: str) -> None:
         self._parser = None

@@ -18,7 +18,8 @@ class Tls:
 
     def __init__(self, context: ssl.SSLContext, host: str, outer: "Tls | None" = None) -> None:
         self._outer: Final = outer
-        self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+        self._incoming = ssl.MemoryBIO()
+        self._outgoing = ssl.MemoryBIO()
         self._object: Final = context.wrap_bio(self._incoming, self._outgoing, server_hostname=host)
         self.ready = False
         """Whether the handshake is complete and the certificate verified."""
@@ -26,7 +27,7 @@ class Tls:
         """Whether the server has ended TLS (close_notify): nothing follows."""
 
     def receive(self, data: bytes) -> bytes:
-        """What `data` contains for the application. Raises `ssl.SSLError`, also for a refused certificate."""
+        """The application's bytes in `data`. Raises `ssl.SSLError`, also for a refused certificate."""
         if self._outer is not None:
             data = self._outer.receive(data)
             self.ended = self._outer.ended
@@ -48,7 +49,7 @@ class Tls:
         return self.pending()
 
     def pending(self) -> bytes:
-        """What TLS itself has to send: messages of the handshake, updates of keys, alerts."""
+        """Bytes that TLS itself has to send: messages of the handshake, updates of keys, alerts."""
         data = self._outgoing.read() if self._outgoing.pending else b""
         if self._outer is None:
             return data

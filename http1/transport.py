@@ -38,14 +38,16 @@ class IdleConnections:
         self._limit = limit
         self._clock = clock
         self._number = 0
-        self._kept: defaultdict[Origin, deque[Connection]] = defaultdict(deque)
+        self._by_origin: defaultdict[Origin, deque[Connection]] = defaultdict(deque)
         self._sweep: asyncio.TimerHandle | None = None
 
     def take(self, origin: Origin) -> Connection | None:
         """A connection that can be used now, and is not kept any more."""
-        kept, loop, oldest = self._kept[origin], asyncio.get_running_loop(), self._clock() - KEEPALIVE_SECONDS
-        while kept:
-            connection = kept.pop()
+        connections = self._by_origin[origin]
+        loop = asyncio.get_running_loop()
+        oldest = self._clock() - KEEPALIVE_SECONDS
+        while connections:
+            connection = connections.pop()
             self._number -= 1
             if connection.loop is not loop:  # of a client in two event loops
                 continue
@@ -61,7 +63,7 @@ class IdleConnections:
             return
         connection.rest()
         connection.idle_since = self._clock()
-        self._kept[origin].append(connection)
+        self._by_origin[origin].append(connection)
         self._number += 1
         if self._sweep is None:
             self._sweep = connection.loop.call_later(KEEPALIVE_SECONDS, self._close_expired)
@@ -71,18 +73,19 @@ class IdleConnections:
         if self._sweep is not None:
             self._sweep.cancel()
             self._sweep = None
-        for kept in self._kept.values():
-            for connection in kept:
+        for connections in self._by_origin.values():
+            for connection in connections:
                 connection.abort()
-        self._kept.clear()
+        self._by_origin.clear()
         self._number = 0
 
     def _close_expired(self) -> None:
         """After many requests at once, their connections are not kept until the next ones."""
-        self._sweep, oldest = None, self._clock() - KEEPALIVE_SECONDS
-        for kept in self._kept.values():
-            while kept and (kept[0].idle_since <= oldest or not kept[0].reusable):
-                kept.popleft().abort()
+        self._sweep = None
+        oldest = self._clock() - KEEPALIVE_SECONDS
+        for connections in self._by_origin.values():
+            while connections and (connections[0].idle_since <= oldest or not connections[0].reusable):
+                connections.popleft().abort()
                 self._number -= 1
         if self._number:
             self._sweep = asyncio.get_running_loop().call_later(KEEPALIVE_SECONDS / 2, self._close_expired)
@@ -128,7 +131,8 @@ class Http1Transport(httpx.AsyncBaseTransport, httpx2.AsyncBaseTransport):
     async def handle_async_request(self, request: Any, proxy: Proxy | None = None) -> Any:  # noqa: ANN401 - of either library
         """Sends the request, through `proxy`. It counts as in flight until its response is closed."""
         head, chunked = self._head(request, proxy)
-        body, answer = request.stream, request.method != "HEAD"
+        body = request.stream
+        answer = request.method != "HEAD"
         timeouts = request.extensions.get("timeout", {})
         with self._as_library("Pool"):
             async with asyncio.timeout(timeouts.get("pool")):
@@ -194,12 +198,14 @@ class Http1Transport(httpx.AsyncBaseTransport, httpx2.AsyncBaseTransport):
         Raises `LocalProtocolError` for characters that would begin another line.
         """
         target = request.extensions.get("target", request.url.raw_path)
-        method, chunked = request.method.encode("ascii"), False
+        method = request.method.encode("ascii")
         if not _TARGET.fullmatch(target) or not _NAME.fullmatch(method):
             raise self._library.LocalProtocolError("the request line has an illegal character")
         authorization = b""
         if proxy is not None and request.url.scheme == "http":
-            target, authorization = b"http://%b%b" % (request.url.netloc, target), proxy.authorization
+            target = b"http://%b%b" % (request.url.netloc, target)
+            authorization = proxy.authorization
+        chunked = False
         lines = [b"%b %b HTTP/1.1" % (method, target)]
         for name, value in request.headers.raw:
             if not _NAME.fullmatch(name) or not _VALUE.fullmatch(value):
@@ -253,6 +259,7 @@ class _Body(httpx.AsyncByteStream, httpx2.AsyncByteStream):
             yield chunk
 
     async def aclose(self) -> None:
-        connection, self._connection = self._connection, None
+        connection = self._connection
+        self._connection = None
         if connection is not None:
             self._transport.release(connection, self._origin)
