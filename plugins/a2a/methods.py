@@ -59,8 +59,9 @@ class Reply:
         try:
             async for updates in run.updates():
                 if task := updates[0].get("task"):
-                    updates = [{"task": with_history(task, history_length)}]
-                yield server_sent(map(self._result, updates))
+                    yield server_sent([self._result({"task": with_history(task, history_length)})])
+                else:
+                    yield server_sent(map(self._result, updates))
         except RpcError as error:
             yield server_sent([rpc_error_response(self._id, error)])
 

@@ -181,8 +181,8 @@ def installed(tmp_path_factory: pytest.TempPathFactory, dependencies: Path, oper
     package_tree(operator, folder / "own")
     (folder / "own" / "services.toml").chmod(0o600)
     script = shutil.copy(INSTALL, folder)
-    for name, text in {"python": PYTHON, "pip": PIP}.items():
-        text = text.format(python=sys.executable, folder=folder, dependencies=dependencies)
+    for name, template in {"python": PYTHON, "pip": PIP}.items():
+        text = template.format(python=sys.executable, folder=folder, dependencies=dependencies)
         (folder / name).write_text(text)
         (folder / name).chmod(0o755)
     target = folder / "idaas-agent"

@@ -98,12 +98,13 @@ ODD = {
 
 
 async def test_odd_event_fails_alone_and_restores_nothing(agent):
-    for odd, given in ODD.items():
+    for odd, event_or_members in ODD.items():
         agent.sandbox.clock.advance(1)
         disable, after = agent.event("disable"), agent.event("disable", "bob")
-        if isinstance(given, dict):
-            given = agent.event("enable", **{"eventId": "evnt_odd", **given})
-        status, lists = await agent.report(disable, given, after)
+        event = event_or_members
+        if isinstance(event_or_members, dict):
+            event = agent.event("enable", **{"eventId": "evnt_odd", **event_or_members})
+        status, lists = await agent.report(disable, event, after)
         (failed,) = lists.pop("failedEvents")
         assert failed in ("evnt_odd", "7", ""), odd
         assert (status, lists) == (200, {"successEvents": ["evnt_disable_alice", "evnt_disable_bob"]}), odd
