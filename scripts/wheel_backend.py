@@ -15,7 +15,7 @@ from typing import Any, Final
 from setuptools import build_meta
 from setuptools.build_meta import *  # noqa: F403 - the hooks that stay as they are
 
-from agent.commands.package.one_package import PACKAGE, moved_entry, within_package
+from agent.one_package import PACKAGE, moved_entry, within_package
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 _PAGE: Final = ROOT / "frontend"

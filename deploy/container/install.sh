@@ -23,7 +23,7 @@ if [ -d "$own" ]; then
 fi
 # One package, idaas_agent: the sandbox, tests and documents are not deployed.
 site=$("$target/bin/python" -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
-"$target/bin/python" "$source/agent/commands/package/one_package.py" "$source" "$site"
+"$target/bin/python" "$source/agent/one_package.py" "$source" "$site"
 printf '#!%s/bin/python\nfrom idaas_agent.agent.cli import main\n\nmain()\n' "$target" > "$target/bin/idaas-agent"
 chmod 755 "$target/bin/idaas-agent"
 "$target/bin/python" -m compileall -q "$site/idaas_agent"

@@ -5,7 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from agent.commands.package.one_package import INNER
+from agent.one_package import INNER
 from tests.deploy.shipped import INSTALL
 from tools import VERSION
 

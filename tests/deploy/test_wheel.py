@@ -12,7 +12,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from agent.commands.package.one_package import INNER, moved_imports, within_package
+from agent.one_package import INNER, moved_imports, within_package
 from tests.command import running
 from tests.deploy.shipped import ROOT
 

@@ -8,8 +8,8 @@ from typing import Any, Final
 
 from agent.commands.package import start
 from agent.commands.package.carried import AGENTRUN, PORT, Configuration, carried
-from agent.commands.package.one_package import deployed_files, moved_imports
 from agent.commands.package.parts import InstallDependencies, document_of, write_package
+from agent.one_package import deployed_files, moved_imports
 from agent.settings.settings import Settings
 
 _WITHOUT_SECRET: Final = frozenset({"PLUGIN", "PKCS7", "OIDC"})

@@ -14,7 +14,7 @@ from functools import cache
 from importlib.metadata import packages_distributions
 from typing import Final
 
-from agent.commands.package.one_package import INNER, PACKAGE
+from agent.one_package import INNER, PACKAGE
 from agent.settings.settings import Settings
 from identity.errors import ConfigurationError
 
