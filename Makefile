@@ -47,7 +47,7 @@ test: npm $(VENV)/.dev frontend/node_modules/.installed tests/front_ends/node_mo
 
 test-core: npm $(VENV)/.dev databases ## the tests of the core: without browsers, front ends, LangGraph's servers, plug-ins, packages and images (under three minutes)
 	@$(BIN)/pytest $(PARALLEL) $(CORE)
-CORE := tests/http1 tests/identity tests/tools tests/graph tests/agent --ignore=tests/agent/api/langgraph --ignore=tests/agent/commands/package
+CORE := tests/http1 tests/identity tests/tools tests/graph tests/agent --ignore=tests/agent/api/langgraph
 
 future: npm $(VENV)/.dev frontend/node_modules/.installed tests/front_ends/node_modules/.installed chromium faketime databases ## the tests that name a date, as on a New Year's Eve more than a year ahead
 	@scripts/new-years-eve $(BIN)/pytest $(PARALLEL) --dated

@@ -1,10 +1,9 @@
-"""What is shipped, made as operators make it: the installed tree, and the unpacked package of AgentRun.
+"""What is shipped, made as operators make it: the installed tree.
 
 The dependencies are those of `requirements.lock` alone, from the interpreter that runs the tests.
 """
 
 import importlib.metadata
-import json
 import os
 import re
 import shutil
@@ -18,44 +17,8 @@ from typing import Any
 import pytest
 from packaging.markers import Marker
 
-from agent.commands.package.carried import Configuration, package_tree
-from agent.settings.settings import read_settings
-from sandbox.agent_files.agent_environment import sdk_configuration
-from sandbox.authn_method import AuthnMethod
-from sandbox.server.server import RunningSandbox
-from tests.clock import SettableClock
-
 ROOT = Path(__file__).parents[2]
 INSTALL = ROOT / "deploy" / "container" / "install.sh"
-OWN_TOOL = '''"""When the salary is paid: a tool of the operator."""
-
-
-def service(payroll, settings):
-    @payroll.tool
-    async def payday(http):
-        """Returns when the salary of the signed-in employee is paid."""
-        await http.get()
-        return settings["answer"]
-'''
-OWN_CALENDAR = '''"""The calendar of another company, for whose use its user consents."""
-
-
-def service(calendar, settings):
-    @calendar.tool
-    async def appointments(http) -> str:
-        """Lists the appointments of the signed-in employee."""
-        return (await http.get("events")).text
-'''
-OWN_GRAPH = """from langgraph.graph import END
-
-from idaas_agent import build_graph
-
-
-def build(parts):
-    graph = build_graph(parts, last="after").add_edge("after", END)
-    return graph.add_node("after", lambda _: {"messages": ("ai", "says its own graph")})
-"""
-ANSWER = "on the 25th, says the tool of the operator"
 PYTHON = """#!/bin/sh
 "{python}" -m venv --without-pip "$3"
 cp "{folder}/pip" "$3/bin/pip"
@@ -136,50 +99,8 @@ def dependencies(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.fixture(scope="session")
-def operator(
-    tmp_path_factory: pytest.TempPathFactory, running_sandbox: tuple[RunningSandbox, SettableClock]
-) -> Configuration:
-    """The sandbox's variables an own tool and an own graph, and what an operator decides of the rest."""
-    running, _ = running_sandbox
-    folder = tmp_path_factory.mktemp("operator")
-    (folder / "payday.py").write_text(OWN_TOOL)
-    (folder / "calendar_tools.py").write_text(OWN_CALENDAR)
-    (folder / "my_graph.py").write_text(OWN_GRAPH)
-    (folder / "services.toml").write_text(
-        '[services.payroll]\ntype = "http"\npython = "payday.py:service"\n'
-        f'url = "{running.environment["ENTERPRISE_SERVICE_URL"]}"\n'
-        f'access_token = "{running.environment["ENTERPRISE_SERVICE_SCOPE"]}"\n'
-        f'settings = {{ answer = "{ANSWER}" }}\n'
-        '[services.calendar]\ntype = "http"\npython = "calendar_tools.py:service"\n'
-        f'url = "{running.cloud.addresses.calendar_url}"\n'
-        'oauth_token = { provider = "calendar" }\n'
-    )
-    (folder / "own.lock").write_text("# no packages\n")
-    (folder / "client-config.json").write_text(
-        json.dumps(sdk_configuration(running.cloud, AuthnMethod.PLUGIN))
-    )
-    given = running.environment | {
-        "ACCEPTED_TOOLS_FILE": str(folder / "nothing-accepted.json"),
-        "ACCESS_IDENTITY": "Human",
-        "CLOUD_IDAAS_CONFIG_PATH": str(folder / "client-config.json"),
-        "GRAPH": "my_graph.py:build",
-        "SERVICES_FILE": str(folder / "services.toml"),
-    }
-    files = ("AUDIT_LOG_FILE", "CONVERSATIONS_URL", "REVOCATIONS_FILE")
-    chosen = dict.fromkeys((*files, "ENV_PRIVATE_KEY", "IDAAS_CLIENT_SECRET"), "") | {
-        "IDAAS_EVENTS_KEY_FILE": given["IDAAS_EVENTS_KEY_FILE"]
-    }
-    lock, own_lock = ROOT / "requirements.lock", folder / "own.lock"
-    return Configuration(read_settings(given), given, lock, own_lock, chosen, tuple(given))
-
-
-@pytest.fixture(scope="session")
-def installed(tmp_path_factory: pytest.TempPathFactory, dependencies: Path, operator: Configuration) -> Path:
-    """The folder that `install.sh` fills, with the operator's files, and no other packages."""
-    folder = tmp_path_factory.mktemp("installed")
-    package_tree(operator, folder / "own")
-    (folder / "own" / "services.toml").chmod(0o600)
+def install(folder: Path, dependencies: Path) -> Path:
+    """What `install.sh` makes, with the operator's files in `own` of `folder`, and no other packages."""
     script = shutil.copy(INSTALL, folder)
     for name, template in {"python": PYTHON, "pip": PIP}.items():
         text = template.format(python=sys.executable, folder=folder, dependencies=dependencies)
@@ -190,3 +111,15 @@ def installed(tmp_path_factory: pytest.TempPathFactory, dependencies: Path, oper
     environment = {"PATH": os.environ["PATH"], "PYTHON": str(folder / "python")}
     subprocess.run(command, cwd=folder, env=environment, check=True)  # noqa: S603 - the script under test
     return target
+
+
+@pytest.fixture(scope="session")
+def installed(tmp_path_factory: pytest.TempPathFactory, dependencies: Path) -> Path:
+    """The installed tree, with two files of an operator, one of which is not for all."""
+    folder = tmp_path_factory.mktemp("installed")
+    own = folder / "own"
+    own.mkdir()
+    (own / "services.toml").write_text("# no services\n")
+    (own / "services.toml").chmod(0o600)
+    (own / "requirements.lock").write_text("# no packages\n")
+    return install(folder, dependencies)

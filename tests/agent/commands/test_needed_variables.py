@@ -17,8 +17,6 @@ from agent.commands.command_line import app
 from tests.every_command import AGENT, AUTHORITIES, CONFIGURATION, Row, rows_of_plugins, typed
 from tests.suite import Sandbox
 
-PACKAGED = tuple(name for name in AGENT if name != "IDAAS_CLIENT_SECRET")
-"""The secret stays where the agent is deployed."""
 AMAP = (CONFIGURATION, "IDAAS_CLIENT_SECRET", "EXTERNAL_SERVER_API_KEY_IDENTIFIER")
 SILENT = "--sandbox-url http://127.0.0.1:1"
 RULES = "permit (principal, action, resource);\n// end\n"
@@ -56,11 +54,6 @@ ROWS = {
     "doctor": Row("", AGENT, (AUTHORITIES, "LLM_BASE_URL"), says="ok"),
     "grants": Row(says="no grant counts now"),
     "new": Row("my-tools", says="next: cd my-tools"),
-    "package agentrun": Row("", PACKAGED, status=1, says="CLIENT_SECRET_POST needs a secret"),
-    "package enterprise-service": Row(
-        "--region mars", (CONFIGURATION, "ENTERPRISE_SERVICE_SCOPE"), (AUTHORITIES,), 1, "region"
-    ),
-    "package tree": Row("--out own", PACKAGED, says="next: docker build"),
     "policy check": Row("", ("POLICY_FILE",), says="1 rules are valid"),
     "policy explain": Row(
         "--user alice --tool pay", ("POLICY_FILE",), ("SERVICES_FILE",), says="ask: payments.pay"
@@ -77,7 +70,6 @@ ROWS = {
     "sandbox user enable": Row(f"alice {SILENT}", status=1, says="127.0.0.1:1"),
     "serve": Row("--port {port}", AGENT, status=1, says="{port}"),
     "token": Row(SILENT, status=1, says="127.0.0.1:1"),
-    "trigger-jwks": Row("", (CONFIGURATION,), (AUTHORITIES,), says='"kty"'),
     "unrevoke": Row("--user user_alice01", (CONFIGURATION,), says="restored: "),
     "up": Row("--agent-port {port}", status=1, says="{port}"),
     **rows_of_plugins(),
@@ -195,13 +187,6 @@ def test_setting_that_is_not_used_may_be_missing_or_invalid(
     given = {CONFIGURATION: sandbox.environment[CONFIGURATION]} | unused
     assert typed(REVOKES, folder, given)[0] == 0
     assert "user_alice01" in typed("revoke --list", folder, unused)[1]
-
-
-def test_keys_are_fetched_from_their_own_address_without_a_configuration(
-    sandbox: Sandbox, folder: Path
-) -> None:
-    variables = {name: sandbox.environment[name] for name in (AUTHORITIES, "JWKS_ENDPOINT")}
-    assert typed("trigger-jwks", folder, variables)[0] == 0
 
 
 def test_rules_of_another_file_are_checked_with_the_groups_that_they_name(folder: Path) -> None:

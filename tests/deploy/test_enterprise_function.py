@@ -17,7 +17,7 @@ import pytest
 from sandbox.state.directory import ENTERPRISE_AUDIENCE
 from tests.suite import Sandbox
 
-APP = Path(__file__).parents[4] / "deploy" / "enterprise-service" / "app.py"
+APP = Path(__file__).parents[2] / "deploy" / "enterprise-service" / "app.py"
 
 
 @pytest.fixture(scope="module")

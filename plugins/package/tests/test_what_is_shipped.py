@@ -20,15 +20,16 @@ import psycopg
 import pytest
 from redis import Redis
 
-from agent.commands.package.agentrun import AgentRunOptions, package_agentrun
-from agent.commands.package.carried import Configuration
+from plugins.package.agentrun import AgentRunOptions, package_agentrun
+from plugins.package.carried import Configuration
+from plugins.package.tests.own_files import ANSWER
 from sandbox.faults.faults import Fault
 from tests.agent.api.threads.test_run_routes import Events
 from tests.agent.operations.test_otlp import Collector
 from tests.command import Command, running
 from tests.databases.postgres_process import PostgresProcess, programs
 from tests.databases.redis_process import RedisProcess
-from tests.deploy.shipped import ANSWER, ROOT
+from tests.deploy.shipped import ROOT
 from tests.every_surface import of_plugins
 from tests.running_agent import ENTERPRISE, WEATHER
 from tests.security.test_routes import AGENT, requests
@@ -154,7 +155,7 @@ async def serves_everything(http: httpx.AsyncClient, sandbox: Sandbox) -> None:
             assert '"not_found"' not in response.text, (method, path, response.text)
 
 
-@pytest.mark.parametrize("form", ["installed", "unpacked"])
+@pytest.mark.parametrize("form", ["installed_with_own", "unpacked"])
 async def test_shipped_agent_serves_everything(
     form: str,
     request: pytest.FixtureRequest,
@@ -166,8 +167,8 @@ async def test_shipped_agent_serves_everything(
     tmp_path: Path,
 ) -> None:
     collector = Collector()
-    if form == "installed":
-        command, own = tree(request.getfixturevalue("installed"), operator)
+    if form == "installed_with_own":
+        command, own = tree(request.getfixturevalue(form), operator)
     else:
         command, own = unpacked(request.getfixturevalue("dependencies"), operator, tmp_path)
     role = sandbox.cloud.execution_role.issue(3600)

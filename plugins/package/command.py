@@ -11,16 +11,16 @@ import httpx
 import typer
 from dotenv import dotenv_values
 
-from agent.commands.package import enterprise_service as enterprise
-from agent.commands.package.agentrun import AgentRunOptions, package_agentrun
-from agent.commands.package.carried import AGENTRUN, TREE, Configuration, Form, package_tree, settings_there
-from agent.commands.package.parts import PackagingError, install_dependencies
 from agent.commands.terminal import ENV_FILE, environment, err, operator_settings, out, settings_or_stop, stop
 from agent.settings.settings import Settings
+from plugins.package import enterprise_service as enterprise
+from plugins.package.agentrun import AgentRunOptions, package_agentrun
+from plugins.package.carried import AGENTRUN, TREE, Configuration, Form, package_tree, settings_there
+from plugins.package.parts import PackagingError, install_dependencies
 
 app = typer.Typer(help="Deployment packages: agentrun, tree, enterprise-service.", no_args_is_help=True)
 
-_ROOT: Final = Path(__file__).resolve().parents[3]
+_ROOT: Final = Path(__file__).resolve().parents[2]
 _Python = Annotated[str, typer.Option(help="Python of the platform's image.")]
 _Region = Annotated[str, typer.Option(help="The region of the platform.")]
 _Wheels = Annotated[Path | None, typer.Option(help="A folder of wheels to install, instead of downloads.")]

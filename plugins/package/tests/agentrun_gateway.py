@@ -12,8 +12,8 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
 
+from plugins.package.tests.agentrun_instance import Instance
 from sandbox.function_compute.http_trigger import TokenRejectedError, check
-from tests.end_to_end.agentrun_instance import Instance
 
 _SESSION = "x-agentrun-session-id"
 _HOP_BY_HOP = frozenset({"connection", "keep-alive", "transfer-encoding", "te", "trailer", "upgrade", "host"})

@@ -6,11 +6,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from agent.commands.package import start
-from agent.commands.package.carried import AGENTRUN, PORT, Configuration, carried
-from agent.commands.package.parts import InstallDependencies, document_of, write_package
 from agent.one_package import deployed_files, moved_imports
 from agent.settings.settings import Settings
+from plugins.package import start
+from plugins.package.carried import AGENTRUN, PORT, Configuration, carried
+from plugins.package.parts import InstallDependencies, document_of, write_package
 
 _WITHOUT_SECRET: Final = frozenset({"PLUGIN", "PKCS7", "OIDC"})
 """Client authentication methods that need no secret in the deployment."""

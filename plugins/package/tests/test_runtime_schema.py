@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from agent.commands.package.agentrun import AgentRunOptions, runtime_document
-from agent.commands.package.enterprise_service import FunctionOptions
-from agent.commands.package.parts import document_faults, document_of
+from plugins.package.agentrun import AgentRunOptions, runtime_document
+from plugins.package.enterprise_service import FunctionOptions
+from plugins.package.parts import document_faults, document_of
 
 KEY = {"kty": "RSA", "kid": "k1", "alg": "RS256", "use": "sig", "e": "AQAB", "n": "xyz"}
 FUNCTION = document_of(

@@ -13,22 +13,23 @@ import yaml
 from typer.testing import CliRunner
 
 from agent.commands.command_line import app
-from agent.commands.package.agentrun import AgentRunOptions, package_agentrun
-from agent.commands.package.carried import AGENTRUN, TREE, Configuration, carried, package_tree
-from agent.commands.package.enterprise_service import (
+from agent.settings.settings import read_settings
+from plugins.package.agentrun import AgentRunOptions, package_agentrun
+from plugins.package.carried import AGENTRUN, TREE, Configuration, carried, package_tree
+from plugins.package.enterprise_service import (
     FunctionOptions,
     deployed_jwks,
     package_enterprise_service,
     trigger_jwks,
 )
-from agent.commands.package.parts import PackagingError, install_dependencies, write_zip
-from agent.settings.settings import read_settings
+from plugins.package.parts import PackagingError, install_dependencies, write_zip
 from sandbox.agent_files.agent_environment import sdk_configuration
 from sandbox.authn_method import AuthnMethod
+from tests.every_command import AUTHORITIES, typed
 from tests.suite import Sandbox
 from tools import VERSION
 
-ROOT = Path(__file__).parents[4]
+ROOT = Path(__file__).parents[3]
 FUNCTION = ROOT / "deploy" / "enterprise-service"
 
 
@@ -116,7 +117,7 @@ def test_zip_contains_only_the_agent_and_its_dependencies(sandbox: Sandbox, tmp_
         "client-config.json",
     }
     assert {"idaas_agent/agent/cli.py", "python/one/__init__.py", "python/two.py"} <= found
-    assert "idaas_agent/agent/commands/package/runtime_schema.json" in found
+    assert "idaas_agent/plugins/package/runtime_schema.json" in found
     assert {"idaas_agent/agent/errors/errors.toml", "idaas_agent/identity/errors.toml"} <= found
     assert {name for name in found if name.startswith("own/")} == {"own/certificates.pem"}
     assert not [name for name in found if "__pycache__" in name or name.endswith(".pyc")]
@@ -589,3 +590,10 @@ def test_trigger_jwks_refuses_a_file_without_a_trigger(
     status, output = run(sandbox, "trigger-jwks", "--deployed", str(file))
     assert status == 1
     assert "Traceback" not in output
+
+
+def test_keys_are_fetched_from_their_own_address_without_a_configuration(
+    sandbox: Sandbox, tmp_path: Path
+) -> None:
+    variables = {name: sandbox.environment[name] for name in (AUTHORITIES, "JWKS_ENDPOINT")}
+    assert typed("trigger-jwks", tmp_path, variables)[0] == 0

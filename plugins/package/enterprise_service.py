@@ -6,8 +6,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from agent.commands.package.parts import InstallDependencies, PackagingError, document_of, write_package
 from agent.settings.settings import Settings
+from plugins.package.parts import InstallDependencies, PackagingError, document_of, write_package
 
 _MEMBERS: Final = ("kty", "kid", "alg", "use", "e", "n")
 _INTERPRETERS: Final = {

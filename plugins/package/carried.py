@@ -13,14 +13,14 @@ from pathlib import Path, PurePosixPath
 from typing import Final
 
 from agent.api.surface import ENTRY_POINTS as SURFACES
-from agent.commands.package.parts import PackagingError
-from agent.commands.package.trial import UNLOCKED, import_faults, module_fault, normal_name, start_faults
 from agent.composition.installed_policies import ENTRY_POINTS as POLICIES
 from agent.composition.question_listeners import ENTRY_POINTS as LISTENERS
 from agent.one_package import PACKAGE
 from agent.settings.declared_services import ENTRY_POINTS as SERVICES
 from agent.settings.settings import Settings, read_settings, variables
 from agent.settings.values import holds
+from plugins.package.parts import PackagingError
+from plugins.package.trial import UNLOCKED, import_faults, module_fault, normal_name, start_faults
 
 PORT: Final = 9002
 _CARRIED: Final = {

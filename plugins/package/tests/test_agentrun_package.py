@@ -11,19 +11,19 @@ from typing import Any
 
 import httpx
 
-from agent.commands.package.agentrun import AgentRunOptions, package_agentrun
-from agent.commands.package.carried import Configuration
-from agent.commands.package.parts import write_zip
 from agent.settings.settings import read_settings
 from identity.idaas.client_authentication.role_credential import ROLE_HEADERS
+from plugins.package.agentrun import AgentRunOptions, package_agentrun
+from plugins.package.carried import Configuration
+from plugins.package.parts import write_zip
+from plugins.package.tests.agentrun_gateway import Gateway
+from plugins.package.tests.agentrun_instance import Instance
 from sandbox.agent_files.agent_environment import sdk_configuration
 from sandbox.authn_method import AuthnMethod
-from tests.end_to_end.agentrun_gateway import Gateway
-from tests.end_to_end.agentrun_instance import Instance
 from tests.loopback import free_port
 from tests.suite import Sandbox
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 QUESTIONS = {
     "What is the weather in Hangzhou right now?": "Hangzhou",
     "Call my enterprise service": "enterprise",
