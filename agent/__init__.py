@@ -1,5 +1,5 @@
 """The agent as a program: composition, HTTP surfaces, server and command line.
 
-May import all other packages but `sandbox`, which has commands of its own.
+May import the packages below it; neither `sandbox` nor `plugins`, which have commands of their own.
 Begin at `composition.agent`, which joins the parts, and `cli`.
 """

@@ -1,8 +1,9 @@
 """What your own code imports: services, tools, policies, credentials, results, errors, models and graphs.
 
-`idaas_agent.surfaces` and `idaas_agent.testing` are public too, and nothing else of this project is. A name
-stays, with its meaning, until a version whose changelog has announced its end in the version before.
-`docs/extending.md`, `models.md`, `graphs.md` and `plugins.md` show them in use.
+`idaas_agent.policies`, `idaas_agent.surfaces` and `idaas_agent.testing` are public too, and nothing else of
+this project is. A name stays, with its meaning, until a version whose changelog has announced its end in the
+version before. `docs/extending.md`, `models.md`, `graphs.md`, `middleware.md`, `own-policy.md` and
+`plugins.md` show them in use.
 
 A name is loaded when it is first used: importing this package costs nothing.
 """

@@ -1,5 +1,6 @@
 """What a run asks its user: for which call, consent or sign-in, and that their answer counts once.
 
 May import `identity`, `tools`, the folders of `graph` but its nodes, and the modules at its top.
-Begin at `record`; `store` is the seam to the database, `prompts` pauses the run, `gate` decides at the call.
+Begin at `record`, which has the seam to the database; `policy` is that to what decides about a call,
+`policies` the list of those, `prompts` pauses the run, and `gate` decides at the call.
 """
