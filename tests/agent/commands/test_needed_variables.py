@@ -47,19 +47,12 @@ ROWS = {
     "audit explain": Row("1 audit.jsonl", status=2, says='no record is about "1"'),
     "audit show": Row("audit.jsonl"),
     "audit verify": Row("audit.jsonl", status=1, says="no line of an audit log"),
-    "can": Row("user_alice01", (CONFIGURATION,), says='"services": []'),
     "chat": Row(
         f"Hello --url http://127.0.0.1:1 {SILENT}", status=1, says="no sandbox at http://127.0.0.1:1"
     ),
     "doctor": Row("", AGENT, (AUTHORITIES, "LLM_BASE_URL"), says="ok"),
     "grants": Row(says="no grant counts now"),
     "new": Row("my-tools", says="next: cd my-tools"),
-    "policy check": Row("", ("POLICY_FILE",), says="1 rules are valid"),
-    "policy explain": Row(
-        "--user alice --tool pay", ("POLICY_FILE",), ("SERVICES_FILE",), says="ask: payments.pay"
-    ),
-    "policy replay": Row("--audit audit.jsonl", ("POLICY_FILE",)),
-    "policy test": Row("", ("POLICY_FILE",), ("SERVICES_FILE",), says="1 of 1 cases are as expected"),
     "revoke": Row("--user user_alice01", (CONFIGURATION,), says="revoked: "),
     "sandbox credential add": Row(f"travel {SILENT}", says="added to sandbox.toml"),
     "sandbox grant": Row(f"leave|leave.read --to agent {SILENT}", says="added to sandbox.toml"),
