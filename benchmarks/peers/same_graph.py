@@ -13,7 +13,7 @@ from starlette.middleware import Middleware
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from agent.api.app import create_app
-from agent.composition import agent as composition
+from agent.composition import service_parts
 from agent.composition.agent import Agent
 from agent.http.authentication import CALLER, authentication
 from agent.http.memory import frozen_startup_objects
@@ -43,7 +43,7 @@ _STATIC_KEY = Credential(ApiKeyRequirement("static"), AccessIdentity.MACHINE, Se
 class _Static:
     """Replaces a method of `Callers`, `ServiceCredentials` and `Access`: one caller, one key, no checks."""
 
-    renewed = None
+    renewed = update = None
 
     def __init__(self, *_: object) -> None:
         self.requirements: dict[str, Any] = {}
@@ -91,7 +91,7 @@ class _AgentWithoutIdentity(Agent):
 
     def __init__(self, settings: Settings) -> None:
         for owner, name, other in (
-            (composition, "audit_trail", lambda _, __, clock: AuditTrail(clock=clock)),
+            (service_parts, "audit_trail", lambda _, __, clock: AuditTrail(clock=clock)),
             (Callers, "first", _Static.caller),
             (parts, "ServiceCredentials", _ServiceCredentials),
             (parts, "CredentialsNode", _node({"rounds": 0})),
