@@ -1,8 +1,7 @@
 """The project's programs in processes forked from one that has imported their modules.
 
-A process behaves as if its program had been started two to three seconds of processor time earlier. The suite
-forks 44 of them, which spares it about a tenth of its processor time. What shows the start itself, or an
-installation, starts a program (`tests.command.running`).
+A process behaves as if its program had been started two seconds of processor time earlier. What shows the
+start itself, or an installation, starts a program.
 """
 
 import multiprocessing

@@ -8,8 +8,10 @@ import functools
 import gc
 import os
 import re
+import shlex
 import socket
 import ssl
+import subprocess
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
@@ -33,7 +35,10 @@ _ONLY_DISTRIBUTES = "PYTEST_XDIST_WORKER" not in os.environ and bool(
 )
 """Whether this process gives the tests to others, and needs no fixtures: they take two seconds to import."""
 _PLUGINS = Path(__file__).parent.parent / "plugins"
+_AS_USERS_DO = "AS_USERS_DO" in os.environ
+"""Whether the tests see the libraries as users do: slower by a tenth."""
 _FIXTURES = [
+    *([] if _AS_USERS_DO else ["tests.remembered"]),
     "tests.agent.api.langgraph.langgraph_process",
     "tests.running_agent",
     "tests.agent.api.threads.served_threads",
@@ -163,6 +168,22 @@ def _tell_results_only(worker: Any) -> None:
     worker.sendevent = results
 
 
+def pytest_xdist_setupnodes(config: pytest.Config, specs: list[Any]) -> None:
+    """The processes of the whole suite are forked: `tests/forked_workers.py`."""
+    if config.args != [*config.getini("testpaths")]:
+        return
+    name, program = f"tests-{os.getpid()}", str(Path(__file__).with_name("forked_workers.py"))
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(f"\0{name}")
+        listener.listen(len(specs))
+        start = "import socket; from tests.forked_workers import serve; serve(socket.socket(fileno=0), "
+        command = [sys.executable, "-c", f"{start}{len(specs)})"]
+        forking = subprocess.Popen(command, stdin=listener, cwd=config.rootpath)  # noqa: S603 - our own
+        config.add_cleanup(forking.kill)
+    for spec in specs:
+        spec.python = shlex.join([sys.executable, "-IS", program, name])
+
+
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling | None:
     """`--dist loadfile` is `ByServer`."""
     return ByServer(config, log) if config.getoption("dist") == "loadfile" else None
@@ -190,17 +211,6 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     gc.freeze()
     gc.set_threshold(100_000, 10, 10)
     gc.enable()
-
-
-@pytest.hookimpl(trylast=True)
-def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> None:
-    """FastAPI remembers thousands of functions, and with them the last hundred apps and their tasks."""
-    models = sys.modules.get("fastapi.dependencies.models")
-    if models is None or (nextitem is not None and nextitem.path == item.path):
-        return
-    for remembered in vars(models).values():
-        if isinstance(remembered, functools._lru_cache_wrapper):
-            remembered.cache_clear()
 
 
 @pytest.hookimpl(trylast=True)
