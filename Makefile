@@ -58,6 +58,7 @@ frontends: npm $(VENV)/.dev frontend/node_modules/.installed tests/front_ends/no
 unit: $(VENV)/.dev ## the unit tests on another Python, in an environment of its own: make unit PYTHON=python3.13
 	@$(BIN)/uv venv --quiet --clear --offline --no-config --python $(PYTHON) .venv-unit
 	@$(BIN)/python scripts/install.py requirements-dev.lock --python .venv-unit/bin/python
+	@$(BIN)/pip --python .venv-unit/bin/python install --quiet --disable-pip-version-check --no-build-isolation --no-deps --editable .
 	@AS_USERS_DO=1 .venv-unit/bin/python -m pytest $(PARALLEL) --quiet tests/http1 tests/identity tests/graph tests/tools
 
 promises: npm $(VENV)/.dev frontend/node_modules/.installed tests/front_ends/node_modules/.installed chromium wrk databases ## each promise of SECURITY.md with its tests and their results
