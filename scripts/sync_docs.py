@@ -131,7 +131,7 @@ def observability(page: str) -> str:
 
 def schema() -> str:
     """`docs/services.schema.json`: the form of SERVICES_FILE."""
-    from agent.settings.services_file import ServicesFile
+    from tools.services_file import ServicesFile
 
     document = {"$schema": "https://json-schema.org/draft/2020-12/schema", **ServicesFile.model_json_schema()}
     return json.dumps(document, indent=2) + "\n"

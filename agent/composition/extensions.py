@@ -3,8 +3,6 @@
 Your own tool needs no line here: `docs/extending.md`.
 """
 
-import importlib
-import importlib.util
 import ssl
 from collections.abc import Callable, Iterable, Sequence
 from importlib.metadata import EntryPoint, entry_points
@@ -13,8 +11,7 @@ from typing import Any, TypeVar
 
 from agent.entry_points import failure_of
 from agent.errors.error_codes import AgentCode
-from agent.settings.declared_services import ENTRY_POINTS, DeclaredService, declared_services
-from agent.settings.service_declarations import HTTPDeclaration
+from agent.settings.declared_services import ENTRY_POINTS, declared_services
 from agent.settings.settings import Settings
 from agent.settings.variables.model import MODEL_STUDIO_API, OPENAI_COMPATIBLE
 from graph.build import CompiledAgentGraph, compiled_graph
@@ -23,6 +20,7 @@ from graph.models.provider import ModelProvider
 from graph.nodes.own import OwnGraphError
 from graph.parts import GraphParts
 from identity.errors import ConfigurationError
+from tools.declared_service import load_function, unused_policies
 from tools.http_service.service import HTTPService
 from tools.mcp_service.accepted_tools import AcceptedTools
 from tools.mcp_service.service import MCPService
@@ -30,22 +28,6 @@ from tools.service import Service
 
 A = TypeVar("A")
 B = TypeVar("B")
-
-
-def load_function(reference: str, folder: Path | None = None) -> Callable[..., Any]:
-    """The function that `reference` names. A file is relative to `folder`. Raises what the import raises."""
-    module_name, _, name = reference.partition(":")
-    if folder is None or not module_name.endswith(".py"):
-        module = importlib.import_module(module_name)
-    else:
-        path = folder / module_name
-        spec = importlib.util.spec_from_file_location(path.stem, path)
-        if spec is None or spec.loader is None:
-            raise ImportError(name=module_name)
-        module = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(module)
-    function: Callable[..., Any] = getattr(module, name)
-    return function
 
 
 def load_both(first: Callable[[], A], second: Callable[[], B]) -> tuple[A, B]:
@@ -81,12 +63,10 @@ def services(
     folder = settings.own_code
     for declared in declared_services(settings):
         try:
-            service = _service(declared, folder, tls)
-            listed += service.services if isinstance(service, HTTPService) else [service]
-            unused = service.unused_policies if isinstance(service, HTTPService) else ()
+            made = declared.made(folder, tls)
+            listed += made.services if isinstance(made, HTTPService) else [made]
             place = f"SERVICES_FILE: services.{declared.name}.policies"
-            # a misspelled name would leave a tool without its policy
-            faults += [f'{place}: the service has no tool "{tool}"' for tool in unused]
+            faults += [f'{place}: the service has no tool "{tool}"' for tool in unused_policies(made)]
         except Exception as error:  # noqa: BLE001 - third-party code may raise anything
             declaration = f"SERVICES_FILE: services.{declared.name}.python"
             place = declaration if declared.name in settings.services else f'service "{declared.name}"'
@@ -110,38 +90,6 @@ def services(
         if isinstance(service, MCPService):
             service.selection.keep_to(accepted)
     return listed
-
-
-def _service(declared: DeclaredService, folder: Path, tls: ssl.SSLContext) -> Service:
-    """The service of a declaration. Raises what the code that `python` names raises."""
-    d = declared.declaration
-    credential = d.requirement(declared.key_error_code)
-    common: dict[str, Any] = {
-        "access_identity": d.access_identity,
-        "error_code": declared.error_code,
-        "settings": declared.settings,
-        "prefix": d.prefix,
-        "data": d.data,
-        "policies": {tool: policy.made() for tool, policy in d.policies.items()},
-        "ssl_context": tls,
-        "seconds": d.timeout_seconds,
-    }
-    if isinstance(d, HTTPDeclaration):
-        common |= {"max_bytes": d.max_response_bytes, "max_characters": d.max_result_characters}
-        common |= {"max_request_bytes": d.max_request_bytes, "lends": d.lends_credential}
-        service = HTTPService(declared.name, d.url, credential, **common)
-        load_function(d.python, folder)(service, d.settings)
-        return service
-    assert credential is not None  # noqa: S101 - the declaration was validated
-    return MCPService(
-        declared.name,
-        d.url,
-        credential,
-        allowed_tools=d.tools,
-        reading_tools=declared.reading,
-        trusted=d.trusted,
-        **common,
-    )
 
 
 def agent_graph(settings: Settings, parts: GraphParts) -> CompiledAgentGraph:

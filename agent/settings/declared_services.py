@@ -1,26 +1,19 @@
 """The services that the settings declare: those of the variables first, then those of SERVICES_FILE.
 
-Both kinds are declarations of one form: `agent.composition.extensions` makes them in one way. What the
+Both kinds are declarations of one form: `tools.declared_service` makes them in one way. What the
 file cannot set, and the vendor's tutorial defines for its two services, is added here: the codes of their
 failures.
 """
 
-from dataclasses import dataclass
 from typing import Final
 
 from agent.errors.error_table import ENTERPRISE_SETTINGS, EXTERNAL_SETTINGS
-from agent.settings.service_declarations import (
-    BuiltInDeclaration,
-    HTTPDeclaration,
-    MCPDeclaration,
-    ServiceDeclaration,
-)
-from agent.settings.services_file import BUILT_IN
 from agent.settings.settings import Settings
-from identity.error_codes import IdentityCode
-from identity.errors import ErrorCode
 from identity.principal import AccessIdentity
+from tools.declared_service import DeclaredService
 from tools.error_codes import ToolCode
+from tools.service_declarations import BuiltInDeclaration, HTTPDeclaration, MCPDeclaration
+from tools.services_file import BUILT_IN
 
 ENTRY_POINTS: Final = "idaas_agent.services"
 """The group of entry points by which installed packages declare services. An entry is a function of the
@@ -32,23 +25,6 @@ _AMAP_TOOLS: Final = (
     *("maps_schema_take_taxi", "maps_search_detail", "maps_text_search", "maps_weather"),
 )
 """What they do: search, measure, and make links that the user may open."""
-
-
-@dataclass(frozen=True, slots=True)
-class DeclaredService:
-    """One declaration, and how its failures are reported.
-
-    `settings` names the settings of its address and of its credential, in this order; one name if one setting
-    has both. `error_code` is the code of a failed call, `key_error_code` of an API key that is refused.
-    """
-
-    name: str
-    declaration: ServiceDeclaration
-    settings: tuple[str, ...]
-    error_code: ErrorCode = ToolCode.SERVICE_FAILED
-    key_error_code: ErrorCode = IdentityCode.SERVICE_KEY_UNAVAILABLE
-    reading: tuple[str, ...] = ()
-    """Tools that a server lists and that are known to read."""
 
 
 def declared_services(settings: Settings) -> list[DeclaredService]:

@@ -17,8 +17,6 @@ from pydantic import Field, InstanceOf, ValidationError
 from agent.errors.error_codes import AgentCode
 from agent.settings.authentication_sources import authentication_sources
 from agent.settings.quotation_marks import quotation_mark_faults, without_quotation_marks
-from agent.settings.service_declarations import FileDeclaration
-from agent.settings.services_file import BUILT_IN, read_services_file, sum_faults
 from agent.settings.values import VariableGroup, holds, secret_in_file
 from agent.settings.variables.conversations import ConversationVariables
 from agent.settings.variables.identity import CallerVariables, ClientVariables, RoleVariables
@@ -33,6 +31,8 @@ from identity.error_codes import IdentityCode
 from identity.errors import ConfigurationError
 from identity.idaas.client_authentication.role_credential import RequestHeaderRole
 from identity.idaas.configuration import DEFAULT_PATH, SdkConfiguration, read_sdk_configuration
+from tools.service_declarations import FileDeclaration
+from tools.services_file import BUILT_IN, read_services_file, sum_faults
 
 TOKEN_VARIABLE: Final = "IDAAS_AGENT_ACCESS_TOKEN"  # noqa: S105 - a variable's name
 """The variable of a user's access token, for commands that act as a user. The agent does not read it."""

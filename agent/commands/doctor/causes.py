@@ -18,7 +18,6 @@ import httpx
 from agent.commands.doctor.finding import Explanation
 from agent.errors.error_codes import AgentCode
 from agent.settings.declared_services import declared_services
-from agent.settings.service_declarations import ServiceDeclaration
 from agent.settings.settings import Settings
 from graph.error_codes import GraphCode
 from http1.proxy import uses_proxy
@@ -28,6 +27,7 @@ from identity.idaas.client_authentication.plugin import Plugin
 from identity.strict_json import read_object
 from identity.transport.bounded_response import Response, TransportFailure, send
 from tools.service import Service
+from tools.service_declarations import ServiceDeclaration
 
 _SECONDS: Final = 5.0
 # By OpenSSL's X509_V_ERR codes.

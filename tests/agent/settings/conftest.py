@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from agent.composition.extensions import services
-from agent.settings.services_file import read_services_file
 from agent.settings.settings import read_settings
 from identity.errors import ConfigurationError
+from tools.services_file import read_services_file
 
 SECRET = "CSnever-shown"
 PAYROLL = '''

@@ -3,7 +3,6 @@
 import pytest
 from pydantic import ValidationError
 
-from agent.settings.service_declarations import CloudRoleDeclaration, OAuthTokenDeclaration
 from identity.credentials.placement import Placement
 from identity.credentials.requirement import (
     AccessTokenRequirement,
@@ -12,6 +11,7 @@ from identity.credentials.requirement import (
     IssuedJwtRequirement,
     OAuthTokenRequirement,
 )
+from tools.service_declarations import CloudRoleDeclaration, OAuthTokenDeclaration
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,6 @@ import pytest
 
 from agent.composition.extensions import ENTRY_POINTS, services
 from agent.settings.declared_services import declared_services
-from agent.settings.services_file import ServicesFile, read_services_file
 from agent.settings.settings import read_settings
 from identity.credentials.placement import Placement
 from identity.credentials.requirement import AccessTokenRequirement, ApiKeyRequirement
@@ -27,6 +26,7 @@ from tools.approval_policy import (
     Trust,
 )
 from tools.error_codes import ToolCode
+from tools.services_file import ServicesFile, read_services_file
 
 SCHEMA = Path(__file__).parents[3] / "docs" / "services.schema.json"
 FILE = """

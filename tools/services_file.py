@@ -1,17 +1,17 @@
-"""Reads SERVICES_FILE, in which an operator declares more services than the variables do, as TOML.
+"""Reads a file that declares services, as TOML: SERVICES_FILE, or one that an application names.
 
 `docs/services.schema.json` is the JSON Schema of its form, generated from these models.
 """
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Final
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from agent.settings.service_declarations import FileDeclaration
 from identity.secrets.secret_file import read_bounded_text
+from tools.service_declarations import FileDeclaration
 
 BUILT_IN: Final = "amap"
 """The name of the server that `EXTERNAL_SERVER_URL` names."""
@@ -25,13 +25,7 @@ _MAX_BYTES: Final = 1024 * 1024
 _TYPES: Final = ("http", "mcp", "built-in")
 
 
-def _free_name(name: str) -> str:
-    if name in RESERVED_NAMES:
-        raise ValueError("is the name of an existing service or node")
-    return name
-
-
-_Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,31}$"), AfterValidator(_free_name)]
+_Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,31}$")]
 
 
 class ServicesFile(BaseModel):
@@ -44,25 +38,33 @@ class ServicesFile(BaseModel):
     )
 
 
-def read_services_file(path: Path) -> tuple[dict[str, FileDeclaration], list[str]]:
+def read_services_file(
+    path: Path,
+    *,
+    named: str = "SERVICES_FILE",
+    reserved: Collection[str] = RESERVED_NAMES,
+    built_in: str | None = BUILT_IN,
+) -> tuple[dict[str, FileDeclaration], list[str]]:
     """The declarations by name, and all faults of the file, each with its place and without values.
 
-    With a fault there are no declarations. Not checked: whether `python` can be loaded.
+    With a fault there are no declarations. `named` is what the faults call the file. `reserved` are names
+    that no service has, and `built_in` is that of the service whose type may be "built-in"; `None`: none is.
+    Not checked: whether `python` can be loaded.
     """
     try:
         members = tomllib.loads(read_bounded_text(path, _MAX_BYTES))
     except (tomllib.TOMLDecodeError, RecursionError) as error:
         place = str(error).rpartition("(")[2].rstrip(")")
-        return {}, [f"SERVICES_FILE must be TOML: fault {place}"]
+        return {}, [f"{named} must be TOML: fault {place}"]
     except ValueError as error:
-        return {}, [f"SERVICES_FILE names a file that {error}"]
+        return {}, [f"{named} names a file that {error}"]
     declared: dict[str, FileDeclaration] = {}
-    faults = _misplaced(members)
+    faults = _misplaced(members, reserved, built_in)
     try:
         declared = ServicesFile.model_validate(members).services
     except ValidationError as error:
         faults += [_fault(fault) for fault in error.errors(include_url=False)]
-    return ({}, [f"SERVICES_FILE: {fault}" for fault in faults]) if faults else (declared, [])
+    return ({}, [f"{named}: {fault}" for fault in faults]) if faults else (declared, [])
 
 
 def sum_faults(services: Mapping[str, FileDeclaration]) -> list[str]:
@@ -75,16 +77,22 @@ def sum_faults(services: Mapping[str, FileDeclaration]) -> list[str]:
     ]
 
 
-def _misplaced(members: dict[str, Any]) -> list[str]:
-    """Faults of type "built-in" under another name than the built-in server's, and of the reverse."""
+def _misplaced(members: dict[str, Any], reserved: Collection[str], built_in: str | None) -> list[str]:
+    """Faults of names that are taken, of type "built-in" under another name than the built-in server's, and
+    of the reverse.
+    """
     services = members.get("services")
     if not isinstance(services, dict):
         return []
+    taken = sorted(services.keys() & set(reserved))
     types = {name: entry.get("type") for name, entry in services.items() if isinstance(entry, dict)}
     return [
-        f'services.{name}.type must {"be" if name == BUILT_IN else "not be"} "built-in"'
-        for name, kind in types.items()
-        if (kind == "built-in") is not (name == BUILT_IN)
+        *(f"services.{name} is the name of an existing service or node" for name in taken),
+        *(
+            f'services.{name}.type must {"be" if name == built_in else "not be"} "built-in"'
+            for name, kind in types.items()
+            if (kind == "built-in") is not (name == built_in)
+        ),
     ]
 
 
