@@ -11,7 +11,6 @@ from graph.approvals.pending_call import PendingCall
 from graph.approvals.policy import Allow, Deny
 from graph.callers import Visit
 from graph.credentials.service_credentials import ServiceCredential
-from graph.tool_calls.requested_calls import asked_calls
 from identity.errors import AgentError
 from tools.approval_policy import Effect
 from tools.service import Service, ToolResult
@@ -30,6 +29,8 @@ class Call:
     """The caller's, which the calls of one visit share."""
     update: dict[str, Any]
     """What the calls of one visit change of the run's state beside their results, by its keys."""
+    goes_on: bool = False
+    """Whether it began before, and its user has answered its server since."""
     allowed: Allow = field(default_factory=Allow)
     """What permits the call."""
     sent: bool = False
@@ -53,11 +54,6 @@ class Call:
         """Whether the call changes nothing."""
         return self.service.policy(self.tool).effect is Effect.READ
 
-    @property
-    def goes_on(self) -> bool:
-        """Whether it began in an earlier visit, and its user has answered its server since."""
-        return self.id in asked_calls(self.visit.state)
-
     def made_anew(self, call: ToolCall) -> "Call":
         """The same call to which nothing has happened yet, as `call`, which may have other arguments."""
         return Call(
@@ -66,6 +62,7 @@ class Call:
             service=self.service,
             credential=self.credential,
             update=self.update,
+            goes_on=self.goes_on,
         )
 
 

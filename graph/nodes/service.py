@@ -23,7 +23,7 @@ from graph.callers import Visit
 from graph.nodes.call_hooks import CallHooksStep
 from graph.nodes.lent_agent import LentAgentStep
 from graph.nodes.model import ModelNode
-from graph.tool_calls.requested_calls import accepted_calls
+from graph.tool_calls.requested_calls import accepted_calls, asked_calls
 from tools.service import Service
 
 
@@ -47,6 +47,7 @@ class ServiceNode:
         name = self.service.name
         credential = self.model.service_credentials.of(caller, name, state)
         update: dict[str, Any] = {}
+        asked = asked_calls(state)
         calls = [
             Call(
                 pending=pending_call(visit, call, name),
@@ -54,6 +55,7 @@ class ServiceNode:
                 service=self.service,
                 credential=credential,
                 update=update,
+                goes_on=str(call["id"]) in asked,
             )
             for call, service in accepted_calls(state)
             if service == name
