@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from langchain_core.messages import ToolMessage
 from langchain_core.runnables.config import var_child_runnable_config
+from langgraph.errors import GraphBubbleUp
 
 from graph.call_steps.call import Call
 from graph.call_steps.fence import FenceStep
@@ -67,7 +68,7 @@ class RecordedCall:
                 shown = reported_to(lambda *given: of_run.copy().run(progressed, *given))
                 with reported_to(limit.progressed), shown:
                     return await service.call(call.tool, call.pending.call["args"], access), None
-        except AuditError:
+        except (AuditError, GraphBubbleUp):  # a question of the tool's own code is none of its results
             raise
         except AgentError as failure:
             error = failure
