@@ -42,7 +42,7 @@ class ApprovalPrompts:
         """The answer to `request` that `caller` gave with this run; `None` if there is none, or their access
         token has expired.
         """
-        answers = context_of(runtime).answers if self._may_decide(caller) else {}
+        answers = context_of(runtime).answers if self.may_decide(caller) else {}
         return answers.get(request.id)
 
     async def pause(
@@ -55,23 +55,25 @@ class ApprovalPrompts:
         A new question is kept only if the run pauses: a value that arrives together with it is no answer to
         it. `url` refers to the URL of a consent.
         """
-        request = shown.request
         try:
             answer = interrupt(interrupt_value(shown, url))
         except GraphInterrupt:
             if not shown.asked:
-                about = request.audited(request.digest)
-                step = self.audit.approval(
-                    AuditedAction.APPROVAL_REQUESTED, request.principal, caller, **about
-                )
-                await step.ended(AuditOutcome.SUCCEEDED, _CODES.get(request.kind))
-                if request.approvers is not None:
-                    request = replace(request, arguments=dict(shown.arguments))
-                await self.gate.store.open(request)
-                if self.announce is not None and request.kind is ApprovalKind.TOOL_CALL:
-                    self.announce(shown)
+                await self.keep(shown, caller)
             raise
-        return answer if caller is None or self._may_decide(caller) else None
+        return answer if caller is None or self.may_decide(caller) else None
+
+    async def keep(self, shown: PendingApproval, caller: VerifiedAccessToken | None) -> None:
+        """Records and keeps a new question, which its user sees when the run has paused."""
+        request = shown.request
+        about = request.audited(request.digest)
+        step = self.audit.approval(AuditedAction.APPROVAL_REQUESTED, request.principal, caller, **about)
+        await step.ended(AuditOutcome.SUCCEEDED, _CODES.get(request.kind))
+        if request.approvers is not None:
+            request = replace(request, arguments=dict(shown.arguments))
+        await self.gate.store.open(request)
+        if self.announce is not None and request.kind is ApprovalKind.TOOL_CALL:
+            self.announce(shown)
 
     async def decide(self, request: ApprovalRequest, digest: str | None, caller: VerifiedAccessToken) -> bool:
         """Keeps and records the decision of `caller`: arguments of `digest` are approved; `None`: rejected.
@@ -94,6 +96,6 @@ class ApprovalPrompts:
             raise
         return True
 
-    def _may_decide(self, caller: VerifiedAccessToken) -> bool:
+    def may_decide(self, caller: VerifiedAccessToken) -> bool:
         """Not within the verifier's leeway (`graph.approvals.answer.require_signed_in`)."""
         return caller.expires_at > self.clock()
