@@ -16,7 +16,7 @@ from tools.service_name import service_of
 _MAX_IDENTIFIER: Final = 128
 """Characters of an identifier that is kept. Longer ones are replaced."""
 
-_BAD_ARGUMENTS: Final = (
+BAD_ARGUMENTS: Final = (
     "the arguments must be one JSON object, nested no deeper than 32 levels, with integers of at most 64 bits"
     " (longer numbers as text); call again with valid JSON"
 )
@@ -125,7 +125,7 @@ def normalize_tool_calls(
         if len(given) > MAX_CALLS:
             refused[identifier] = _TOO_MANY_CALLS
         elif not good:
-            refused[identifier] = _BAD_ARGUMENTS
+            refused[identifier] = BAD_ARGUMENTS
     clean = AIMessage(
         content=response.content,
         additional_kwargs={
