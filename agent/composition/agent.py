@@ -15,6 +15,7 @@ from agent.composition.installed_policies import check_policies, in_force, insta
 from agent.composition.question_listeners import installed_listeners
 from agent.composition.service_parts import ServiceParts
 from agent.composition.verifier import access_token_verifier
+from agent.conversations.approvals import SqlApprovalStore
 from agent.conversations.storage import ConversationStorage
 from agent.errors.error_codes import AgentCode
 from agent.http.authentication import Admission
@@ -40,7 +41,6 @@ from graph.approvals.consent_urls import ConsentUrls
 from graph.approvals.grants import Grants
 from graph.approvals.inbox import Inbox
 from graph.approvals.policy import AnyUser
-from graph.approvals.record import ApprovalStore
 from graph.approvals.rights import UserRights, rights_of
 from graph.call_steps.once import BegunCalls
 from graph.context import TokenLookup, token_in_context
@@ -148,7 +148,7 @@ class Agent:
         self._process_id: Final = secrets.token_hex(16)
         executes = None if resume_values else self._process_id  # else the server executes the runs
         storage = self.conversation_storage = ConversationStorage.of(settings, clock, executes)
-        self.approvals: Final[ApprovalStore | None] = storage.approvals if storage else None
+        self.approvals: Final[SqlApprovalStore | None] = storage.approvals if storage else None
         """`None`: runs cannot pause."""
         self.redis: Final = shared_redis(settings, self.measures.redis)
         """`None`: each process works for itself."""

@@ -46,7 +46,7 @@ class PreparedLimits:
 
 @dataclass(frozen=True, slots=True)
 class SqlApprovalStore:
-    """An `ApprovalStore`. A decision and a use are on disk when they return: they outlast a failure of power.
+    """An `InboxStore`. A decision and a use are on disk when they return: they outlast a failure of power.
 
     Of a request, its identifier, thread, status and time are in clear. Request and state are sealed: a status
     that another program has written is refused. Of the principal only the digest is stored.
@@ -91,6 +91,7 @@ class SqlApprovalStore:
             return await self._database.read(lambda: self._found(principal, approval_id))
 
     async def find(self, approval_ids: Collection[str], principal: Principal) -> Sequence[ApprovalState]:
+        """The approvals of `principal` with one of these ids, read at once."""
         ids = ", ".join("?" * len(approval_ids))
         return await self._read(
             principal, f"owner = ? AND id IN ({ids})", owner_digest(principal), *approval_ids
@@ -193,11 +194,13 @@ class SqlApprovalStore:
         return await self._read(principal, which, owner_digest(principal), *values)
 
     async def latest(self, principal: Principal, thread_id: str) -> ApprovalState | None:
+        """The approval of the thread that `principal` was asked for last, in any status."""
         condition = "owner = ? AND thread_id = ? ORDER BY created_at DESC, id LIMIT 1"
         found = await self._read(principal, condition, owner_digest(principal), thread_id)
         return found[0] if found else None
 
     async def recent(self, principal: Principal, since: float) -> Sequence[ApprovalState]:
+        """The newest 50 that runs have asked `principal` for since then, in any status, the newest first."""
         condition = (
             "owner = ? AND created_at >= ? AND prepared_by IS NULL ORDER BY created_at DESC, id LIMIT 50"
         )

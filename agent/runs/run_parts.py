@@ -6,12 +6,13 @@ from dataclasses import dataclass, field, replace
 
 from langchain_core.messages import AnyMessage, ToolCall
 
+from agent.conversations.approvals import SqlApprovalStore
 from agent.conversations.checkpoints import Checkpoints
 from agent.conversations.owned_thread import RunKey
 from agent.conversations.threads import ThreadStore
 from graph.approvals.answer import AnswerReader
 from graph.approvals.consent_urls import ConsentUrls
-from graph.approvals.record import ApprovalStore, PendingApproval
+from graph.approvals.record import PendingApproval
 from graph.build import CompiledAgentGraph
 from graph.state import AgentInput
 from identity.access_token.verified_access_token import VerifiedAccessToken
@@ -23,7 +24,7 @@ class RunParts:
 
     graph: CompiledAgentGraph
     threads: ThreadStore
-    approvals: ApprovalStore
+    approvals: SqlApprovalStore
     answers: AnswerReader
     checkpoints: Checkpoints
     process_id: str

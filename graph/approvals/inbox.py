@@ -4,6 +4,7 @@ them with their own access token.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from graph.approvals.answer import require_signed_in
 from graph.approvals.record import ApprovalState, ApprovalStatus, ApprovalStore, Approver
@@ -13,11 +14,27 @@ from identity.audit.trail import AuditTrail
 from identity.errors import AuditError
 
 
+class InboxStore(ApprovalStore, Protocol):
+    """A store of approvals that other people than their askers decide. Each method is atomic."""
+
+    async def asked_of(self, approver: Approver, at: float) -> Sequence[ApprovalState]:
+        """The questions of other principals to a group of `approver` that are open at `at`, the oldest first.
+        If there are too many, each asker has a fair share: their oldest.
+        """
+
+    async def decide_for(
+        self, approval_id: str, approver: Approver, *, approved: bool, at: float
+    ) -> ApprovalState:
+        """`ApprovalState.decided` by an approver, about the call as it was asked, once. Raises
+        `ApprovalError`, also if there is no such question to approvers.
+        """
+
+
 @dataclass(frozen=True, slots=True)
 class Inbox:
     """The questions to approvers. Groups are those that `group_claim` of the approver's token names."""
 
-    store: ApprovalStore
+    store: InboxStore
     audit: AuditTrail
     clock: Callable[[], float]
     group_claim: str

@@ -3,7 +3,7 @@
 It has no arguments and no secret.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any, Final, Protocol
@@ -306,25 +306,10 @@ class ApprovalStore(Protocol):
     async def get(self, approval_id: str, principal: Principal) -> ApprovalState | None:
         """The approval of `principal` with this id."""
 
-    async def find(self, approval_ids: Collection[str], principal: Principal) -> Sequence[ApprovalState]:
-        """The approvals of `principal` with one of these ids, read at once."""
-
     async def decide(
         self, approval_id: str, principal: Principal, *, approved: bool, digest: str | None, at: float
     ) -> ApprovalState:
         """`ApprovalState.decided`, once. Raises `ApprovalError`, also if there is no such approval."""
-
-    async def asked_of(self, approver: Approver, at: float) -> Sequence[ApprovalState]:
-        """The questions of other principals to a group of `approver` that are open at `at`, the oldest first.
-        If there are too many, each asker has a fair share: their oldest.
-        """
-
-    async def decide_for(
-        self, approval_id: str, approver: Approver, *, approved: bool, at: float
-    ) -> ApprovalState:
-        """`ApprovalState.decided` by an approver, about the call as it was asked, once. Raises
-        `ApprovalError`, also if there is no such question to approvers.
-        """
 
     async def use(
         self, approval_id: str, principal: Principal, digest: str, at: float, run: Conversation | None = None
@@ -339,12 +324,6 @@ class ApprovalStore(Protocol):
 
         Expired approvals may be among them (`ApprovalState.status_at`).
         """
-
-    async def latest(self, principal: Principal, thread_id: str) -> ApprovalState | None:
-        """The approval of the thread that `principal` was asked for last, in any status."""
-
-    async def recent(self, principal: Principal, since: float) -> Sequence[ApprovalState]:
-        """The newest 50 that runs have asked `principal` for since then, in any status, the newest first."""
 
     async def withdraw(
         self, principal: Principal, thread_id: str, at: float, *, call_id: str | None = None
