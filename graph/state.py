@@ -6,13 +6,15 @@ channel that is never checkpointed, in a type that shows nothing of them (`RunCr
 
 from typing import Annotated, Any, Final, cast
 
-from langchain_core.messages import AnyMessage, HumanMessage, RemoveMessage, ToolCall, convert_to_messages
+from langchain_core.messages import AnyMessage, HumanMessage, RemoveMessage, convert_to_messages
 from langgraph.errors import InvalidUpdateError
 from langgraph.graph.message import add_messages
 from typing_extensions import TypedDict  # pydantic makes schemas of no other before Python 3.12
 
 from graph.credentials.run_credentials import CredentialsChannel, RunCredentials
-from graph.labels.data_labels import joined
+from graph.labels.data_labels import LabelState
+from graph.proposed_calls import ProposedCallsState
+from graph.server_question import QuestionState
 
 
 class PrincipalRecord(TypedDict):
@@ -24,14 +26,6 @@ class PrincipalRecord(TypedDict):
 
 def _latest(_: PrincipalRecord | None, new: PrincipalRecord) -> PrincipalRecord:
     return new
-
-
-def _by_call(known: dict[str, Any] | None, new: dict[str, Any]) -> dict[str, Any]:
-    return {call: value for call, value in {**(known or {}), **new}.items() if value is not None}
-
-
-def _proposed(earlier: list[ToolCall], new: list[ToolCall]) -> list[ToolCall]:
-    return [*earlier, *new] if new else []
 
 
 def appended(stored: list[AnyMessage], new: Any) -> list[AnyMessage]:  # noqa: ANN401 - as `add_messages` takes it
@@ -58,36 +52,34 @@ class AgentInput(TypedDict):
     messages: Annotated[list[AnyMessage], appended]
 
 
-class AgentState(AgentInput, total=False):
-    """The state that nodes read and write."""
+class OwnGraphState(TypedDict, total=False):
+    """The part of a run's state that nodes of an own graph write."""
+
+    instructions: str
+    """The system prompt of the run, in place of the configured one."""
+    context: str
+    """What they have found for the question: data for the model, in nobody's voice."""
+
+
+class AgentState(AgentInput, OwnGraphState, LabelState, ProposedCallsState, QuestionState, total=False):
+    """The state that nodes read and write: that of each run, and the part of each feature beside it."""
 
     principal: Annotated[PrincipalRecord, _latest]
     accepted: dict[str, str]
     """The calls of the model's latest response that may be run: call id → service name."""
-    requested: ToolCall | None
-    """The call that the caller requests in place of the model's first response (`AgentContext.call`)."""
     rounds: int
     """Responses with tool calls in this run."""
     asking: bool
     """Whether the node `approvals` is visited again. It grants nothing."""
     consenting: bool
     """Whether the node `credentials` is visited again. It grants nothing."""
-    instructions: str
-    """The system prompt of the run, in place of the configured one. For nodes of an own graph."""
-    context: str
-    """What nodes of an own graph have found for the question: data for the model, in nobody's voice."""
-    read: Annotated[dict[str, str], joined]
-    """The labels of what the conversation has read (`graph.labels.data_labels`)."""
-    proposed: Annotated[list[ToolCall], _proposed]
-    """Calls of tools that are agents, about which the user is to be asked. The model's next response."""
-    questions: Annotated[dict[str, Any], _by_call]
-    """The calls whose server has asked their user, by their ids (`graph.approvals.elicitations`)."""
     unusable_answers: int
     """Resume values in succession that were no answer."""
     credentials: Annotated[RunCredentials, CredentialsChannel]
 
 
-SHARED_KEYS: Final = AgentState.__annotations__.keys() - {"messages", "instructions", "context"}
+_OF_OWN_GRAPHS: Final = AgentInput.__annotations__.keys() | OwnGraphState.__annotations__.keys()
+SHARED_KEYS: Final = AgentState.__annotations__.keys() - _OF_OWN_GRAPHS
 """The keys that only the agent's own nodes write."""
 
 

@@ -7,7 +7,7 @@ call, its arguments and the question as it was asked: from these follows the id.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final, TypedDict
+from typing import Any, Final
 
 from graph.approvals.gate import FINAL, ApprovalGate, Verdict
 from graph.approvals.pending_call import PendingCall
@@ -15,6 +15,7 @@ from graph.approvals.policy import Allow, Deny
 from graph.approvals.record import ApprovalKind, ApprovalRequest, ApprovalStatus, PendingApproval
 from graph.call_arguments import arguments_digest
 from graph.labels.data_labels import is_confidential, shown
+from graph.server_question import WaitingCall
 from identity.errors import ApprovalError
 from identity.secrets.secret import Secret
 from tools.elicitation import Answered, InputRequired, defaults
@@ -25,28 +26,19 @@ _LOST: Final = (
 )
 
 
-class AskedCall(TypedDict):
-    """A call that waits for its user, in the state of a run. It grants nothing."""
-
-    asked: list[str]
-    """The ids of its questions so far; the last one is open while `responses` has one less."""
-    responses: dict[str, Any]
-    """By the server's keys, in their order."""
-
-
 @dataclass(frozen=True, slots=True)
 class Elicitations:
     """The questions of the calls that `gate` permits. A new one is in its memory until the run pauses."""
 
     gate: ApprovalGate
 
-    def ask(self, pending: PendingCall, required: InputRequired) -> AskedCall:
+    def ask(self, pending: PendingCall, required: InputRequired) -> WaitingCall:
         """The call after its server has asked."""
         state, questions = required.state and required.state.reveal(), dict(required.questions)
         of_call = {"questions": questions, "state": state, "rounds": required.rounds}
-        return AskedCall(asked=[self._kept(pending, of_call, next(iter(questions)))], responses={})
+        return WaitingCall(asked=[self._kept(pending, of_call, next(iter(questions)))], responses={})
 
-    async def verdict(self, pending: PendingCall, call: AskedCall) -> Verdict:
+    async def verdict(self, pending: PendingCall, call: WaitingCall) -> Verdict:
         """Whether the call goes on: it does when all questions have a response."""
         request, status = await self._asked(pending, call["asked"][-1])
         if request is None or request.question is None:
@@ -58,17 +50,17 @@ class Elicitations:
         return PendingApproval(request, defaults(request.question), asked=status is not None)
 
     def answered(
-        self, pending: PendingCall, call: AskedCall, request: ApprovalRequest, response: Mapping[str, Any]
-    ) -> AskedCall:
+        self, pending: PendingCall, call: WaitingCall, request: ApprovalRequest, response: Mapping[str, Any]
+    ) -> WaitingCall:
         """The call after a response that counts. Without acceptance, no further question is asked."""
         question = request.question or {}
         responses, asked = {**call["responses"], question["key"]: dict(response)}, call["asked"]
         following = [key for key in question["of_call"]["questions"] if key not in responses]
         if response["action"] == "accept" and following:
             asked = [*asked, self._kept(pending, question["of_call"], following[0])]
-        return AskedCall(asked=asked, responses=responses)
+        return WaitingCall(asked=asked, responses=responses)
 
-    async def use(self, pending: PendingCall, call: AskedCall) -> Answered | Deny:
+    async def use(self, pending: PendingCall, call: WaitingCall) -> Answered | Deny:
         """What the call goes on with, once: each accepted answer is used, and any other is on record."""
         given: dict[str, Any] = {}
         question: Mapping[str, Any] = {}

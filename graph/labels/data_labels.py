@@ -9,7 +9,9 @@ Which calls could carry it elsewhere: `graph.labels.disclosure`.
 """
 
 from collections.abc import Iterable, Mapping
-from typing import Final, TypeAlias
+from typing import Annotated, Final, TypeAlias
+
+from typing_extensions import TypedDict  # pydantic makes schemas of no other before Python 3.12
 
 from tools.approval_policy import Data, Trust
 from tools.service import Service, data_in, data_of
@@ -33,6 +35,13 @@ def joined(earlier: DataLabels | None, new: DataLabels) -> dict[str, str]:
     for tool, added in new.items():
         labels[tool] = " ".join(sorted({*labels.get(tool, "").split(), *added.split()}))
     return labels
+
+
+class LabelState(TypedDict, total=False):
+    """The part of a run's state that is about labels."""
+
+    read: Annotated[dict[str, str], joined]
+    """The labels of what the conversation has read."""
 
 
 def labels_of(service: Service, tool: str) -> dict[str, str]:

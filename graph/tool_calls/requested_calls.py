@@ -74,7 +74,7 @@ def accepted_calls(state: AgentState) -> list[tuple[ToolCall, str]]:
 
 
 def asked_calls(state: AgentState) -> dict[str, Any]:
-    """The accepted calls whose server has asked their user: call id → `AskedCall`."""
+    """The accepted calls whose server has asked their user: call id → `WaitingCall`."""
     if not (asked := state.get("questions")):
         return {}
     found = {str(call["id"]): asked.get(str(call["id"])) for call, _ in accepted_calls(state)}
