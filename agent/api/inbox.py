@@ -75,7 +75,7 @@ def asked_call(state: ApprovalState) -> dict[str, Any]:
     request = state.request
     shown = approval_of(PendingApproval(request, request.arguments or {}))
     asker = {"iss": request.principal.issuer, "sub": request.principal.subject}
-    return {**shown, "thread_id": "", "call_id": "", "asker": asker, "rules": list(request.rules)}
+    return {**shown, "thread_id": "", "call_id": "", "asker": asker, "rules": list(request.ruled.rules)}
 
 
 def _prepared(state: ApprovalState, status: ApprovalStatus) -> dict[str, Any]:

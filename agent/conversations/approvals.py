@@ -15,6 +15,8 @@ from agent.errors.error_codes import AgentCode
 from graph.approvals.record import ApprovalKind, ApprovalRequest, ApprovalState, ApprovalStatus, Approver
 from graph.context import Conversation
 from graph.error_codes import GraphCode, invalid_approval
+from identity.audit.event import Ruled
+from identity.credentials.requirement import CREDENTIAL_MEMBERS, declared_credential
 from identity.errors import ConfigurationError, ErrorCode, LimitError, UnavailableError
 from identity.observation.request_context import DEVICE
 from identity.principal import AccessIdentity, Principal
@@ -26,10 +28,13 @@ _MOST_GROUPS: Final = 200
 _MOST_ASKED: Final = 200
 """Open questions to approvers that one of them sees."""
 _IN_COLUMNS: Final = ("id", "thread_id", "principal")
+_IN_PARTS: Final = ("declared", "ruled")
+_STORED_AS_THEY_ARE: Final = tuple(
+    member.name for member in fields(ApprovalRequest) if member.name not in (*_IN_COLUMNS, *_IN_PARTS)
+)
 _READERS: Final[dict[str, Callable[[Any], Any]]] = {
     "kind": ApprovalKind,
     "effect": Effect,
-    "rules": tuple,
     "read": tuple,
     "access_identity": lambda value: None if value is None else AccessIdentity(value),
 }
@@ -325,18 +330,21 @@ def members_of(request: ApprovalRequest) -> dict[str, Any]:
     """The members of a request that have no column of their own, as JSON. Who asks is kept for others who
     read it: approvers, and the client that prepared it.
     """
-    members = {
-        each.name: getattr(request, each.name) for each in fields(request) if each.name not in _IN_COLUMNS
-    }
+    members = {name: getattr(request, name) for name in _STORED_AS_THEY_ARE}
+    members |= {name: request.declared.get(name) for name in CREDENTIAL_MEMBERS}
+    members |= {"rules": request.ruled.rules, "policy": request.ruled.policy}
     if request.approvers is not None or request.prepared_by is not None:
         members["asker"] = [request.principal.issuer, request.principal.subject]
     return members
 
 
 def request_of(members: dict[str, Any], **in_columns: Any) -> ApprovalRequest:  # noqa: ANN401 - of any type
-    """The inverse of `members_of`."""
-    read = {name: reader(members[name]) for name, reader in _READERS.items() if name in members}
-    return ApprovalRequest(**{**members, **read, **in_columns})
+    """The inverse of `members_of`, also of members that an earlier version has stored."""
+    plain = {**members, **in_columns}
+    plain |= {name: reader(members[name]) for name, reader in _READERS.items() if name in members}
+    ruled = Ruled(rules=tuple(plain.pop("rules", ())), policy=plain.pop("policy", None))
+    declared = declared_credential({name: plain.pop(name, None) for name in CREDENTIAL_MEMBERS})
+    return ApprovalRequest(**plain, ruled=ruled, declared=declared)
 
 
 def _preparer(request: ApprovalRequest) -> str | None:

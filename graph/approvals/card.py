@@ -13,7 +13,8 @@ stands last, where a person sees it without scrolling back.
 
 import json
 import re
-from typing import Final
+from collections.abc import Sequence
+from typing import Final, Literal
 
 from graph.approvals.record import ApprovalKind, ApprovalRequest, PendingApproval
 from identity.credentials.rights import SENTENCES, rights_of
@@ -38,6 +39,7 @@ _MOST_ARGUMENTS: Final = 100
 _LONG: Final = 1_000
 """Characters of a card whose first line is repeated at its end."""
 _CUT: Final = "Not all of it is shown here. The page shows all."
+_CARRIED: Final[Sequence[Literal["scope", "audience", "credential"]]] = ("scope", "audience", "credential")
 _NAME: Final = re.compile(r"[\w.-]{1,64}")
 
 
@@ -96,7 +98,7 @@ def _rights(request: ApprovalRequest) -> list[str]:
     """Whose rights the call would use."""
     if request.kind is not ApprovalKind.TOOL_CALL:
         return []
-    sentence = SENTENCES[rights_of(request.access_identity, request.credential_kind)]
+    sentence = SENTENCES[rights_of(request.access_identity, request.declared.get("credential_kind"))]
     return [sentence.format(user=printable_line(request.principal.subject))]
 
 
@@ -105,9 +107,9 @@ def _carried(request: ApprovalRequest) -> list[str]:
     if request.kind is not ApprovalKind.TOOL_CALL:
         return []
     carried = [
-        f"{name} {printable_line(value)}"
-        for name in ("scope", "audience", "credential")
-        if (value := getattr(request, name)) is not None
+        f"{name} {printable_line(request.declared[name])}"
+        for name in _CARRIED
+        if name in request.declared
     ]
     return [f"It would carry {', '.join(carried)}."] if carried else []
 

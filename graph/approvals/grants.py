@@ -18,7 +18,6 @@ from identity.access_token.revocation_list import RevocationList
 from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.audit.event import AuditedAction, AuditOutcome
 from identity.audit.trail import AuditTrail
-from identity.credentials.requirement import CREDENTIAL_MEMBERS
 from identity.errors import AgentError, AuditError
 from identity.principal import Principal
 from tools.approval_policy import ApprovalMode
@@ -26,7 +25,7 @@ from tools.lasting import LONGEST_SECONDS, Lasting
 from tools.service import Access, Service, node_of, offered_tool
 
 _LOG: Final = logging.getLogger(__name__)
-_OF_A_TOOL: Final = (*("principal", "service", "tool", "effect", "access_identity", *CREDENTIAL_MEMBERS),)
+_OF_A_TOOL: Final = ("principal", "service", "tool", "effect", "access_identity", "declared")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,8 +125,8 @@ class Grants:
         policy, rights = service.policy(asked.tool), service.credential.at_most if service.credential else {}
         modes = policy.modes(asked.access_identity)
         declared = policy.lasting is not None and policy.approvers is None and ApprovalMode.ASK in modes
-        by_rules = asked.policy is not None and ApprovalMode.ALLOW in modes
-        same = policy.effect is asked.effect and all(getattr(asked, n) == text for n, text in rights.items())
+        by_rules = asked.ruled.policy is not None and ApprovalMode.ALLOW in modes
+        same = policy.effect is asked.effect and all(asked.declared.get(n) == text for n, text in rights.items())
         offered = policy.offered(grant.lasting.example, LONGEST_SECONDS)
         return (declared or by_rules) and same and grant.lasting.is_within(offered)
 

@@ -118,10 +118,9 @@ class ApprovalRequests:
             effect=policy.effect,
             access_identity=access_identity,
             read=read,
-            **declared,
+            declared=declared,
             approvers=approvers,
-            rules=ruled.rules if ruled else (),
-            policy=ruled.policy if ruled else None,
+            ruled=Ruled() if ruled is None else Ruled(policy=ruled.policy, rules=ruled.rules),
             question=question,
             **self._times(),
         )

@@ -12,6 +12,7 @@ from graph.context import Conversation
 from graph.error_codes import GraphCode, invalid_approval
 from identity.access_token.revocation_list import RevocationList
 from identity.audit.event import Ruled
+from identity.credentials.requirement import DeclaredCredential
 from identity.errors import ApprovalError
 from identity.principal import AccessIdentity, Principal
 from identity.secrets.secret import Secret
@@ -89,8 +90,7 @@ class ApprovalRequest:
 
     `id` follows from the run, the response of the model, the call, the tool, the principal and the rights
     that the call uses: the same question has the same id in every process. `digest` is that of the call's
-    arguments when it was asked. The members of `DeclaredCredential` are as the service declares them. `rules`
-    name what requires the question, in the file with the SHA-256 `policy`.
+    arguments when it was asked.
     `arguments` are kept for approvers only, without the secrets of the run: they see nothing else of the
     conversation. A prepared run has a random id, which is that of its thread too, the subject of the client
     in `prepared_by`, and the argument `question`. The field `question`
@@ -107,13 +107,11 @@ class ApprovalRequest:
     digest: str
     effect: Effect
     access_identity: AccessIdentity | None = None
-    audience: str | None = None
-    scope: str | None = None
-    credential: str | None = None
-    credential_kind: str | None = None
+    declared: DeclaredCredential = field(default_factory=DeclaredCredential, hash=False)
+    """The credential of the call, as its service declares it."""
     approvers: str | None = None
-    rules: tuple[str, ...] = ()
-    policy: str | None = None
+    ruled: Ruled = Ruled()
+    """What requires the question: rules, in the file of a policy."""
     arguments: Mapping[str, Any] | None = field(default=None, compare=False)
     question: Mapping[str, Any] | None = field(default=None, compare=False, repr=False)
     created_at: float
@@ -141,10 +139,10 @@ class ApprovalRequest:
             "effect": self.effect if self.tool else None,
             "call_id": self.call_id or None,
             "access_identity": self.access_identity,
-            "audience": self.audience,
-            "scope": self.scope,
-            "credential": self.credential,
-            "ruled": Ruled(policy=self.policy, rules=self.rules),
+            "audience": self.declared.get("audience"),
+            "scope": self.declared.get("scope"),
+            "credential": self.declared.get("credential"),
+            "ruled": self.ruled,
             "read": self.read,
         }
 

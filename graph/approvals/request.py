@@ -13,7 +13,7 @@ from typing import Any, Final
 from graph.approvals.card import card_text
 from graph.approvals.grants import Grant
 from graph.approvals.record import ApprovalKind, ApprovalRequest, PendingApproval
-from identity.credentials.requirement import CREDENTIAL_MEMBERS
+from identity.credentials.requirement import CREDENTIAL_MEMBERS, declared_credential
 from identity.principal import AccessIdentity, Principal
 from identity.printable import printable, printable_json, rfc3339
 from tools.approval_policy import Effect
@@ -69,6 +69,7 @@ def pending_of(value: Mapping[str, Any]) -> PendingApproval:
     schema, question = members.pop("parameters", None), members.pop("question", None)
     for shown in ("url", "display"):
         members.pop(shown, None)
+    credential = {name: members.pop(name, None) for name in CREDENTIAL_MEMBERS}
     request = ApprovalRequest(
         kind=ApprovalKind(members.pop("kind")),
         effect=Effect(members.pop("effect")),
@@ -76,6 +77,7 @@ def pending_of(value: Mapping[str, Any]) -> PendingApproval:
         principal=Principal(principal["iss"], principal["sub"]),
         created_at=_seconds(members.pop("created_at")),
         expires_at=_seconds(members.pop("expires_at")),
+        declared=declared_credential(credential),
         read=tuple(members.pop("read")),
         question=question and {**question, **({} if schema is None else {"schema": schema})},
         **members,
@@ -118,13 +120,17 @@ def _bounds_display(lasting: Lasting) -> dict[str, Any]:
 
 def approval_members(request: ApprovalRequest) -> dict[str, Any]:
     """The members of a request for its principal, as JSON. Times are RFC 3339, UTC."""
-    named = {name: getattr(request, name) for name in _NAMED}
+    named = {name: _member(request, name) for name in _NAMED}
     return {
         **{name: None if value is None else str(value) for name, value in named.items()},
         "created_at": rfc3339(request.created_at),
         "expires_at": rfc3339(request.expires_at),
         "read": list(request.read),
     }
+
+
+def _member(request: ApprovalRequest, name: str) -> object:
+    return request.declared.get(name) if name in CREDENTIAL_MEMBERS else getattr(request, name)
 
 
 def grant_of(grant: Grant) -> dict[str, Any]:

@@ -6,8 +6,9 @@ its table in SERVICES_FILE.
 """
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import ClassVar, Final
+from typing import Any, ClassVar, Final, cast
 
 from typing_extensions import TypedDict  # pydantic makes schemas of no other before Python 3.12
 
@@ -40,6 +41,12 @@ class DeclaredCredential(TypedDict, total=False):
 
 
 CREDENTIAL_MEMBERS: Final = tuple(DeclaredCredential.__annotations__)
+
+
+def declared_credential(members: Mapping[str, Any]) -> DeclaredCredential:
+    """The members of a credential among `members` that have a value, as where they are stored flat."""
+    declared = {name: members[name] for name in CREDENTIAL_MEMBERS if members.get(name) is not None}
+    return cast(DeclaredCredential, declared)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

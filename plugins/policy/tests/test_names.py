@@ -117,7 +117,7 @@ async def test_question_about_it_names_the_service_and_its_answer_makes_the_call
     [interrupted] = (await company.bench.graph.aget_state(company._config)).interrupts
     shown = approval_of(pending_of(interrupted.value))
     [state] = await company.store.pending(ALICE)
-    assert (state.request.service, state.request.scope) == ("expenses", "expenses.write")
+    assert (state.request.service, state.request.declared["scope"]) == ("expenses", "expenses.write")
     assert (shown["service"], shown["tool"], shown["scope"]) == (
         "expenses",
         "submit_expense",
@@ -183,7 +183,9 @@ def test_records_with_the_name_of_a_node_are_read_with_that_of_the_service(tmp_p
     )
     rights = services["expenses/expenses.write"].credential.at_most
     lasting = Lasting(60, conversation_only=False)
-    given = Grant(request=replace(asked, **rights), lasting=lasting, schema="s", token="t", created_at=NOW)
+    given = Grant(
+        request=replace(asked, declared=rights), lasting=lasting, schema="s", token="t", created_at=NOW
+    )
     grants = Grants(*[None, services, None, RevocationList(), None, None])  # type: ignore[arg-type]  # unused
     assert grants.counts(given)
     assert services_in({"expenses/expenses.write.submit_expense": "confidential"}) == {"expenses"}

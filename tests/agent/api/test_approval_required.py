@@ -30,8 +30,7 @@ def pending(
         digest="d" * 64,
         effect=Effect.WRITE,
         access_identity=AccessIdentity.HUMAN,
-        audience="https://leave.example",
-        scope="leave.write",
+        declared={"audience": "https://leave.example", "scope": "leave.write"},
         created_at=1_700_000_000.0,
         expires_at=1_700_000_600.0,
     )

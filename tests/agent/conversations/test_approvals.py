@@ -126,7 +126,7 @@ async def test_question_to_approvers_is_decided_by_one_of_them_once_and_never_by
             await attempt
     decided = await store.decide_for("1", bob, approved=True, at=NOW)
     assert decided == await store.get("1", ALICE)
-    assert (decided.approver, decided.approved_digest, decided.request.rules) == (bob, DIGEST, ("limit",))
+    assert (decided.approver, decided.approved_digest, decided.request.ruled.rules) == (bob, DIGEST, ("limit",))
     with pytest.raises(ApprovalError):
         await store.decide_for("1", bob, approved=False, at=NOW)
     await store.use("1", ALICE, DIGEST, NOW)

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from agent.conversations.approvals import request_of as stored_request
 from graph.approvals.record import ApprovalKind, ApprovalRequest
 from graph.call_arguments import arguments_digest
 from identity.principal import AccessIdentity, Principal
@@ -34,7 +35,7 @@ def request_of(**members: Any) -> ApprovalRequest:
         "created_at": NOW,
         "expires_at": NOW + SECONDS,
     }
-    return ApprovalRequest(**{**request, **members})
+    return stored_request({**request, **members})
 
 
 @pytest.fixture

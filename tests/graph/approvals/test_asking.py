@@ -115,7 +115,7 @@ async def test_question_names_call_service_credential_and_time() -> None:
     assert (request.service, request.tool, request.call_id) == ("bank", "pay", "call_1")
     assert (request.principal, request.thread_id) == (ALICE, "t1")
     assert (request.access_identity, request.effect) == (AccessIdentity.HUMAN, "write")
-    assert (request.audience, request.scope) == ("https://bank.example", "pay")
+    assert (request.declared["audience"], request.declared["scope"]) == ("https://bank.example", "pay")
     assert request.expires_at - request.created_at == SECONDS
     assert [state.request for state in await bank.store.pending(ALICE, "t1")] == [request]
 
