@@ -24,7 +24,8 @@ from agent.composition.agent import Agent
 from agent.http.authentication import caller_of
 from agent.runs.conversation_runs import Conversations
 from agent.runs.prepared_runs import PreparedRuns
-from graph.approvals.inbox import Inbox
+from graph.approvals.inbox import Inbox, kept_arguments
+from graph.approvals.prepared_run import client_of
 from graph.approvals.record import ApprovalState, ApprovalStatus, PendingApproval
 from graph.approvals.request import approval_of
 from identity.errors import ThreadNotFoundError
@@ -73,15 +74,15 @@ class NewPreparedRun(Body):
 def asked_call(state: ApprovalState) -> dict[str, Any]:
     """The members of `AskedApproval`."""
     request = state.request
-    shown = approval_of(PendingApproval(request, request.arguments or {}))
+    shown = approval_of(PendingApproval(request, kept_arguments(request)))
     asker = {"iss": request.principal.issuer, "sub": request.principal.subject}
     return {**shown, "thread_id": "", "call_id": "", "asker": asker, "rules": list(request.ruled.rules)}
 
 
 def _prepared(state: ApprovalState, status: ApprovalStatus) -> dict[str, Any]:
     request = state.request
-    shown = approval_of(PendingApproval(request, request.arguments or {}))
-    about = {"prepared_by": request.prepared_by, "user": request.principal.subject}
+    shown = approval_of(PendingApproval(request, kept_arguments(request)))
+    about = {"prepared_by": client_of(request), "user": request.principal.subject}
     return {**shown, **about, "status": status.value}
 
 

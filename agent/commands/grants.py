@@ -61,6 +61,7 @@ async def _found(settings: Settings, user: str | None, withdraw: str | None) -> 
     from agent.conversations.storage import ConversationStorage
     from agent.operations.audit.configured import audit_log, audit_trail
     from agent.runs.prepared_runs import PreparedRuns
+    from graph.approvals.prepared_run import client_of
     from graph.approvals.record import ApprovalStatus
     from graph.approvals.request import approval_members, grant_of
 
@@ -81,12 +82,12 @@ async def _found(settings: Settings, user: str | None, withdraw: str | None) -> 
         shown = [(each.request, grant_of(each)) for each in counting]
         prepared = await storage.approvals.all_prepared(time.time())
         waiting = [each.request for each in prepared if runs.status(each) is ApprovalStatus.OPEN]
-        shown += [(each, approval_members(each) | {"prepared_by": each.prepared_by}) for each in waiting]
+        shown += [(each, approval_members(each) | {"prepared_by": client_of(each)}) for each in waiting]
         found = []
         for request, members in shown:
             if user in (None, request.principal.subject) and withdraw in (None, request.id):
                 found.append({"user": request.principal.subject, **members})
-                if withdraw is not None and (client := request.prepared_by) is not None:
+                if withdraw is not None and (client := client_of(request)) is not None:
                     await runs.withdraw(request.id, Principal(request.principal.issuer, client), None)
                 elif withdraw is not None:
                     await grants.withdraw(request.id, request.principal, None)

@@ -12,9 +12,13 @@ from agent.conversations.message_json import encoded
 from agent.conversations.run_fence import SqlRunFence
 from agent.conversations.thread import owner_digest
 from agent.errors.error_codes import AgentCode
+from graph.approvals.inbox import KeptArguments
+from graph.approvals.prepared_run import PreparedRun, client_of
 from graph.approvals.record import ApprovalKind, ApprovalRequest, ApprovalState, ApprovalStatus, Approver
 from graph.context import Conversation
 from graph.error_codes import GraphCode, invalid_approval
+from graph.extensions import Extensions
+from graph.server_question import ServerQuestion, question_in
 from identity.audit.event import Ruled
 from identity.credentials.requirement import CREDENTIAL_MEMBERS, declared_credential
 from identity.errors import ConfigurationError, ErrorCode, LimitError, UnavailableError
@@ -28,10 +32,16 @@ _MOST_GROUPS: Final = 200
 _MOST_ASKED: Final = 200
 """Open questions to approvers that one of them sees."""
 _IN_COLUMNS: Final = ("id", "thread_id", "principal")
-_IN_PARTS: Final = ("declared", "ruled")
+_IN_PARTS: Final = ("declared", "ruled", "extensions")
 _STORED_AS_THEY_ARE: Final = tuple(
     member.name for member in fields(ApprovalRequest) if member.name not in (*_IN_COLUMNS, *_IN_PARTS)
 )
+_RECORDS: Final[dict[str, Callable[[Any], object]]] = {
+    "arguments": KeptArguments,
+    "question": ServerQuestion,
+    "prepared_by": PreparedRun,
+}
+"""The records beside a request, by the members in which they are stored."""
 _READERS: Final[dict[str, Callable[[Any], Any]]] = {
     "kind": ApprovalKind,
     "effect": Effect,
@@ -333,7 +343,11 @@ def members_of(request: ApprovalRequest) -> dict[str, Any]:
     members = {name: getattr(request, name) for name in _STORED_AS_THEY_ARE}
     members |= {name: request.declared.get(name) for name in CREDENTIAL_MEMBERS}
     members |= {"rules": request.ruled.rules, "policy": request.ruled.policy}
-    if request.approvers is not None or request.prepared_by is not None:
+    arguments = request.extensions.get(KeptArguments)
+    members["arguments"] = None if arguments is None else arguments.arguments
+    members["question"] = question_in(request.extensions)
+    members["prepared_by"] = client_of(request)
+    if request.approvers is not None or client_of(request) is not None:
         members["asker"] = [request.principal.issuer, request.principal.subject]
     return members
 
@@ -344,12 +358,14 @@ def request_of(members: dict[str, Any], **in_columns: Any) -> ApprovalRequest:  
     plain |= {name: reader(members[name]) for name, reader in _READERS.items() if name in members}
     ruled = Ruled(rules=tuple(plain.pop("rules", ())), policy=plain.pop("policy", None))
     declared = declared_credential({name: plain.pop(name, None) for name in CREDENTIAL_MEMBERS})
-    return ApprovalRequest(**plain, ruled=ruled, declared=declared)
+    stored = {name: plain.pop(name, None) for name in _RECORDS}
+    records = [_RECORDS[name](value) for name, value in stored.items() if value is not None]
+    return ApprovalRequest(**plain, ruled=ruled, declared=declared, extensions=Extensions(*records))
 
 
 def _preparer(request: ApprovalRequest) -> str | None:
     """The name under which the client is stored that prepared the run."""
-    by = request.prepared_by
+    by = client_of(request)
     return None if by is None else owner_digest(Principal(request.principal.issuer, by))
 
 

@@ -18,6 +18,7 @@ from agent.runs.drafts import Drafts
 from agent.runs.live_run import LiveRuns
 from agent.runs.run_parts import RunParts
 from agent.runs.stored_ends import StoredEnds
+from graph.approvals.record import ApprovalKind
 from graph.tool_calls.requested_calls import pending_tool_calls
 from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.errors import UnavailableError
@@ -129,7 +130,7 @@ async def end_run_elsewhere(parts: RunParts, caller: VerifiedAccessToken, thread
     principal = caller.principal
     run = RunKey(OwnedThread.of(caller, thread.id), thread.run_id)
     waiting = await parts.approvals.pending(principal, thread.id)
-    begun = {each.request.call_id for each in waiting if each.request.question is not None}
+    begun = {each.request.call_id for each in waiting if each.request.kind is ApprovalKind.ELICITATION}
     await parts.approvals.withdraw(principal, thread.id, parts.clock())
     newest, shown = await parts.threads.drafted(run)
     rest: list[AnyMessage]

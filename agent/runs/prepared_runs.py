@@ -15,6 +15,8 @@ from langchain_core.messages import HumanMessage
 from agent.conversations.approvals import PreparedLimits, SqlApprovalStore
 from agent.settings.settings import Settings
 from graph.approvals.answer import require_signed_in
+from graph.approvals.inbox import KeptArguments, kept_arguments
+from graph.approvals.prepared_run import PreparedRun, client_of, is_void
 from graph.approvals.record import (
     ApprovalKind,
     ApprovalRequest,
@@ -24,6 +26,7 @@ from graph.approvals.record import (
 )
 from graph.call_arguments import arguments_digest
 from graph.error_codes import GraphCode
+from graph.extensions import Extensions
 from graph.labels.authorship import by_program
 from identity.access_token.revocation_list import RevocationList
 from identity.access_token.verified_access_token import VerifiedAccessToken
@@ -69,10 +72,9 @@ class PreparedRuns:
             principal=Principal(client.principal.issuer, subject),
             digest=arguments_digest(arguments),
             effect=Effect.UNKNOWN,
-            arguments=arguments,
             created_at=now,
             expires_at=now + lasts,
-            prepared_by=client.principal.subject,
+            extensions=Extensions(PreparedRun(client.principal.subject), KeptArguments(arguments)),
         )
         for_user = settings.max_prepared_for_user
         limits = PreparedLimits(
@@ -101,7 +103,7 @@ class PreparedRuns:
         """The status now. What is open and void is withdrawn. A decision stays."""
         if state.status is not ApprovalStatus.OPEN:
             return state.status
-        void = state.request.is_void(self.revocations)
+        void = is_void(state.request, self.revocations)
         return ApprovalStatus.WITHDRAWN if void else state.status_at(self.clock())
 
     async def decide(
@@ -116,11 +118,11 @@ class PreparedRuns:
         `AuditError` if it cannot be recorded.
         """
         state = await self.store.get(approval_id, caller.principal)
-        if state is None or state.request.prepared_by is None:
+        if state is None or client_of(state.request) is None:
             return None
         request, now = state.request, self.clock()
         require_signed_in(caller, now)
-        if request.is_void(self.revocations):
+        if is_void(request, self.revocations):
             raise ApprovalError(GraphCode.APPROVAL_USED, "the rights of the user or the client changed")
         if not (approved and state.status_at(now) is ApprovalStatus.APPROVED):
             await self.store.decide(
@@ -128,8 +130,8 @@ class PreparedRuns:
             )
         outcome = AuditOutcome.SUCCEEDED if approved else AuditOutcome.REFUSED
         await self._step(AuditedAction.APPROVAL_DECIDED, request, caller).ended(outcome)
-        question = (request.arguments or {})["question"]
-        by = printable(request.prepared_by or "")
+        question = kept_arguments(request)["question"]
+        by = printable(client_of(request) or "")
         return by_program(HumanMessage(f"Prepared by {by}:\n\n{question}", id=request.id), by)
 
     async def withdraw(self, approval_id: str, client: Principal, caller: VerifiedAccessToken | None) -> None:
@@ -143,6 +145,6 @@ class PreparedRuns:
     def _step(
         self, action: AuditedAction, request: ApprovalRequest, caller: VerifiedAccessToken | None
     ) -> Step:
-        client = "operator" if caller is None else request.prepared_by
+        client = "operator" if caller is None else client_of(request)
         about = request.audited(request.digest)
         return self.audit.approval(action, request.principal, caller, client=client, **about)

@@ -20,6 +20,7 @@ from typing import Any, Final
 from graph.approvals.record import ApprovalKind, ApprovalRequest, PendingApproval
 from graph.call_arguments import are_valid_arguments
 from graph.error_codes import invalid_approval
+from graph.server_question import question_in
 from graph.tool_calls.default_arguments import with_defaults
 from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.error_codes import IdentityCode
@@ -192,8 +193,9 @@ class AnswerReader:
         """The JSON Schema of the tool's arguments, if it is known without asking the service; of a question,
         that of its form.
         """
-        if asked.question is not None:
-            return asked.question.get("schema")
+        question = question_in(asked.extensions)
+        if question is not None:
+            return question.get("schema")
         node = node_of(self.services, asked.service, asked.tool)
         called = self.services.get(node)
         tools = called and called.cached_tools(self.access(node, caller))
@@ -215,8 +217,9 @@ class AnswerReader:
             raise invalid_approval(f"no answer to approval {request.id}")
         if not answer.approved:
             return answer
-        if request.question is not None:
-            return _granted(_content(answer, asked, request.question), asked)
+        question = question_in(request.extensions)
+        if question is not None:
+            return _granted(_content(answer, asked, question), asked)
         if answer.arguments is None:
             return _granted(replace(answer, arguments=dict(asked.arguments)), asked)
         if request.kind is not ApprovalKind.TOOL_CALL:

@@ -16,7 +16,9 @@ import re
 from collections.abc import Sequence
 from typing import Final, Literal
 
+from graph.approvals.prepared_run import client_of
 from graph.approvals.record import ApprovalKind, ApprovalRequest, PendingApproval
+from graph.server_question import question_in
 from identity.credentials.rights import SENTENCES, rights_of
 from identity.printable import MOST_IN_A_LINE, printable, printable_line, shortened
 
@@ -67,8 +69,8 @@ def _headline(request: ApprovalRequest, asker: str | None) -> str:
         tool=printable(request.tool),
         service=printable(request.service),
         effect=request.effect,
-        by=printable_line(request.prepared_by or ""),
-        message=printable_line((request.question or {}).get("message", "")),
+        by=printable_line(client_of(request) or ""),
+        message=printable_line((question_in(request.extensions) or {}).get("message", "")),
     )
 
 

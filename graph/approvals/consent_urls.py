@@ -11,6 +11,7 @@ from typing import Final
 from cachetools import TLRUCache
 
 from graph.approvals.record import ApprovalKind, ApprovalRequest, ApprovalStore, PendingApproval
+from graph.server_question import question_in
 from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.errors import ConsentRequiredError, CredentialError, UnreachableError
 from identity.secrets.secret import Secret
@@ -53,9 +54,10 @@ class ConsentUrls:
         meanwhile, or if it cannot be obtained now.
         """
         request = pending.request
-        if request.question is not None and self._store is not None:
+        if request.kind is ApprovalKind.ELICITATION and self._store is not None:
             state = await self._store.get(request.id, caller.principal)
-            url = ((state and state.request.question) or {}).get("url")
+            question = None if state is None else question_in(state.request.extensions)
+            url = (question or {}).get("url")
             return replace(pending, url=url and Secret(url))
         if request.kind is not ApprovalKind.CONSENT_REQUIRED or request.principal != caller.principal:
             return pending

@@ -14,8 +14,9 @@ from graph.approvals.pending_call import PendingCall
 from graph.approvals.policy import Allow, Deny
 from graph.approvals.record import ApprovalKind, ApprovalRequest, ApprovalStatus, PendingApproval
 from graph.call_arguments import arguments_digest
+from graph.extensions import Extensions
 from graph.labels.data_labels import is_confidential, shown
-from graph.server_question import WaitingCall
+from graph.server_question import ServerQuestion, WaitingCall, question_in
 from identity.errors import ApprovalError
 from identity.secrets.secret import Secret
 from tools.elicitation import Answered, InputRequired, defaults
@@ -41,19 +42,20 @@ class Elicitations:
     async def verdict(self, pending: PendingCall, call: WaitingCall) -> Verdict:
         """Whether the call goes on: it does when all questions have a response."""
         request, status = await self._asked(pending, call["asked"][-1])
-        if request is None or request.question is None:
+        question = None if request is None else question_in(request.extensions)
+        if request is None or question is None:
             return Deny(reason=_LOST)
         if len(call["responses"]) >= len(call["asked"]):
             return Allow(approval=request.id)
         if status is not None and (reason := FINAL.get(status)):
             return Deny(reason=reason, approval=request.id)
-        return PendingApproval(request, defaults(request.question), asked=status is not None)
+        return PendingApproval(request, defaults(question), asked=status is not None)
 
     def answered(
         self, pending: PendingCall, call: WaitingCall, request: ApprovalRequest, response: Mapping[str, Any]
     ) -> WaitingCall:
         """The call after a response that counts. Without acceptance, no further question is asked."""
-        question = request.question or {}
+        question = question_in(request.extensions) or {}
         responses, asked = {**call["responses"], question["key"]: dict(response)}, call["asked"]
         following = [key for key in question["of_call"]["questions"] if key not in responses]
         if response["action"] == "accept" and following:
@@ -66,7 +68,7 @@ class Elicitations:
         question: Mapping[str, Any] = {}
         for approval_id in call["asked"]:
             request, status = await self._asked(pending, approval_id)
-            question = (request and request.question) or {}
+            question = (request and question_in(request.extensions)) or {}
             response = call["responses"].get(question.get("key", ""))
             if request is None or not isinstance(response, dict):
                 return Deny(reason=_LOST)
@@ -87,7 +89,7 @@ class Elicitations:
         """Keeps the question `key`, with what the call needs; its id."""
         question = {**of_call["questions"][key], "key": key, "of_call": of_call}
         read = shown(pending.read) if is_confidential(pending.read) else ()
-        request = self.gate.requests.of_call(pending, ApprovalKind.ELICITATION, question=question, read=read)
+        request = self._request(pending, question, read)
         self.gate.new[request.id] = request
         return request.id
 
@@ -97,8 +99,22 @@ class Elicitations:
         """The question of this id, if it is about this call as it is now, and its status."""
         state = await self.gate.known(approval_id, pending.principal)
         request = self.gate.new.get(approval_id) if state is None else state.request
-        if request is None or request.kind is not ApprovalKind.ELICITATION:
+        question = None if request is None else question_in(request.extensions)
+        if request is None or question is None:
             return None, None
-        now = self.gate.requests.of_call(pending, ApprovalKind.ELICITATION, question=request.question)
+        now = self._request(pending, question)
         status = None if state is None else state.status
         return (request if now.id == request.id else None), status
+
+    def _request(
+        self, pending: PendingCall, question: Mapping[str, Any], read: tuple[str, ...] = ()
+    ) -> ApprovalRequest:
+        """The request with a question about a call, as it would be asked now."""
+        arguments = arguments_digest(pending.call["args"])
+        return self.gate.requests.of_call(
+            pending,
+            ApprovalKind.ELICITATION,
+            read=read,
+            digest=arguments_digest({"arguments": arguments, "question": question}),
+            extensions=Extensions(ServerQuestion(question)),
+        )

@@ -2,16 +2,44 @@
 them with their own access token.
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Protocol
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
 
 from graph.approvals.answer import require_signed_in
-from graph.approvals.record import ApprovalState, ApprovalStatus, ApprovalStore, Approver
+from graph.approvals.record import (
+    ApprovalRequest,
+    ApprovalState,
+    ApprovalStatus,
+    ApprovalStore,
+    Approver,
+    PendingApproval,
+)
 from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.audit.event import AuditedAction, AuditOutcome
 from identity.audit.trail import AuditTrail
 from identity.errors import AuditError
+
+
+@dataclass(frozen=True, slots=True)
+class KeptArguments:
+    """The record of the arguments beside a request, without the secrets of the run, for those who see nothing
+    else of the conversation: approvers, and the user of a prepared run.
+    """
+
+    arguments: Mapping[str, Any]
+
+
+def kept_arguments(request: ApprovalRequest) -> Mapping[str, Any]:
+    """The arguments that are kept with `request`; none if it is a question to the user of a run."""
+    kept = request.extensions.get(KeptArguments)
+    return {} if kept is None else kept.arguments
+
+
+def with_arguments(asked: PendingApproval) -> ApprovalRequest:
+    """The request of a question to approvers, with the arguments that they see."""
+    kept = KeptArguments(dict(asked.arguments))
+    return replace(asked.request, extensions=asked.request.extensions.having(kept))
 
 
 class InboxStore(ApprovalStore, Protocol):

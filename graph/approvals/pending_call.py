@@ -21,6 +21,7 @@ from graph.call_arguments import arguments_digest
 from graph.callers import Visit
 from graph.context import AgentContext, Conversation, conversation_of
 from graph.credentials.service_credentials import ServiceRequirement, access_identity_of
+from graph.extensions import NO_EXTENSIONS, Extensions
 from graph.labels.data_labels import DataLabels
 from graph.tool_calls.requested_calls import latest_response
 from identity.audit.event import Ruled
@@ -86,11 +87,13 @@ class ApprovalRequests:
         *,
         approvers: str | None = None,
         ruled: Ruled | None = None,
-        question: Mapping[str, Any] | None = None,
         read: tuple[str, ...] = (),
+        digest: str | None = None,
+        extensions: Extensions = NO_EXTENSIONS,
     ) -> ApprovalRequest:
-        """The request about a call, or its server's `question`. `read` is what the conversation has read that
-        the call could carry elsewhere. Raises `ValueError` for a call whose conversation is not kept.
+        """The request about a call. `read` is what the conversation has read that the call could carry
+        elsewhere, `digest` that of what is asked, if it is not the arguments alone: then it is part of the
+        id. Raises `ValueError` for a call whose conversation is not kept.
         """
         call, service = pending.call, self.services[pending.service]
         if pending.conversation is None:
@@ -101,9 +104,7 @@ class ApprovalRequests:
         names = [pending.response.id or "", pending.service, call["name"], call["id"] or ""]
         if approvers is not None:
             names.append(approvers)
-        digest = arguments_digest(call["args"])
-        if question is not None:
-            digest = arguments_digest({"arguments": digest, "question": question})
+        if digest is not None:
             names.append(digest)
         rights = access_identity, policy.effect, declared
         return ApprovalRequest(
@@ -114,14 +115,14 @@ class ApprovalRequests:
             service=pending.service,
             tool=call["name"],
             call_id=call["id"] or "",
-            digest=digest,
+            digest=digest or arguments_digest(call["args"]),
             effect=policy.effect,
             access_identity=access_identity,
             read=read,
             declared=declared,
             approvers=approvers,
             ruled=Ruled() if ruled is None else Ruled(policy=ruled.policy, rules=ruled.rules),
-            question=question,
+            extensions=extensions,
             **self._times(),
         )
 

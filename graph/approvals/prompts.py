@@ -1,7 +1,7 @@
 """Asks the user of a run by pausing it, and keeps and records what they decide."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final
 
 from langgraph.errors import GraphInterrupt
@@ -9,6 +9,7 @@ from langgraph.runtime import Runtime
 from langgraph.types import interrupt
 
 from graph.approvals.gate import ApprovalGate
+from graph.approvals.inbox import with_arguments
 from graph.approvals.record import ApprovalKind, ApprovalRequest, PendingApproval
 from graph.approvals.request import interrupt_value
 from graph.context import AgentContext, context_of
@@ -70,7 +71,7 @@ class ApprovalPrompts:
         step = self.audit.approval(AuditedAction.APPROVAL_REQUESTED, request.principal, caller, **about)
         await step.ended(AuditOutcome.SUCCEEDED, _CODES.get(request.kind))
         if request.approvers is not None:
-            request = replace(request, arguments=dict(shown.arguments))
+            request = with_arguments(shown)
         await self.gate.store.open(request)
         if self.announce is not None and request.kind is ApprovalKind.TOOL_CALL:
             self.announce(shown)

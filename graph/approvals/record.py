@@ -10,7 +10,7 @@ from typing import Any, Final, Protocol
 
 from graph.context import Conversation
 from graph.error_codes import GraphCode, invalid_approval
-from identity.access_token.revocation_list import RevocationList
+from graph.extensions import Extensions
 from identity.audit.event import Ruled
 from identity.credentials.requirement import DeclaredCredential
 from identity.errors import ApprovalError
@@ -91,10 +91,6 @@ class ApprovalRequest:
     `id` follows from the run, the response of the model, the call, the tool, the principal and the rights
     that the call uses: the same question has the same id in every process. `digest` is that of the call's
     arguments when it was asked.
-    `arguments` are kept for approvers only, without the secrets of the run: they see nothing else of the
-    conversation. A prepared run has a random id, which is that of its thread too, the subject of the client
-    in `prepared_by`, and the argument `question`. The field `question`
-    is that of a server (`tools.elicitation`), with what its call needs (`graph.approvals.elicitations`).
     """
 
     id: str
@@ -112,22 +108,16 @@ class ApprovalRequest:
     approvers: str | None = None
     ruled: Ruled = Ruled()
     """What requires the question: rules, in the file of a policy."""
-    arguments: Mapping[str, Any] | None = field(default=None, compare=False)
-    question: Mapping[str, Any] | None = field(default=None, compare=False, repr=False)
     created_at: float
     expires_at: float
     read: tuple[str, ...] = ()
     """What the conversation has read that the call could carry elsewhere: `payroll.payslip: confidential`."""
-    prepared_by: str | None = None
+    extensions: Extensions = field(default_factory=Extensions)
+    """The records of features beside it."""
 
     def __post_init__(self) -> None:
         # Requests that were stored before have the node's name.
         object.__setattr__(self, "service", service_of(self.service))
-
-    def is_void(self, revocations: RevocationList) -> bool:
-        """Whether it is a prepared run, and the access of its user or client was changed since."""
-        names = () if self.prepared_by is None else (self.principal.subject, self.prepared_by)
-        return any(revocations.changed(name, self.created_at, "") for name in names)
 
     def audited(self, digest: str | None = None) -> dict[str, Any]:
         """Its members in the audit log. `digest` is that of the arguments, which a decision may change."""
@@ -223,7 +213,7 @@ class ApprovalState:
         earlier = self.request
         if self.status is ApprovalStatus.APPROVED and earlier.approvers is None and request.approvers:
             return self
-        same = request.question is None and all(
+        same = request.kind is not ApprovalKind.ELICITATION and all(
             getattr(earlier, name) == getattr(request, name) for name in _OF_A_QUESTION
         )
         return self.withdrawn(request.created_at) if same and earlier.id != request.id else self

@@ -13,6 +13,8 @@ from typing import Any, Final
 from graph.approvals.card import card_text
 from graph.approvals.grants import Grant
 from graph.approvals.record import ApprovalKind, ApprovalRequest, PendingApproval
+from graph.extensions import Extensions
+from graph.server_question import ServerQuestion, question_in
 from identity.credentials.requirement import CREDENTIAL_MEMBERS, declared_credential
 from identity.principal import AccessIdentity, Principal
 from identity.printable import printable, printable_json, rfc3339
@@ -39,7 +41,7 @@ def interrupt_value(pending: PendingApproval, url: str | None = None) -> dict[st
     """
     request, arguments = pending.request, dict(pending.arguments)
     name = request.tool or request.kind.value
-    asked = request.question or {}
+    question = question_in(request.extensions) or {}
     description = card_text(pending)
     decisions = _DECISIONS[request.kind]
     if request.approvers is not None:
@@ -52,8 +54,8 @@ def interrupt_value(pending: PendingApproval, url: str | None = None) -> dict[st
     approval: dict[str, Any] = {**approval_members(request), "principal": principal, **_shown_with(pending)}
     if url is not None:
         approval["url"] = url
-    if "schema" in asked:
-        approval["parameters"] = asked["schema"]
+    if "schema" in question:
+        approval["parameters"] = question["schema"]
     return {"action_requests": [action], "review_configs": [review], "approval": approval}
 
 
@@ -79,12 +81,20 @@ def pending_of(value: Mapping[str, Any]) -> PendingApproval:
         expires_at=_seconds(members.pop("expires_at")),
         declared=declared_credential(credential),
         read=tuple(members.pop("read")),
-        question=question and {**question, **({} if schema is None else {"schema": schema})},
+        extensions=_question_shown(question, schema),
         **members,
     )
     offered = lasting and Lasting(lasting["seconds"], lasting["conversation_only"], lasting["bounds"])
     shown = value["action_requests"][0]["args"]
     return PendingApproval(request, shown, lasting=offered, parameters=schema)
+
+
+def _question_shown(question: dict[str, Any] | None, schema: Mapping[str, Any] | None) -> Extensions:
+    """The question of a server as an interrupt shows it, with the schema of its form."""
+    if question is None:
+        return Extensions()
+    form = {} if schema is None else {"schema": schema}
+    return Extensions(ServerQuestion(question | form))
 
 
 def approval_of(pending: PendingApproval) -> dict[str, Any]:
@@ -107,8 +117,9 @@ def _shown_with(pending: PendingApproval) -> dict[str, Any]:
     """
     offered = pending.lasting and asdict(pending.lasting) | _bounds_display(pending.lasting)
     shown = {"display": display_of(pending.arguments), "lasting": offered}
-    if (asked := pending.request.question) is not None:
-        shown["question"] = {name: asked.get(name) for name in ("mode", "message", "host")}
+    question = question_in(pending.request.extensions)
+    if question is not None:
+        shown["question"] = {name: question.get(name) for name in ("mode", "message", "host")}
     return shown
 
 

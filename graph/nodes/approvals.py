@@ -29,6 +29,7 @@ from graph.callers import Visit
 from graph.context import context_of
 from graph.credentials.run_credentials import UnavailableCredential, in_state
 from graph.credentials.service_credentials import secrets_of
+from graph.server_question import question_in
 from graph.state import AgentState
 from graph.tool_calls.requested_calls import accepted_calls, asked_calls, failure_text, with_arguments
 from graph.tool_calls.tool_step import ToolStep, ToolSteps
@@ -115,13 +116,14 @@ class ApprovalsNode:
         """The update that follows from the user's answer. Without one the run pauses, by an exception."""
         state, caller, runtime = visit
         request, unusable = asks.request, state.get("unusable_answers", 0) + 1
+        question = question_in(request.extensions) or {}
         shown = replace(asks, arguments=redact(asks.arguments, secrets_of(state, caller)))
         if shown.arguments != asks.arguments:  # a grant would keep the secret
             asks, shown = replace(asks, lasting=None), replace(shown, lasting=None)
         given = self.prompts.given(runtime, request, caller)
         answer = await self._usable(given, asks, caller)
         if answer is None:
-            is_url = self.resume_values and (request.question or {}).get("mode") == "url"
+            is_url = self.resume_values and question.get("mode") == "url"
             resumed = await self.prompts.pause(shown, caller, url_reference(request.id) if is_url else None)
             if resumed is None:
                 return {"asking": True}
@@ -130,11 +132,11 @@ class ApprovalsNode:
         if answer is None and unusable < MAX_UNUSABLE_ANSWERS:
             return {"asking": True, "unusable_answers": unusable}
         answer = answer or Answer(approved=False, dismissed=True)
-        approved = (answer.arguments or {}) if request.question is None else answer.response
+        approved = answer.response if question else answer.arguments or {}
         digest = arguments_digest(approved) if answer.approved else None
         if not await self.prompts.decide(request, digest, caller):
             return dict(_AGAIN)
-        if request.question is not None:
+        if question:
             call_id = str(pending.call["id"])
             call = Elicitations(self.gate).answered(
                 pending, asked_calls(state)[call_id], request, answer.response

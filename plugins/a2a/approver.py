@@ -10,7 +10,7 @@ from typing import Literal
 from agent.api.inbox import asked_call
 from agent.api.validation_fault import Body
 from graph.approvals.card import card_text
-from graph.approvals.inbox import Inbox
+from graph.approvals.inbox import Inbox, kept_arguments
 from graph.approvals.record import PendingApproval
 from graph.error_codes import invalid_approval
 from identity.access_token.verified_access_token import VerifiedAccessToken
@@ -45,7 +45,7 @@ async def reply_to_approver(inbox: Inbox, message: Message, caller: VerifiedAcce
         if (state := waiting.get(given.approval)) is None:
             raise invalid_approval("no such approval waits for the caller")
         request = state.request
-        asked = PendingApproval(request, request.arguments or {})
+        asked = PendingApproval(request, kept_arguments(request))
         text = card_text(asked, asker=request.principal.subject)
         parts = [text_part(text), data_part(asked_call(state))]
     return {"messageId": uuid.uuid4().hex, "role": "ROLE_AGENT", "parts": parts}

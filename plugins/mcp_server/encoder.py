@@ -81,11 +81,11 @@ class CallEncoder:
         request = pending.request
         text = card_text(pending) if self._request.modern else summary(request)
         state: Members = {"requestState": f"{request.thread_id}.{request.id}"}
-        if pending.url is not None and (self._request.modern or request.question is None):
+        if pending.url is not None and (self._request.modern or request.kind is not ApprovalKind.ELICITATION):
             asked: Members = {"mode": "url", "message": text, "url": pending.url.reveal()}
         elif not self._request.modern:
             asked = {"mode": "url", "message": text, "url": self._page}
-        elif request.question is not None:
+        elif request.kind is ApprovalKind.ELICITATION:
             asked = {"mode": "form", "message": text, "requestedSchema": pending.parameters}
         elif request.kind is not ApprovalKind.TOOL_CALL:  # sent again with a fresh token, or at once
             return {"resultType": "input_required"} | state

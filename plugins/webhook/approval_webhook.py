@@ -19,6 +19,7 @@ from agent.composition.service_parts import ServiceParts
 from agent.settings.settings import Settings
 from agent.settings.variables.conversations import webhook_key
 from graph.approvals.card import summary
+from graph.approvals.prepared_run import client_of, is_void
 from graph.approvals.record import ApprovalStatus, ApprovalStore, PendingApproval
 from graph.approvals.request import approval_of
 from identity.access_token.revocation_list import RevocationList
@@ -87,7 +88,7 @@ class ApprovalWebhook:
         data["text"] = summary(request)
         data["asker"] = {"iss": request.principal.issuer, "sub": request.principal.subject}
         data["url"] = f"{self.settings.approval_webhook_page}#approval={request.id}"
-        data["prepared_by"] = request.prepared_by
+        data["prepared_by"] = client_of(request)
         of_user_alone = request.approvers is None and bool(request.read)
         if self.settings.approval_webhook_arguments and not of_user_alone:
             data["arguments"] = members["arguments"]
@@ -105,7 +106,7 @@ class ApprovalWebhook:
             try:
                 async with asyncio.timeout(_SECONDS):
                     state = await self.store.get(request.id, request.principal)
-                    void = request.is_void(self.revocations)
+                    void = is_void(request, self.revocations)
                     if void or state is None or state.status is not ApprovalStatus.OPEN:
                         return
                     status = await self._attempt(message_id, body)

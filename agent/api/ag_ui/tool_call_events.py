@@ -40,7 +40,7 @@ def interrupt_of(pending: PendingApproval) -> dict[str, Any]:
     is_call = request.kind is ApprovalKind.TOOL_CALL
     properties = _APPROVED | _EDITED if is_call else _APPROVED
     properties = properties | _LASTING if pending.lasting is not None else properties
-    if request.question is not None:
+    if request.kind is ApprovalKind.ELICITATION:
         properties = _ELICITED | {"content": dict(pending.parameters or {"type": "null"})}
     approval = approval_of(pending)
     return {

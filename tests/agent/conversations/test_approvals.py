@@ -12,6 +12,7 @@ from agent.conversations.approvals import PreparedLimits, SqlApprovalStore
 from agent.conversations.database.database import Database, Transaction, query
 from agent.conversations.database.sqlite_database import SqliteDatabase
 from agent.conversations.encryption.encryption import Encryption
+from graph.approvals.inbox import kept_arguments
 from graph.approvals.record import ApprovalKind, ApprovalState, ApprovalStatus, Approver
 from graph.error_codes import GraphCode
 from identity.access_token.sealed_caller import SealingKeys
@@ -113,7 +114,7 @@ async def test_question_to_approvers_is_decided_by_one_of_them_once_and_never_by
     assert await store.asked_of(Approver(BOB, frozenset({"staff"})), NOW) == []
     assert await store.asked_of(bob, NOW + SECONDS) == []
     [asked] = await store.asked_of(bob, NOW)
-    assert (asked.request.principal, asked.request.arguments) == (ALICE, {"amount": 5})
+    assert (asked.request.principal, kept_arguments(asked.request)) == (ALICE, {"amount": 5})
     for attempt in (
         store.decide("1", ALICE, approved=True, digest=DIGEST, at=NOW),
         store.decide("1", ALICE, approved=False, digest=None, at=NOW),
@@ -260,7 +261,7 @@ async def test_prepared_run_is_of_its_client_and_user_and_no_question_of_a_run(n
     names = [sorted(each.request.id for each in of_one) for of_one in found]
     assert names == [["late", "p1", "p2"], ["p3"], ["late"], ["p2"]]
     assert found[3][0].request == asked[1]
-    assert found[3][0].request.arguments == {"question": "p2"}
+    assert kept_arguments(found[3][0].request) == {"question": "p2"}
     assert await stores[0].pending(ALICE) == await stores[0].pending(ALICE, "p1") == []
     assert await stores[0].count_open(0) == 0
 

@@ -13,6 +13,8 @@ from graph.approvals.consent_urls import ConsentUrls
 from graph.approvals.grants import Grants
 from graph.approvals.record import ApprovalKind, ApprovalStatus, PendingApproval
 from graph.approvals.request import approval_of, interrupt_value
+from graph.extensions import Extensions
+from graph.server_question import ServerQuestion, question_in
 from identity.access_token.revocation import Origin, Revocation, Target
 from identity.access_token.revocation_list import RevocationList
 from identity.audit.trail import AuditTrail
@@ -308,9 +310,9 @@ async def test_question_or_call_that_was_edited_meanwhile_is_not_answered(
     id_ = await bank.approval_id()
     state = await bank.store.get(id_, ALICE)
     assert state is not None
-    question = {**(state.request.question or {}), "message": "To whom?"}
+    question = {**(question_in(state.request.extensions) or {}), "message": "To whom?"}
     await bank.store._database.write(lambda: query("DELETE FROM approvals"))
-    await bank.store.open(replace(state.request, question=question))
+    await bank.store.open(replace(state.request, extensions=Extensions(ServerQuestion(question))))
     messages = await bank.answer(SAVINGS)
     assert "lost or changed" in result_of(messages).text
     assert len(server.calls) == 1
