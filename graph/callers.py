@@ -9,11 +9,13 @@ from langchain_core.messages import AnyMessage, HumanMessage
 from langgraph.errors import GraphInterrupt
 from langgraph.runtime import Runtime
 
-from graph.context import AgentContext, TokenLookup, context_of, conversation_of, note_read, writer_of
+from graph.context import AgentContext, TokenLookup, context_of, conversation_of, writer_of
 from graph.error_codes import GraphCode
 from graph.events import StepEvent
 from graph.labels.authorship import program_of
 from graph.labels.data_labels import DataLabels, joined
+from graph.labels.run_labels import labels_of_run, note_labels
+from graph.proposed_calls import RequestedCall
 from graph.state import AgentState, PrincipalRecord
 from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.errors import AccessTokenError, AgentError
@@ -109,17 +111,17 @@ async def begin_run(unseen: DataLabels, visit: Visit) -> dict[str, Any]:
     takes over the labels of earlier ones, and the call that the caller requests. What the client's program
     wrote has been read, with the labels `unseen`.
     """
-    context, messages = context_of(visit.runtime), visit.state["messages"]
+    messages = visit.state["messages"]
+    requested = context_of(visit.runtime).extensions.get(RequestedCall)
     is_kept = conversation_of(visit.runtime) is not None
     of_client = unseen if any(_is_of_client(each, is_kept=is_kept) for each in messages) else {}
-    note_read(visit.runtime, of_client)
-    read = joined(context.read, of_client)
+    note_labels(visit.runtime, of_client)
     return {
         "rounds": 0,
         "accepted": {},
-        "requested": context.call,
+        "requested": None if requested is None else requested.call,
         "proposed": [],
-        "read": read,
+        "read": joined(labels_of_run(visit.runtime), of_client),
         "context": "",
     }
 

@@ -5,15 +5,14 @@ an answer counts in the run in which its caller gave it, and in no later run of 
 """
 
 import traceback
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
-from langchain_core.messages import ToolCall
 from langgraph.runtime import Runtime
 from langgraph.types import StreamWriter
 
-from graph.labels.data_labels import joined
+from graph.extensions import NO_EXTENSIONS, Extensions
 from identity.secrets.secret import Secret
 
 
@@ -29,34 +28,19 @@ class AgentContext:
     access_token: Secret | None = None
     streaming: bool = False
     steps: bool = False
-    call: ToolCall | None = None
-    """A call that the caller requests in place of the model's first response. The run ends with its result,
-    and the model is not called."""
     thread_id: str | None = None
     """The conversation, for approvals; `None`: LangGraph's `thread_id`."""
     answers: Mapping[str, object] = field(default_factory=dict)
     """Answers to approvals that this run's caller was asked for, by the ids of the approvals."""
-    read: dict[str, str] = field(default_factory=dict)
-    """The labels of what earlier runs of the conversation have read (`graph.labels.data_labels`). The run
-    adds those of each call before it is made: if the run ends early, its conversation keeps them."""
     kept: bool = True
     """False: the run has a thread only by name, and ends with its response. It cannot pause."""
-    begun_calls: set[str] = field(default_factory=set)
-    """The run adds the id of each call of a tool before it is made: if the run ends early, the others were
-    not made. Events may be lost then."""
-    read_files: Callable[[Sequence[str]], Awaitable[Mapping[str, bytes]]] | None = field(
-        default=None, repr=False, compare=False
-    )
-    """Reads files by the ids in messages of the run, those that there are. `None`: there are none."""
-    keep_file: Callable[[bytes], Awaitable[str | None]] | None = field(
-        default=None, repr=False, compare=False
-    )
-    """Keeps a file of a tool for the user, and returns its id; `None` if it cannot. `None`: none is kept."""
     raised: list[BaseException] = field(default_factory=list, repr=False, compare=False)
     """The errors that nodes have raised. See `release`."""
     writer: Callable[[Any], None] | None = field(default=None, repr=False, compare=False)
     """Receives the run's events at once; `None`: LangGraph's stream mode `custom`, at the price of two turns
     of the event loop for each."""
+    extensions: Extensions = NO_EXTENSIONS
+    """The records of features beside it: a requested call, labels, begun calls, files."""
 
 
 def context_of(runtime: Runtime[AgentContext]) -> AgentContext:
@@ -90,13 +74,6 @@ def token_in_context(runtime: Runtime[AgentContext]) -> Secret | None:
     """
     token = context_of(runtime).access_token
     return token if isinstance(token, Secret) else None
-
-
-def note_read(runtime: Runtime[AgentContext], labels: Mapping[str, str]) -> None:
-    """The run is about to read what has `labels`."""
-    if labels:
-        read = context_of(runtime).read
-        read.update(joined(read, labels))
 
 
 def release(context: AgentContext) -> None:

@@ -2,7 +2,8 @@
 
 import base64
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from langchain_core.messages import AnyMessage, HumanMessage
@@ -13,6 +14,21 @@ from graph.context import AgentContext, context_of
 DATA: Final = "data"
 """The member with the bytes in a part that a surface has just read. `detached` removes it."""
 _OLDER: Final = "attached by the user, and not shown any more"
+
+
+@dataclass(frozen=True, slots=True)
+class RunFiles:
+    """Beside the context of a run: how it reads and keeps files."""
+
+    read: Callable[[Sequence[str]], Awaitable[Mapping[str, bytes]]] = field(repr=False)
+    """Reads files by the ids in messages of the run, those that there are."""
+    keep: Callable[[bytes], Awaitable[str | None]] | None = field(default=None, repr=False)
+    """Keeps a file of a tool for the user, and returns its id; `None` if it cannot. `None`: none is kept."""
+
+
+def files_of(runtime: Runtime[AgentContext]) -> RunFiles | None:
+    """The files of a run; `None`: it has none, and keeps none."""
+    return context_of(runtime).extensions.get(RunFiles)
 
 
 def file_parts(message: AnyMessage) -> list[dict[str, Any]]:
@@ -39,17 +55,20 @@ async def with_images(
     """
     ids = [part["id"] for message in messages for part in file_parts(message)]
     newest = ids[max(0, len(ids) - most) :]
-    read = context_of(runtime).read_files
-    found = await read(newest) if read is not None and newest else {}
-    shown = {each: found[each] for each in newest if each in found}
+    files = files_of(runtime)
+    stored: Mapping[str, bytes] = {}
+    if files is not None and newest:
+        stored = await files.read(newest)
+    images = {identifier: stored[identifier] for identifier in newest if identifier in stored}
 
     def block(part: dict[str, Any]) -> dict[str, Any]:
-        if (data := shown.get(part["id"])) is None:
+        data = images.get(part["id"])
+        if data is None:
             return {"type": "text", "text": description(part, _OLDER)}
         url = f"data:{part['media_type']};base64,{base64.b64encode(data).decode()}"
         return {"type": "image_url", "image_url": {"url": url}}
 
-    return [_changed(message, block) for message in messages], tuple(map(digest, shown.values()))
+    return [_changed(message, block) for message in messages], tuple(map(digest, images.values()))
 
 
 def description(part: Mapping[str, Any], remark: str) -> str:

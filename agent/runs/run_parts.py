@@ -49,7 +49,7 @@ class RunRequest:
     key: RunKey
     streaming: bool
     call: ToolCall | None = None
-    """See `AgentContext.call`."""
+    """See `RequestedCall`."""
     files: Mapping[str, bytes] = field(default_factory=dict, repr=False)
     """Those of its new messages, by their ids."""
 

@@ -15,7 +15,9 @@ from agent.runs.run import Finished, ModelMessages, Outcome, RunReader
 from agent.runs.run_limits import RunLeases, RunLimit
 from graph.build import CompiledAgentGraph
 from graph.context import AgentContext, release
-from graph.files import detached
+from graph.extensions import Extensions
+from graph.files import RunFiles, detached
+from graph.proposed_calls import RequestedCall
 from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.errors import AgentError, LimitError
 from identity.principal import Principal
@@ -88,7 +90,7 @@ class Runs:
         """Runs the graph on `messages` for one reader, and cancels the run when the reader leaves.
 
         `streaming` requests the model's response as a stream, `steps` the events of nodes and messages.
-        `call` is made in place of the model's response (`AgentContext.call`).
+        `call` is made in place of the model's response (`RequestedCall`).
 
         A run that takes longer than the limit raises `RunTimeoutError`; one for which no place is left over
         all processes raises `LimitError` in place of its first event.
@@ -100,7 +102,9 @@ class Runs:
         async def read_files(_: Sequence[str]) -> Mapping[str, bytes]:
             return files
 
-        context = AgentContext(caller.token, streaming, steps, call, read_files=read_files)
+        requested = [] if call is None else [RequestedCall(call)]
+        records = Extensions(RunFiles(read_files), *requested)
+        context = AgentContext(caller.token, streaming, steps, extensions=records)
         work = _UnkeptWork(self.graph, asked, context)
         return self.run(work, caller, one_reader=True).events(keep=False)
 

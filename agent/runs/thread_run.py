@@ -24,8 +24,13 @@ from agent.runs.run_checkpoint import RunCheckpoint
 from agent.runs.run_parts import RunParts, RunRequest, RunStart
 from agent.runs.stored_ends import StoredEnds
 from graph.approvals.request import pending_of
+from graph.call_steps.once import BegunInRun
 from graph.context import AgentContext, release
 from graph.events import AgentEvent
+from graph.extensions import Extensions
+from graph.files import RunFiles
+from graph.labels.run_labels import RunLabels
+from graph.proposed_calls import RequestedCall
 from identity.errors import AgentError, ThreadBusyError, ThreadNotFoundError
 
 _LOG: Final = logging.getLogger("idaas_agent.conversations")
@@ -191,18 +196,20 @@ class ThreadRun:
             self._draft.note(event)
             live.emit(event)
 
+        requested = [] if run.call is None else [RequestedCall(run.call)]
+        records = (
+            RunLabels(self._read),
+            BegunInRun(self._transcript.begun_calls),
+            RunFiles(partial(files.read, run.key.thread), partial(files.keep, run.key)),
+        )
         return AgentContext(
             access_token=run.caller.token,
             streaming=run.streaming,
             steps=run.streaming,
-            call=run.call,
             thread_id=run.key.thread_id,
             answers=begun.answers,
-            begun_calls=self._transcript.begun_calls,
-            read=self._read,
-            read_files=partial(files.read, run.key.thread),
-            keep_file=partial(files.keep, run.key),
             writer=write,
+            extensions=Extensions(*requested, *records),
         )
 
     def _stream(self, begun: RunStart, context: AgentContext) -> AsyncGenerator[dict[str, Any]]:

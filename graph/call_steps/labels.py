@@ -1,8 +1,8 @@
 """The labels of what a call returns: from then on they count in its conversation (`graph.labels`)."""
 
 from graph.call_steps.call import Call, Outcome, Proceed
-from graph.context import note_read
 from graph.labels.data_labels import joined, labels_of
+from graph.labels.run_labels import note_labels
 
 
 async def add_labels(call: Call, proceed: Proceed) -> Outcome:
@@ -10,7 +10,7 @@ async def add_labels(call: Call, proceed: Proceed) -> Outcome:
     it, its conversation keeps them.
     """
     labels = labels_of(call.service, call.tool)
-    note_read(call.visit.runtime, labels)
+    note_labels(call.visit.runtime, labels)
     outcome = await proceed(call)
     if labels and call.result is not None and call.result.called:  # also an error: its text is the server's
         call.update["read"] = joined(call.update.get("read"), labels)

@@ -1,17 +1,36 @@
 """Which calls of tools were begun, over all processes that may execute one run."""
 
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final, Protocol
 
+from langgraph.runtime import Runtime
+
 from graph.approvals.policy import denied
 from graph.call_steps.call import Call, Outcome, Proceed
-from graph.context import context_of
+from graph.context import AgentContext, context_of
 
 MAY_HAVE_EFFECT: Final = (
     "not run again: the run was interrupted during this call, which may already have taken effect; check "
     "that before you call again"
 )
+
+
+@dataclass(frozen=True, slots=True)
+class BegunInRun:
+    """Beside the context of a run: it adds the id of each call of a tool before it is made. If the run ends
+    early, the others were not made. Events may be lost then.
+    """
+
+    call_ids: set[str]
+
+
+def note_begun(runtime: Runtime[AgentContext], call_ids: Iterable[str]) -> None:
+    """Calls of the run are about to be made, or were begun in an earlier visit."""
+    begun = context_of(runtime).extensions.get(BegunInRun)
+    if begun is not None:
+        begun.call_ids.update(call_ids)
 
 
 class BegunCalls(Protocol):
@@ -33,7 +52,7 @@ class OnceStep:
         if not (call.goes_on or await self._begins(call)):
             call.sent = True
             return denied(call.allowed, MAY_HAVE_EFFECT)
-        context_of(call.visit.runtime).begun_calls.add(call.id)
+        note_begun(call.visit.runtime, [call.id])
         return await proceed(call)
 
     async def _begins(self, call: Call) -> bool:

@@ -1,4 +1,5 @@
 """What a conversation has read, and which calls could carry it elsewhere.
 
-It imports `identity` and `tools` only: state, context and gate import it. Begin at `data_labels`.
+May import `identity`, `tools` and, for what a run notes, `graph.context`: state and gate import it. Begin at
+`data_labels`.
 """

@@ -25,8 +25,8 @@ from graph.approvals.policy import Deny, denied
 from graph.approvals.prompts import ApprovalPrompts
 from graph.approvals.record import PendingApproval
 from graph.call_arguments import arguments_digest
+from graph.call_steps.once import note_begun
 from graph.callers import Visit
-from graph.context import context_of
 from graph.credentials.run_credentials import UnavailableCredential, in_state
 from graph.credentials.service_credentials import secrets_of
 from graph.server_question import question_in
@@ -68,7 +68,7 @@ class ApprovalsNode:
         state, caller, runtime = visit
         accepted = accepted_calls(state)
         pending = [pending_call(visit, *each) for each in accepted if each[1] in self.gate.services]
-        context_of(runtime).begun_calls.update(asked_calls(state))
+        note_begun(runtime, asked_calls(state))
         verdicts = [(each, await self._verdict(each, state, caller)) for each in pending]
         refused = [(each, verdict) for each, verdict in verdicts if isinstance(verdict, Deny)]
         if refused:

@@ -11,12 +11,13 @@ from langgraph.types import StreamWriter
 
 from graph.approvals.gate import ApprovalGate
 from graph.callers import Visit
-from graph.context import context_of, note_read, writer_of
+from graph.context import context_of, writer_of
 from graph.credentials.run_credentials import NO_CREDENTIALS, RunCredentials, in_state
 from graph.credentials.service_credentials import ServiceCredential, ServiceCredentials, secrets_of
 from graph.error_codes import MODEL
 from graph.files import with_images
 from graph.labels.data_labels import labels_of
+from graph.labels.run_labels import note_labels
 from graph.limits import Limits
 from graph.models.own_chat_model import OwnChatModel
 from graph.models.response import without_tool_calls
@@ -45,7 +46,7 @@ class ModelNode:
     """Requests one response in each round of tools. Raises `ServiceError` if the model fails.
 
     Calls that tools have proposed (`AgentState.proposed`) are a response, which passes the same checks. Of a
-    run whose caller requests a call (`AgentContext.call`), the first one is that call, the last its result.
+    run whose caller requests a call (`RequestedCall`), the first one is that call, the last its result.
     While a call waits for its user, whom its server has asked, no response is requested.
     """
 
@@ -115,7 +116,7 @@ class ModelNode:
             else:
                 service = offered.services[name]
                 accepted[call_id] = service
-                note_read(runtime, labels_of(self.gate.services[service], name))
+                note_labels(runtime, labels_of(self.gate.services[service], name))
         # `None` for a called service means that the node `credentials` is to resolve it.
         called = {
             name: credentials[name].known()

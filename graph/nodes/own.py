@@ -24,11 +24,12 @@ from langgraph.runtime import Runtime
 from langgraph.types import StreamWriter
 
 from graph.callers import Visit
-from graph.context import context_of, note_read, writer_of
+from graph.context import context_of, writer_of
 from graph.credentials.service_credentials import secrets_of
 from graph.error_codes import GraphCode
 from graph.events import MAX_CHARACTERS, TOO_LONG, OwnEvent, ResponseStarted, TextEvent
 from graph.labels.data_labels import joined, labelled
+from graph.labels.run_labels import note_labels
 from graph.state import SHARED_KEYS
 from identity.errors import AgentError, AuditError, InternalError
 from identity.observation.failure import place_of
@@ -162,7 +163,7 @@ class OwnVisit:
         self.has_labelled = True
         labels = labelled(f"{self._name}.{source}", data, trust)
         self.labels.update(joined(self.labels, labels))
-        note_read(self._visit.runtime, labels)
+        note_labels(self._visit.runtime, labels)
 
     async def apart(self, work: Work[T]) -> T:
         """See `_apart`. A call that could not be recorded is raised, whatever `work` makes of that."""

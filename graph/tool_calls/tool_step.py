@@ -17,10 +17,10 @@ from langchain_core.runnables import ensure_config
 from graph.call_arguments import arguments_digest
 from graph.call_measures import CallMeasures
 from graph.callers import Visit
-from graph.context import context_of, writer_of, writer_of_consents
+from graph.context import writer_of, writer_of_consents
 from graph.credentials.service_credentials import ServiceRequirement, secrets_of
 from graph.events import consent_required, shown_arguments, shown_text
-from graph.files import description, digest
+from graph.files import description, digest, files_of
 from graph.labels.data_labels import shown
 from graph.tool_calls.requested_calls import refusal
 from identity.audit.event import AuditedAction, AuditOutcome, Ruled
@@ -198,15 +198,20 @@ class ToolStep:
 
     async def _kept(self, result: ToolResult) -> ToolResult:
         """The result with a line about each of its files. Those that are kept are shown: no secret."""
-        lines, kept, keep = [result.text] if result.text else [], [], context_of(self._runtime).keep_file
+        lines = [result.text] if result.text else []
+        kept: list[dict[str, Any]] = []
+        files = files_of(self._runtime)
+        keep = None if files is None else files.keep
         for number, (name, data) in enumerate(result.files):
             fits = number < _MAX_FILES and len(data) <= _MAX_FILE_BYTES
             clean = fits and not contains(data, self._secrets)
             identifier = await keep(data) if clean and keep is not None else None
             part = file_part(identifier or "", self._redact(name), data)
             lines.append(description(part, _KEPT if identifier else _NOT_KEPT))
-            kept += [part] if identifier else []
-        self._shown |= {"files": kept} if kept else {}
+            if identifier:
+                kept.append(part)
+        if kept:
+            self._shown["files"] = kept
         return replace(result, text="\n".join(lines), files=())
 
     def _write_started(self, *, counts: bool = True) -> dict[str, Any]:

@@ -9,6 +9,8 @@ from langchain_core.messages import AIMessage, AnyMessage
 from graph.approvals.record import ApprovalKind, ApprovalStatus
 from graph.context import AgentContext
 from graph.error_codes import GraphCode
+from graph.extensions import Extensions
+from graph.proposed_calls import RequestedCall
 from identity.credentials.requirement import Credential
 from identity.error_codes import IdentityCode
 from identity.errors import AccessTokenError, ApprovalError
@@ -157,7 +159,7 @@ async def test_call_that_the_caller_requested_outlasts_the_pause_and_the_model_i
 
     bank.bench.vault.obtain = expiring  # type: ignore[method-assign]
     call = LOOK.tool_calls[0]
-    context = AgentContext(Secret(OLD), thread_id="t1", call=call)
+    context = AgentContext(Secret(OLD), thread_id="t1", extensions=Extensions(RequestedCall(call)))
     await bank.graph.ainvoke({"messages": [("user", "Call it.")]}, bank.config, context=context)
     assert (await bank.waiting()).request.kind is ApprovalKind.SIGN_IN_REQUIRED
     messages = await bank.resume(token=FRESH)

@@ -11,8 +11,10 @@ from langchain_core.messages import HumanMessage
 from langgraph.checkpoint.memory import InMemorySaver
 
 from graph.context import AgentContext
+from graph.extensions import Extensions
 from graph.labels.authorship import by_program
 from graph.labels.data_labels import CLIENT, joined, unseen_in
+from graph.labels.run_labels import RunLabels
 from identity.audit.trail import AuditTrail
 from identity.credentials.requirement import AccessTokenRequirement, ApiKeyRequirement
 from identity.errors import ServiceError
@@ -103,7 +105,7 @@ class Office:
         self.state: Any = None
 
     async def ask(self, question: str | HumanMessage) -> "Office":
-        context = AgentContext(Secret("alice-at"), thread_id="t1", read=self.read)
+        context = AgentContext(Secret("alice-at"), thread_id="t1", extensions=Extensions(RunLabels(self.read)))
         config: Any = {"configurable": {"thread_id": "run1"}}
         asked = {"messages": [HumanMessage(question) if isinstance(question, str) else question]}
         await self.bench.graph.ainvoke(asked, config, context=context)

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -10,6 +11,8 @@ from langchain_core.messages import ToolMessage
 
 from graph.context import AgentContext
 from graph.events import TOO_LONG
+from graph.extensions import Extensions
+from graph.files import RunFiles
 from graph.limits import Limits
 from identity.audit.trail import AuditTrail
 from identity.error_codes import IdentityCode
@@ -188,10 +191,14 @@ async def test_credential_that_is_renewed_during_a_call_is_in_none_of_its_events
         kept.append(data)
         return "f1"
 
+    async def no_files(_: Sequence[str]) -> dict[str, bytes]:
+        return {}
+
     amap = EchoService("amap", AMAP_KEY, report=report)
     amap.renew_first = True
     b = bench([calls(("report", {})), DONE], amap)
-    context = AgentContext(Secret("alice-at"), streaming=True, keep_file=keep)
+    files = Extensions(RunFiles(no_files, keep))
+    context = AgentContext(Secret("alice-at"), streaming=True, extensions=files)
     stream = b.graph.astream({"messages": [("user", "hello")]}, context=context, stream_mode="custom")
     events = [event async for event in stream]
     assert amap.calls[0][2] == renewed
