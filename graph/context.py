@@ -92,12 +92,14 @@ class Conversation:
 
     thread_id: str
     run_id: str
+    checkpoint: str = field(default="", compare=False)
+    """The state in which the run is: that in which it paused, when it is resumed."""
 
 
 def conversation_of(runtime: Runtime[AgentContext]) -> Conversation | None:
     """The conversation of a run; `None` if it has no thread, so that it is not saved and cannot be paused."""
-    run_id = runtime.execution_info.thread_id if runtime.execution_info is not None else None
-    if run_id is None:
+    execution, context = runtime.execution_info, context_of(runtime)
+    if execution is None or execution.thread_id is None or not context.kept:
         return None
-    context = context_of(runtime)
-    return Conversation(context.thread_id or run_id, run_id) if context.kept else None
+    run_id = execution.thread_id
+    return Conversation(context.thread_id or run_id, run_id, execution.checkpoint_id)

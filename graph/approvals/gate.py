@@ -253,7 +253,7 @@ class ApprovalGate:
     async def _sign_in(self, pending: PendingCall, decision: Ask) -> Verdict:
         """Asks the user once to sign in again. A token that says the same as before is refused then."""
         assert pending.conversation is not None  # noqa: S101 - `_questions` refuses every other call
-        request = self.requests.of_sign_in(pending.principal, pending.conversation, pending.checkpoint)
+        request = self.requests.of_sign_in(pending.principal, pending.conversation)
         state = await self.known(request.id, request.principal)
         if state is None or state.status is ApprovalStatus.OPEN:
             return PendingApproval(request if state is None else state.request, {}, asked=state is not None)

@@ -14,12 +14,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from langchain_core.messages import AIMessage, AnyMessage, ToolCall
-from langgraph.runtime import Runtime
 
 from graph.approvals.record import ApprovalKind, ApprovalRequest
 from graph.call_arguments import arguments_digest
 from graph.callers import Visit
-from graph.context import AgentContext, Conversation, conversation_of
+from graph.context import Conversation, conversation_of
 from graph.credentials.service_credentials import ServiceRequirement, access_identity_of
 from graph.extensions import NO_EXTENSIONS, Extensions
 from graph.labels.data_labels import DataLabels
@@ -34,10 +33,7 @@ from tools.service_name import service_of
 
 @dataclass(frozen=True, slots=True)
 class PendingCall:
-    """A call in a response of the model, for one principal. `conversation` is `None` if it is not kept.
-
-    `checkpoint` is the state in which the run is (`checkpoint_of`).
-    """
+    """A call in a response of the model, for one principal. `conversation` is `None` if it is not kept."""
 
     call: ToolCall
     service: str
@@ -45,9 +41,8 @@ class PendingCall:
     response: AIMessage
     principal: Principal
     conversation: Conversation | None
-    checkpoint: str = ""
     messages: Sequence[AnyMessage] = ()
-    """Those of the conversation that the run has."""
+    """The messages of the conversation that the run has."""
     read: DataLabels = field(default_factory=dict)
     """The labels of what the conversation had read when the model made the call."""
 
@@ -60,15 +55,15 @@ class PendingCall:
 def pending_call(visit: Visit, call: ToolCall, service: str) -> PendingCall:
     """`call`, one of the pending calls of the visit's state."""
     state, caller, runtime = visit
-    response = latest_response(state["messages"]) or AIMessage("")
-    conversation, checkpoint = conversation_of(runtime), checkpoint_of(runtime)
-    messages, read = state["messages"], state.get("read") or {}
-    return PendingCall(call, service, response, caller.principal, conversation, checkpoint, messages, read)
-
-
-def checkpoint_of(runtime: Runtime[AgentContext]) -> str:
-    """The state in which the run is: that in which it paused, when it is resumed."""
-    return runtime.execution_info.checkpoint_id if runtime.execution_info is not None else ""
+    return PendingCall(
+        call,
+        service,
+        latest_response(state["messages"]) or AIMessage(""),
+        caller.principal,
+        conversation_of(runtime),
+        state["messages"],
+        state.get("read") or {},
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,13 +125,11 @@ class ApprovalRequests:
         """Whose rights calls of a service use."""
         return access_identity_of(self.requirements, service)
 
-    def of_sign_in(
-        self, principal: Principal, conversation: Conversation, checkpoint: str
-    ) -> ApprovalRequest:
-        """The request to sign in again, in the state `checkpoint` of a run."""
+    def of_sign_in(self, principal: Principal, conversation: Conversation) -> ApprovalRequest:
+        """The request to sign in again, in the state in which a run is."""
         kind = ApprovalKind.SIGN_IN_REQUIRED
         return ApprovalRequest(
-            id=_id(kind, principal, conversation, checkpoint),
+            id=_id(kind, principal, conversation, conversation.checkpoint),
             kind=kind,
             thread_id=conversation.thread_id,
             principal=principal,

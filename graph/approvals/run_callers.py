@@ -8,7 +8,6 @@ from cachetools import LRUCache
 from langgraph.runtime import Runtime
 
 from graph.approvals.gate import ApprovalGate
-from graph.approvals.pending_call import checkpoint_of
 from graph.approvals.prompts import ApprovalPrompts
 from graph.approvals.record import ApprovalStatus, PendingApproval
 from graph.callers import Callers
@@ -57,7 +56,7 @@ class RunCallers(Callers):
             if owner is not None and owner != caller.principal:
                 raise invalid_approval("the run is going on for another principal")
             if resumed:
-                await self._signed_in(caller, conversation, runtime)
+                await self._signed_in(caller, conversation)
         return caller
 
     async def first(self, runtime: Runtime[AgentContext]) -> VerifiedAccessToken:
@@ -78,16 +77,14 @@ class RunCallers(Callers):
             principal = verified.principal
         if conversation is None or principal is None:
             return
-        request = self.gate.requests.of_sign_in(principal, conversation, checkpoint_of(runtime))
+        request = self.gate.requests.of_sign_in(principal, conversation)
         known = await self.gate.known(request.id, request.principal)
         request = known.request if known else request
         await self.prompts.pause(PendingApproval(request, {}, asked=known is not None), None)
 
-    async def _signed_in(
-        self, caller: VerifiedAccessToken, conversation: Conversation, runtime: Runtime[AgentContext]
-    ) -> None:
+    async def _signed_in(self, caller: VerifiedAccessToken, conversation: Conversation) -> None:
         """Closes the question to sign in, if the run was paused by it: the caller's token is verified."""
-        request = self.gate.requests.of_sign_in(caller.principal, conversation, checkpoint_of(runtime))
+        request = self.gate.requests.of_sign_in(caller.principal, conversation)
         known = await self.gate.known(request.id, request.principal)
         in_time = caller.expires_at > self.clock()
         if known is not None and known.status is ApprovalStatus.OPEN and in_time:

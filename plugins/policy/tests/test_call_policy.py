@@ -61,7 +61,7 @@ async def decided(
     caller = await company.tokens.verify(Secret("alice-at"))
     call = ToolCall(name=tool, args=arguments, id="call_1", type="tool_call")
     conversation = Conversation("t1", "run1")
-    pending = PendingCall(call, "expenses", AIMessage("", id="r1"), caller.principal, conversation, "")
+    pending = PendingCall(call, "expenses", AIMessage("", id="r1"), caller.principal, conversation)
     return await company.policies.decide(replace(pending, **members), caller, facts or Facts())
 
 
