@@ -9,10 +9,10 @@ from langchain_core.messages import AnyMessage, HumanMessage
 from langgraph.errors import GraphInterrupt
 from langgraph.runtime import Runtime
 
+from graph.authorship import program_of
 from graph.context import AgentContext, TokenLookup, context_of, conversation_of, writer_of
 from graph.error_codes import GraphCode
 from graph.events import StepEvent
-from graph.labels.authorship import program_of
 from graph.labels.data_labels import DataLabels, joined
 from graph.labels.run_labels import labels_of_run, note_labels
 from graph.proposed_calls import RequestedCall

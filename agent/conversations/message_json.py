@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, SystemMessage, ToolCall, ToolMessage
 
-from graph.labels.authorship import by_program, program_of
+from graph.authorship import by_program, program_of
 
 
 def message_to_json(message: AnyMessage) -> dict[str, Any]:

@@ -28,9 +28,9 @@ from agent.runs.stored_run import StoredRun
 from agent.runs.thread_run import ThreadRun
 from graph.approvals.answer import require_signed_in
 from graph.approvals.record import ApprovalState, ApprovalStatus, PendingApproval
+from graph.authorship import by_program
 from graph.error_codes import GraphCode
 from graph.files import detached, file_parts
-from graph.labels.authorship import by_program
 from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.errors import (
     ApprovalError,

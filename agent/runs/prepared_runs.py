@@ -24,10 +24,10 @@ from graph.approvals.record import (
     ApprovalStatus,
     PendingApproval,
 )
+from graph.authorship import by_program
 from graph.call_arguments import arguments_digest
 from graph.error_codes import GraphCode
 from graph.extensions import Extensions
-from graph.labels.authorship import by_program
 from identity.access_token.revocation_list import RevocationList
 from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.audit.event import AuditedAction, AuditOutcome

@@ -15,7 +15,7 @@ from typing import Final
 from cachetools import LRUCache
 from langchain_core.messages import AnyMessage
 
-from graph.labels.authorship import is_typed_by_user
+from graph.authorship import is_typed_by_user
 
 MAX_TEXT: Final = 32_768
 """Characters of the user's messages that are read, the newest."""

@@ -16,7 +16,7 @@ from agent.api.attachments import Image, content_of
 from agent.api.threads.models import Decision
 from agent.conversations.thread import is_thread_id
 from agent.errors.error_response import RequestError
-from graph.labels.authorship import by_program
+from graph.authorship import by_program
 from plugins.a2a.members import TEXT
 from plugins.a2a.rpc_error import RpcCode, RpcError, invalid_params
 from plugins.a2a.rpc_request import Message, Part, SendConfiguration, read_params

@@ -18,9 +18,9 @@ from agent.conversations.thread import is_thread_id
 from agent.runs.conversation_runs import Conversations
 from agent.runs.run import End, Finished, Paused, RunReader
 from graph.approvals.record import ApprovalKind, ApprovalState, ApprovalStatus
+from graph.authorship import by_program
 from graph.call_arguments import are_valid_arguments, arguments_digest
 from graph.error_codes import GraphCode
-from graph.labels.authorship import by_program
 from graph.tool_calls.tool_catalog import OfferedTools, ToolCatalog
 from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.errors import ApprovalError

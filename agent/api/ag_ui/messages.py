@@ -10,9 +10,9 @@ from agent.api.attachments import Image, content_of
 from agent.api.event_stream import json_text
 from agent.api.messages import require_few
 from agent.errors.error_response import RequestError
+from graph.authorship import program_of
 from graph.events import shown_arguments, shown_text
 from graph.files import file_parts
-from graph.labels.authorship import program_of
 from graph.models.response import CUT_OFF
 
 PROTOCOL_VERSION: Final = "1.0"

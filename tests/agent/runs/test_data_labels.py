@@ -5,7 +5,7 @@ from langchain_core.messages import HumanMessage, SystemMessage
 
 from agent.conversations.message_json import message_from_json, message_to_json
 from agent.runs.run import Paused
-from graph.labels.authorship import by_program, program_of
+from graph.authorship import by_program, program_of
 from tests.agent.conversations.processes import ALICE, THREAD, HangingService, ProcessOf, human
 from tests.graph.echo_service import EchoService
 from tests.graph.scripted_model import DONE, calls

@@ -10,9 +10,9 @@ import pytest
 from langchain_core.messages import HumanMessage
 from langgraph.checkpoint.memory import InMemorySaver
 
+from graph.authorship import by_program
 from graph.context import AgentContext
 from graph.extensions import Extensions
-from graph.labels.authorship import by_program
 from graph.labels.data_labels import CLIENT, joined, unseen_in
 from graph.labels.run_labels import RunLabels
 from identity.audit.trail import AuditTrail
