@@ -13,13 +13,14 @@ from graph.authorship import program_of
 from graph.context import AgentContext, TokenLookup, context_of, conversation_of, writer_of
 from graph.error_codes import GraphCode
 from graph.events import StepEvent
-from graph.labels.data_labels import DataLabels, joined
+from graph.labels.data_labels import joined
 from graph.labels.run_labels import labels_of_run, note_labels
 from graph.proposed_calls import RequestedCall
 from graph.state import AgentState, PrincipalRecord
 from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.errors import AccessTokenError, AgentError
 from identity.secrets.secret import Secret
+from tools.approval_policy import DataLabels
 
 
 class Visit(NamedTuple):

@@ -58,6 +58,10 @@ class Trust(StrEnum):
     """Others: a web page, a mail, an outside server. What is sent to such a tool leaves the company."""
 
 
+DataLabels: TypeAlias = Mapping[str, str]
+"""The labels of what was read: `service.tool` → its labels, separated by a space. It has no tool without any."""
+
+
 @dataclass(frozen=True, slots=True)
 class After:
     """The treatment of a tool's calls after something was read (`graph.labels.disclosure`).

@@ -11,8 +11,8 @@ from agent.conversations.storage import ConversationStorage
 from agent.entry_points import installed
 from graph.approvals.pending_call import PendingCall
 from graph.approvals.policy import Allow, AnyUser, Ask, CallPolicy, Decision, Depends, Facts, Outlook
-from graph.labels.data_labels import DataLabels
 from identity.access_token.verified_access_token import VerifiedAccessToken
+from tools.approval_policy import DataLabels
 from tools.service import ToolSchema
 
 ENTRY_POINTS: Final = "idaas_agent.policies"

@@ -10,8 +10,7 @@ from graph.approvals.pending_call import PendingCall
 from graph.approvals.policy import DENIED, Allow, AnyUser, Ask, Decision, Deny, Depends, Facts, Outlook
 from graph.approvals.record import PERSON
 from graph.credentials.service_credentials import ServiceRequirement, access_identity_of
-from graph.labels.data_labels import DataLabels
-from tools.approval_policy import CLAIM, ApprovalMode
+from tools.approval_policy import CLAIM, ApprovalMode, DataLabels
 from tools.service import Service, ToolSchema
 
 _NO_USER: Final = (

@@ -13,12 +13,12 @@ from langchain_core.messages import ToolCall
 from graph.approvals.pending_call import PendingCall
 from graph.approvals.policy import Allow, AnyUser, Ask, Decision, Deny, Facts, Outlook
 from graph.labels.call_form import has_written, says_nothing_else
-from graph.labels.data_labels import DataLabels, is_confidential, shown
+from graph.labels.data_labels import is_confidential, shown
 from graph.labels.disclosure import Disclosure, guards_of
 from graph.labels.user_words import WordsOfUsers
 from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.errors import AgentError
-from tools.approval_policy import ApprovalMode, Data, strictest
+from tools.approval_policy import ApprovalMode, Data, DataLabels, strictest
 from tools.service import Access, Service, ToolSchema, data_of, offered_tool
 from tools.service_name import service_of
 

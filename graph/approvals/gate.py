@@ -21,10 +21,10 @@ from graph.approvals.record import (
 from graph.context import Conversation
 from graph.credentials.service_credentials import ServiceRequirement
 from graph.error_codes import GraphCode, invalid_approval
-from graph.labels.data_labels import DataLabels
 from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.errors import AgentError, ApprovalError, ErrorCode
 from identity.principal import Principal
+from tools.approval_policy import DataLabels
 from tools.lasting import Lasting
 from tools.service import Service, ToolSchema
 

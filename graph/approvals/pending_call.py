@@ -21,12 +21,11 @@ from graph.callers import Visit
 from graph.context import Conversation, conversation_of
 from graph.credentials.service_credentials import ServiceRequirement, access_identity_of
 from graph.extensions import NO_EXTENSIONS, Extensions
-from graph.labels.data_labels import DataLabels
 from graph.tool_calls.requested_calls import latest_response
 from identity.audit.event import Ruled
 from identity.credentials.requirement import DeclaredCredential
 from identity.principal import AccessIdentity, Principal
-from tools.approval_policy import Effect
+from tools.approval_policy import DataLabels, Effect
 from tools.service import Service
 from tools.service_name import service_of
 

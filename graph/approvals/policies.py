@@ -11,8 +11,8 @@ from graph.approvals.disclosure_policy import AccessOf, DisclosurePolicy
 from graph.approvals.pending_call import PendingCall
 from graph.approvals.policy import Allow, AnyUser, Ask, CallPolicy, Decision, Deny, Facts, Outlook
 from graph.credentials.service_credentials import ServiceRequirement
-from graph.labels.data_labels import DataLabels
 from identity.access_token.verified_access_token import VerifiedAccessToken
+from tools.approval_policy import DataLabels
 from tools.service import Service, ToolSchema
 
 _TWO_APPROVERS: Final = "not run: the policies of the agent ask two different people about this call"

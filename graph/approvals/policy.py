@@ -12,11 +12,11 @@ from langchain_core.messages import ToolCall
 
 from graph.approvals.pending_call import PendingCall
 from graph.approvals.record import Approver as Approver
-from graph.labels.data_labels import DataLabels
 from identity.access_token.verified_access_token import KeptClaim, VerifiedAccessToken
 from identity.audit.event import Ruled
 from identity.errors import ErrorCode
 from identity.principal import Principal
+from tools.approval_policy import DataLabels
 from tools.service import ToolSchema
 
 DENIED: Final = "not run: the policy of the agent denies this call"

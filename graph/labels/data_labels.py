@@ -8,18 +8,14 @@ counts as read, too: `unseen_in`.
 Which calls could carry it elsewhere: `graph.labels.disclosure`.
 """
 
-from collections.abc import Iterable, Mapping
-from typing import Annotated, Final, TypeAlias
+from collections.abc import Iterable
+from typing import Annotated, Final
 
 from typing_extensions import TypedDict  # pydantic makes schemas of no other before Python 3.12
 
-from tools.approval_policy import Data, Trust
+from tools.approval_policy import Data, DataLabels, Trust
 from tools.service import Service, data_in, data_of
 from tools.service_name import service_of
-
-DataLabels: TypeAlias = Mapping[str, str]
-"""What was read: `service.tool` → its labels, separated by a space. Tools without labels are not there."""
-
 
 CLIENT: Final = "client"
 """In place of a tool: the program that sent the messages."""

@@ -6,8 +6,8 @@ no grant, and no yes to a question that did not say it.
 
 from dataclasses import dataclass
 
-from graph.labels.data_labels import CLIENT, DataLabels, labels_in, services_in
-from tools.approval_policy import ApprovalMode, Data, Effect, ToolPolicy, Trust, strictest
+from graph.labels.data_labels import CLIENT, labels_in, services_in
+from tools.approval_policy import ApprovalMode, Data, DataLabels, Effect, ToolPolicy, Trust, strictest
 from tools.service_name import service_of
 
 

@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from langgraph.runtime import Runtime
 
 from graph.context import AgentContext, context_of
-from graph.labels.data_labels import DataLabels, joined
+from graph.labels.data_labels import joined
+from tools.approval_policy import DataLabels
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,6 @@ from langchain_core.messages import ToolCall
 from graph.approvals.pending_call import PendingCall
 from graph.approvals.policy import Allow, AnyUser, Ask, Decision, Deny, Depends, Facts, Outlook
 from graph.credentials.service_credentials import ServiceRequirement, access_identity_of
-from graph.labels.data_labels import DataLabels
 from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.errors import AgentError, ConfigurationError, UnavailableError
 from plugins.policy.counters import UNCOUNTED, CallCounters, Entry
@@ -24,6 +23,7 @@ from plugins.policy.rules import Rules, read_rules
 from plugins.policy.schema import ToolAction, Vocabulary
 from plugins.policy.situation import FAILED, Situation, situation_of
 from plugins.policy.statement import Statement
+from tools.approval_policy import DataLabels
 from tools.service import Access, Service, ToolSchema, offered_tool
 from tools.service_name import service_of
 

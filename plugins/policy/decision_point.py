@@ -23,7 +23,6 @@ from agent.settings.settings import Settings
 from graph.approvals.pending_call import PendingCall
 from graph.approvals.policy import Allow, AnyUser, Ask, Decision, Deny, Depends, Facts, Outlook
 from graph.credentials.service_credentials import ServiceRequirement, access_identity_of
-from graph.labels.data_labels import DataLabels
 from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.credentials.broker import CredentialBroker
 from identity.credentials.requirement import AccessTokenRequirement, Credential
@@ -36,6 +35,7 @@ from identity.transport.retry import RetryPolicy
 from plugins.policy.counters import UNCOUNTED, CallCounters, Entry
 from plugins.policy.schema import FRACTION
 from plugins.policy.situation import FAILED, Situation, consent_of, context_of, deciding, situation_of
+from tools.approval_policy import DataLabels
 from tools.lasting import LONGEST_SECONDS
 from tools.service import Service, ToolSchema
 from tools.service_name import service_of

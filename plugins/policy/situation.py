@@ -13,10 +13,10 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from graph.approvals.policy import Allow, AnyUser, Approver, Ask, Decision, Deny, Facts
-from graph.labels.data_labels import DataLabels, labels_in, services_in
+from graph.labels.data_labels import labels_in, services_in
 from identity.access_token.verifier import LEEWAY
 from identity.principal import AccessIdentity, Principal
-from tools.approval_policy import Data, Trust
+from tools.approval_policy import Data, DataLabels, Trust
 from tools.lasting import LONGEST_SECONDS
 
 DURATIONS: Final = (900, 3_600, 8 * 3_600, LONGEST_SECONDS)
