@@ -13,7 +13,7 @@ from graph.approvals.answer import AnswerReader
 from graph.approvals.consent_urls import ConsentUrls
 from graph.approvals.consents import Consents
 from graph.approvals.gate import ApprovalGate
-from graph.approvals.grants import Grants
+from graph.approvals.lasting_approvals import LastingApprovals
 from graph.approvals.policies import Policies, policies_of
 from graph.approvals.policy import CallPolicy
 from graph.approvals.prompts import ApprovalPrompts
@@ -101,7 +101,7 @@ class RunApprovals:
     store: ApprovalStore | None = None
     seconds: float = 600.0
     resume_values: bool = False
-    grants: Grants | None = None
+    grants: LastingApprovals | None = None
     announce: Callable[[PendingApproval], None] | None = None
     consent_urls: ConsentUrls | None = None
     begun_calls: BegunCalls | None = None

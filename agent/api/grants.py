@@ -9,8 +9,7 @@ from agent.api.response_models import Called, DisplayedArgument, Wire, documente
 from agent.api.surface import Surface
 from agent.errors.error_response import RequestError
 from agent.http.authentication import caller_of
-from graph.approvals.grants import Grants
-from graph.approvals.request import grant_of
+from graph.approvals.grants import Grants, grant_members
 
 
 class GrantModel(Called):
@@ -42,7 +41,7 @@ def grant_routes(grants: Grants) -> APIRouter:
     async def list_grants(request: Request) -> JSONResponse:
         """The caller's grants."""
         found = await grants.of(caller_of(request.scope).principal)
-        return JSONResponse({"grants": [grant_of(each) for each in found]})
+        return JSONResponse({"grants": [grant_members(grant) for grant in found]})
 
     @router.delete("/{grant_id}", status_code=204, response_class=Response, response_description="It ends.")
     async def withdraw(request: Request, grant_id: str) -> Response:

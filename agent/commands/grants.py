@@ -61,9 +61,10 @@ async def _found(settings: Settings, user: str | None, withdraw: str | None) -> 
     from agent.conversations.storage import ConversationStorage
     from agent.operations.audit.configured import audit_log, audit_trail
     from agent.runs.prepared_runs import PreparedRuns
+    from graph.approvals.grants import grant_members
     from graph.approvals.prepared_run import client_of
     from graph.approvals.record import ApprovalStatus
-    from graph.approvals.request import approval_members, grant_of
+    from graph.approvals.request import approval_members
 
     if (storage := ConversationStorage.of(settings, time.time)) is None:
         return []
@@ -79,7 +80,7 @@ async def _found(settings: Settings, user: str | None, withdraw: str | None) -> 
         runs = PreparedRuns(settings, storage.approvals, audit, grants.revocations, time.time)
         given = await storage.grants.of_all(time.time())
         counting = given if withdraw is not None else filter(grants.counts, given)
-        shown = [(each.request, grant_of(each)) for each in counting]
+        shown = [(each.request, grant_members(each)) for each in counting]
         prepared = await storage.approvals.all_prepared(time.time())
         waiting = [each.request for each in prepared if runs.status(each) is ApprovalStatus.OPEN]
         shown += [(each, approval_members(each) | {"prepared_by": client_of(each)}) for each in waiting]

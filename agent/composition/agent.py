@@ -38,7 +38,7 @@ from agent.runs.runs import Runs
 from agent.settings.settings import Settings
 from graph.approvals.answer import AnswerReader
 from graph.approvals.consent_urls import ConsentUrls
-from graph.approvals.grants import Grants
+from graph.approvals.grants import Grants, grant_members
 from graph.approvals.inbox import Inbox
 from graph.approvals.policy import AnyUser
 from graph.approvals.rights import UserRights, rights_of
@@ -368,12 +368,13 @@ class Agent:
     ) -> UserRights:
         """What the agent may do for `user`. Without `tools`, services have those that are listed for them."""
         caller = user if isinstance(user, VerifiedAccessToken) else None
+        given = await self.grants.of(user.principal) if self.grants else ()
         return await rights_of(
             user,
             self.gate,
             tools or (lambda each: self.listed_tools(each, caller)),
             policy=await in_force(self.policies),
-            grants=await self.grants.of(user.principal) if self.grants else (),
+            grants=[grant_members(grant) for grant in given],
         )
 
     async def model_key(self, caller: VerifiedAccessToken | None) -> Secret:

@@ -7,7 +7,7 @@ from typing import Final, NamedTuple, TypeAlias
 from cachetools import LRUCache
 from langchain_core.messages import ToolCall
 
-from graph.approvals.grants import Grant, Grants
+from graph.approvals.lasting_approvals import CoveringApproval, LastingApprovals
 from graph.approvals.pending_call import ApprovalRequests, PendingCall
 from graph.approvals.policies import Policies, policies_of
 from graph.approvals.policy import Allow, AnyUser, Ask, Decision, Deny, Facts, Outlook, denied
@@ -71,7 +71,7 @@ class ApprovalGate:
         seconds: float,
         clock: Callable[[], float],
         policy: Policies | None = None,
-        grants: Grants | None = None,
+        grants: LastingApprovals | None = None,
     ) -> None:
         """`seconds` is the time in which a person decides. Without a `policy`, that is what services declare
         and what calls would disclose. Without `grants`, an approval is for one call.
@@ -164,7 +164,7 @@ class ApprovalGate:
             if state is None:
                 offered = self._offered(ask, pending)
                 if (granted := await self._granted(question, offered, pending, caller)) is not None:
-                    return await self._by_grant(pending, request, decision, granted, goes_on=goes_on)
+                    return await self._by_grant(pending, decision, granted, goes_on=goes_on)
             elif not _says(state, ask) or (self.grants is not None and self.grants.is_void(state)):
                 return denied(decision, _UNAPPROVED, approval=request.id)
             began = state is not None and state.status is ApprovalStatus.USED and goes_on
@@ -186,18 +186,16 @@ class ApprovalGate:
     async def _by_grant(
         self,
         pending: PendingCall,
-        request: ApprovalRequest,
         decision: Ask,
-        granted: tuple[Grant, Allow],
+        granted: tuple[CoveringApproval, Allow],
         *,
         goes_on: bool,
     ) -> Allow | Deny:
         """The final decision about a call that a grant covers: the use is counted."""
-        assert self.grants is not None  # noqa: S101 - else nothing is granted
         grant, allowed = granted
         try:
             if not goes_on:
-                await self.grants.store.use(grant, request, self._clock(), pending.conversation)
+                await grant.use(self._clock(), pending.conversation)
         except AgentError as error:
             await allowed.taken_back()
             if not isinstance(error, ApprovalError):
@@ -265,7 +263,7 @@ class ApprovalGate:
         offered: Lasting | None,
         pending: PendingCall,
         caller: VerifiedAccessToken,
-    ) -> tuple[Grant, Allow] | None:
+    ) -> tuple[CoveringApproval, Allow] | None:
         """A grant that covers the call, and the decision of the policy that allows the call with it. A grant
         is its user's: it answers no question to another person. It counts if it could be given today.
         """

@@ -10,9 +10,12 @@ import logging
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Final, Protocol
 
+from graph.approvals.lasting_approvals import CoveringApproval
 from graph.approvals.record import ApprovalRequest, ApprovalState, Approver
+from graph.approvals.request import OF_TOOL, approval_members, bounds_display
 from graph.context import Conversation
 from identity.access_token.revocation_list import RevocationList
 from identity.access_token.verified_access_token import VerifiedAccessToken
@@ -20,6 +23,7 @@ from identity.audit.event import AuditedAction, AuditOutcome
 from identity.audit.trail import AuditTrail
 from identity.errors import AgentError, AuditError
 from identity.principal import Principal
+from identity.printable import rfc3339
 from tools.approval_policy import ApprovalMode
 from tools.lasting import LONGEST_SECONDS, Lasting
 from tools.service import Access, Service, node_of, offered_tool
@@ -65,6 +69,22 @@ class Grant:
         same = all(getattr(self.request, name) == getattr(call, name) for name in _OF_A_TOOL)
         here = self.thread_id in (None, call.thread_id)
         return same and here and at < self.ends_at and self.lasting.covers(arguments)
+
+
+def grant_members(grant: Grant) -> dict[str, Any]:
+    """A grant as JSON for its principal. Times are RFC 3339, UTC."""
+    request = approval_members(grant.request)
+    return {
+        "id": grant.id,
+        "thread_id": grant.thread_id,
+        **{name: request[name] for name in OF_TOOL},
+        "bounds": dict(grant.lasting.bounds),
+        **bounds_display(grant.lasting),
+        "created_at": rfc3339(grant.created_at),
+        "ends_at": rfc3339(grant.ends_at),
+        "uses": grant.uses,
+        "last_used_at": None if grant.last_used_at is None else rfc3339(grant.last_used_at),
+    }
 
 
 class GrantStore(Protocol):
@@ -132,14 +152,18 @@ class Grants:
 
     async def covering(
         self, call: ApprovalRequest, arguments: Mapping[str, Any], caller: VerifiedAccessToken
-    ) -> Sequence[Grant]:
+    ) -> Sequence[CoveringApproval]:
         """The grants that cover the call now."""
         now = self.clock()
         found = [each for each in await self.of(call.principal) if each.may_cover(call, arguments, now)]
         if not found:
             return ()
         schema = await self._schema(call, caller)
-        return [grant for grant in found if grant.schema == schema]
+        covering = [grant for grant in found if grant.schema == schema]
+        return [
+            CoveringApproval(grant.id, grant.lasting, partial(self.store.use, grant, call))
+            for grant in covering
+        ]
 
     async def give(self, request: ApprovalRequest, lasting: Lasting, caller: VerifiedAccessToken) -> None:
         """Keeps and records that `caller`, who has approved `request`, approves more. Without the tool's

@@ -11,7 +11,6 @@ from datetime import datetime
 from typing import Any, Final
 
 from graph.approvals.card import card_text
-from graph.approvals.grants import Grant
 from graph.approvals.record import ApprovalKind, ApprovalRequest, PendingApproval
 from graph.extensions import Extensions
 from graph.server_question import ServerQuestion, question_in
@@ -29,8 +28,8 @@ _DECISIONS: Final = {
     ApprovalKind.ELICITATION: ["approve", "edit", "reject"],
 }
 
-_OF_TOOL: Final = ("service", "tool", "effect", "access_identity", *CREDENTIAL_MEMBERS)
-_NAMED: Final = ("id", "kind", "thread_id", *_OF_TOOL, "call_id", "digest", "approvers")
+OF_TOOL: Final = ("service", "tool", "effect", "access_identity", *CREDENTIAL_MEMBERS)
+_NAMED: Final = ("id", "kind", "thread_id", *OF_TOOL, "call_id", "digest", "approvers")
 
 
 def interrupt_value(pending: PendingApproval, url: str | None = None) -> dict[str, Any]:
@@ -115,7 +114,7 @@ def _shown_with(pending: PendingApproval) -> dict[str, Any]:
     """What a person sees beside the members of the request: the arguments, and what they may approve beyond
     this call. Everything but a narrower copy of `lasting` is refused as an answer.
     """
-    offered = pending.lasting and asdict(pending.lasting) | _bounds_display(pending.lasting)
+    offered = pending.lasting and asdict(pending.lasting) | bounds_display(pending.lasting)
     shown = {"display": display_of(pending.arguments), "lasting": offered}
     question = question_in(pending.request.extensions)
     if question is not None:
@@ -123,7 +122,7 @@ def _shown_with(pending: PendingApproval) -> dict[str, Any]:
     return shown
 
 
-def _bounds_display(lasting: Lasting) -> dict[str, Any]:
+def bounds_display(lasting: Lasting) -> dict[str, Any]:
     """The bounds as texts to show."""
     texts = {name: _values(bound) for name, bound in lasting.bounds.items()}
     return {"display": [{"name": name, "label": printable(name), "text": texts[name]} for name in texts]}
@@ -142,22 +141,6 @@ def approval_members(request: ApprovalRequest) -> dict[str, Any]:
 
 def _member(request: ApprovalRequest, name: str) -> object:
     return request.declared.get(name) if name in CREDENTIAL_MEMBERS else getattr(request, name)
-
-
-def grant_of(grant: Grant) -> dict[str, Any]:
-    """A grant as JSON for its principal."""
-    members = approval_members(grant.request)
-    return {
-        "id": grant.id,
-        "thread_id": grant.thread_id,
-        **{name: members[name] for name in _OF_TOOL},
-        "bounds": dict(grant.lasting.bounds),
-        **_bounds_display(grant.lasting),
-        "created_at": rfc3339(grant.created_at),
-        "ends_at": rfc3339(grant.ends_at),
-        "uses": grant.uses,
-        "last_used_at": None if grant.last_used_at is None else rfc3339(grant.last_used_at),
-    }
 
 
 def display_of(arguments: Mapping[str, Any]) -> list[dict[str, str]]:

@@ -9,9 +9,7 @@ from typing import Any
 from typing_extensions import TypedDict  # pydantic makes schemas of no other before Python 3.12
 
 from graph.approvals.gate import ApprovalGate
-from graph.approvals.grants import Grant
 from graph.approvals.policy import AnyUser, Ask
-from graph.approvals.request import grant_of
 from tools.approval_policy import Trust
 from tools.service import Service, ToolSchema, data_of
 from tools.service_name import service_of
@@ -65,10 +63,10 @@ async def rights_of(
     tools: Callable[[Service], Sequence[ToolSchema] | None],
     *,
     policy: dict[str, str] | None,
-    grants: Sequence[Grant],
+    grants: Sequence[dict[str, Any]],
 ) -> UserRights:
     """The rights of `user`, by the gate that decides about their calls. `tools` returns those of a service,
-    as far as they are known; `None`: its server has not listed them.
+    as far as they are known; `None`: its server has not listed them. `grants` are theirs, as JSON.
     """
 
     async def of_tool(service: Service, tool: ToolSchema) -> ToolRights:
@@ -105,5 +103,5 @@ async def rights_of(
         subject={"iss": principal.issuer, "sub": principal.subject, "name": shown},
         policy=policy,
         services=[await of_service(each) for each in gate.services.values()],
-        grants=[grant_of(each) for each in grants],
+        grants=[*grants],
     )

@@ -6,7 +6,7 @@ import ssl
 import time
 import tomllib
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from contextlib import AsyncExitStack, aclosing
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -26,7 +26,6 @@ from identity.errors import AgentError, ConfigurationError
 
 if TYPE_CHECKING:
     from agent.settings.settings import Settings
-    from graph.approvals.grants import Grant
     from graph.approvals.policy import Ask, Decision, Facts, User
     from graph.approvals.rights import UserRights
     from plugins.policy.rules import Rules, ToolRules
@@ -362,6 +361,7 @@ async def _rights(settings: "Settings", user: "User") -> "UserRights":
     from agent.composition.service_parts import ServiceParts
     from agent.conversations.storage import ConversationStorage
     from graph.approvals.gate import ApprovalGate
+    from graph.approvals.grants import grant_members
     from graph.approvals.policies import policies_of
     from graph.approvals.rights import rights_of
     from tools.service import Service, ToolSchema
@@ -383,8 +383,8 @@ async def _rights(settings: "Settings", user: "User") -> "UserRights":
         gate = ApprovalGate(
             calls.services, calls.requirements, approvals, settings.approval_seconds, time.time, policies
         )
-        given: Sequence[Grant] = ()
+        given: list[dict[str, Any]] = []
         if storage is not None:
             grants = await stored_grants(settings, storage, calls.services, calls.audit)
-            given = await grants.of(user.principal)
+            given = [grant_members(grant) for grant in await grants.of(user.principal)]
         return await rights_of(user, gate, tools, policy=await in_force(installed), grants=given)

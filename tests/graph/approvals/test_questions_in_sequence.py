@@ -8,7 +8,7 @@ import pytest
 from langchain_core.messages import AIMessage, HumanMessage, ToolCall
 
 from graph.approvals.gate import ApprovalGate
-from graph.approvals.grants import Grant
+from graph.approvals.lasting_approvals import CoveringApproval
 from graph.approvals.pending_call import PendingCall
 from graph.approvals.policies import policies_of
 from graph.approvals.policy import Allow, Ask, Decision, Deny, Facts
@@ -162,19 +162,20 @@ async def test_answer_to_a_question_that_did_not_say_what_was_read_lets_nothing_
 
 async def test_grant_covers_no_call_that_could_carry_what_was_read() -> None:
     gate = gate_of(ASKS_USER)
-    own = await asked(gate, replace(PENDING, read={}))
+    await asked(gate, replace(PENDING, read={}))
+
+    async def never_used(*_: object) -> None:
+        raise AssertionError("the call is made without its user")
 
     class Granted:
         """Grants of which one covers every call."""
 
-        store = None
-
         def is_void(self, _: ApprovalState) -> bool:
             return False
 
-        async def covering(self, *_: Any) -> list[Grant]:
+        async def covering(self, *_: Any) -> list[CoveringApproval]:
             covers = Lasting(3600, bounds={"reason": {"equal": "8,250.00"}})
-            return [Grant(request=own.request, lasting=covers, schema="", token="", created_at=NOW)]
+            return [CoveringApproval("given", covers, never_used)]
 
     gate.grants = Granted()  # type: ignore[assignment, misc]  # as much as the gate uses
     later = replace(PENDING, call={**CALL, "id": "call_2"})
