@@ -118,7 +118,7 @@ class SqlApprovalStore:
         return await self._decided(approval_id, principal, approved=approved, digest=digest, at=at)
 
     async def asked_of(self, approver: Approver, at: float) -> Sequence[ApprovalState]:
-        groups = approver.known_as[:_MOST_GROUPS]
+        groups = approver.addressed_as[:_MOST_GROUPS]
         names = ", ".join("?" * len(groups))
         place = "ROW_NUMBER() OVER (PARTITION BY owner ORDER BY created_at, id) AS place"
         waiting = f"status = 'open' AND expires_at > ? AND owner <> ? AND approvers IN ({names})"

@@ -13,7 +13,7 @@ from graph.error_codes import GraphCode, invalid_approval
 from graph.extensions import Extensions
 from identity.audit.event import Ruled
 from identity.credentials.requirement import DeclaredCredential
-from identity.errors import ApprovalError
+from identity.errors import ApprovalError, ErrorCode
 from identity.principal import AccessIdentity, Principal
 from identity.secrets.secret import Secret
 from tools.approval_policy import Effect
@@ -62,6 +62,13 @@ class ApprovalStatus(StrEnum):
     EXPIRED = "expired"
 
 
+_REFUSALS: Final[Mapping[ApprovalStatus, ErrorCode]] = {
+    ApprovalStatus.OPEN: GraphCode.APPROVAL_INVALID,
+    ApprovalStatus.EXPIRED: GraphCode.APPROVAL_EXPIRED,
+}
+"""How an approval of another status than the expected one is refused, unless it was used or is final."""
+
+
 @dataclass(frozen=True, slots=True)
 class Approver:
     """Who approves: groups, SHA-256 and the time of issue are those of their own access token."""
@@ -72,7 +79,7 @@ class Approver:
     issued_at: float | None = None
 
     @property
-    def known_as(self) -> list[str]:
+    def addressed_as(self) -> list[str]:
         """The `approvers` of the questions to them."""
         return [f"{PERSON}{self.principal.subject}", *sorted(self.groups)]
 
@@ -155,7 +162,8 @@ class ApprovalState:
         """The status at `now`. An open request expires; so does an approval that is not used, as long after
         the decision as the request was open at most.
         """
-        request, until = self.request, None
+        request = self.request
+        until: float | None = None
         if self.status is ApprovalStatus.OPEN:
             until = request.expires_at
         elif self.status is ApprovalStatus.APPROVED and self.decided_at is not None:
@@ -226,34 +234,46 @@ class ApprovalState:
 
     def require_approver(self) -> None:
         """Raises `ApprovalError` unless it was decided by those whom it asks."""
-        group, approver, asker = self.request.approvers, self.approver, self.request.principal
+        group = self.request.approvers
+        approver = self.approver
         if (group is None) != (approver is None):
             raise invalid_approval("another person decides about the call")
-        if approver is not None and not (group and approver.may_approve(asker, group)):
+        if approver is not None and not (group and approver.may_approve(self.request.principal, group)):
             raise invalid_approval("the approver is the asker, or not of the group")
 
-    def _seen_by(self, approver: Approver | None) -> dict[str, object]:
-        """When it was decided; for those whom it asks also by whom, and for that person on which device."""
-        asker, group = self.request.principal, self.request.approvers
+    def _visible_to(self, viewer: Approver | None) -> dict[str, object]:
+        """When it was decided; for those whom it asks also by whom, and for that person on which device.
+        `None` is its principal.
+        """
         if self.decided_at is None:
             return {}
-        seen: dict[str, object] = {"decided_at": int(self.decided_at)}
-        if approver is None if group is None else approver is not None and approver.may_approve(asker, group):
-            by, caller = (asker if each is None else each.principal for each in (self.approver, approver))
-            seen["decided_by"] = by.subject
-            if by == caller and self.device is not None:
-                seen["decided_on"] = self.device
-        return seen
+        visible: dict[str, object] = {"decided_at": int(self.decided_at)}
+        if not self._asks(viewer):
+            return visible
+        decider = self._person(self.approver)
+        person = self._person(viewer)
+        visible["decided_by"] = decider.subject
+        if person == decider and self.device is not None:
+            visible["decided_on"] = self.device
+        return visible
+
+    def _asks(self, approver: Approver | None) -> bool:
+        """Whether the question is to `approver`; `None` is its principal."""
+        group = self.request.approvers
+        if group is None or approver is None:
+            return group is None and approver is None
+        return approver.may_approve(self.request.principal, group)
+
+    def _person(self, approver: Approver | None) -> Principal:
+        return self.request.principal if approver is None else approver.principal
 
     def _require(self, expected: ApprovalStatus, at: float, approver: Approver | None = None) -> None:
-        found = self.status_at(at)
-        if found is expected:
+        status = self.status_at(at)
+        if status is expected:
             return
-        code = GraphCode.APPROVAL_INVALID if found is ApprovalStatus.OPEN else GraphCode.APPROVAL_USED
-        if found is ApprovalStatus.EXPIRED:
-            code = GraphCode.APPROVAL_EXPIRED
-        text = f'status must be "{expected}", found "{found}"'
-        raise ApprovalError(code, text, decided=self._seen_by(approver))
+        text = f'status must be "{expected}", found "{status}"'
+        code = _REFUSALS.get(status, GraphCode.APPROVAL_USED)
+        raise ApprovalError(code, text, decided=self._visible_to(approver))
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,17 +23,15 @@ from graph.approvals.gate import REJECTED, ApprovalGate, Verdict
 from graph.approvals.pending_call import PendingCall, pending_call
 from graph.approvals.policy import Deny, denied
 from graph.approvals.prompts import ApprovalPrompts
-from graph.approvals.record import PendingApproval
+from graph.approvals.record import ApprovalRequest, PendingApproval
 from graph.call_arguments import arguments_digest
 from graph.call_steps.once import note_begun
 from graph.callers import Visit
 from graph.credentials.run_credentials import UnavailableCredential, in_state
 from graph.credentials.service_credentials import secrets_of
 from graph.server_question import question_in
-from graph.state import AgentState
 from graph.tool_calls.requested_calls import accepted_calls, asked_calls, failure_text, with_arguments
 from graph.tool_calls.tool_step import ToolStep, ToolSteps
-from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.errors import AgentError
 from identity.observation.failure import log_failure
 from identity.secrets.redaction import redact
@@ -65,105 +63,133 @@ class ApprovalsNode:
 
         Raises `AuditError`.
         """
-        state, caller, runtime = visit
-        accepted = accepted_calls(state)
-        pending = [pending_call(visit, *each) for each in accepted if each[1] in self.gate.services]
-        note_begun(runtime, asked_calls(state))
-        verdicts = [(each, await self._verdict(each, state, caller)) for each in pending]
-        refused = [(each, verdict) for each, verdict in verdicts if isinstance(verdict, Deny)]
+        state = visit.state
+        waiting = [
+            pending_call(visit, call, service)
+            for call, service in accepted_calls(state)
+            if service in self.gate.services
+        ]
+        note_begun(visit.runtime, asked_calls(state))
+        verdicts = [(pending, await self._verdict(pending, visit)) for pending in waiting]
+        refused = [(pending, verdict) for pending, verdict in verdicts if isinstance(verdict, Deny)]
         if refused:
-            for each, deny in refused:
+            for pending, deny in refused:
                 if deny.approval is None:
-                    await self.gate.refused(each)
-            messages = [await self._refuse(each, deny, visit) for each, deny in refused]
+                    await self.gate.refused(pending)
+            messages = [await self._refuse(pending, deny, visit) for pending, deny in refused]
             return {"messages": messages, **_AGAIN}
-        undecided = [(each, verdict) for each, verdict in verdicts if isinstance(verdict, PendingApproval)]
-        asked = [(each, verdict) for each, verdict in undecided if verdict.asked]
-        if not asked and any(verdict is None for _, verdict in verdicts):
+        questions = [(pending, verdict) for pending, verdict in verdicts if isinstance(verdict, PendingApproval)]
+        asked_before = [(pending, question) for pending, question in questions if question.asked]
+        lacks_credential = any(verdict is None for _, verdict in verdicts)
+        if lacks_credential and not asked_before:
             return {"asking": True}  # again when the credentials are known
-        for each, verdict in [*asked, *undecided]:
-            return await self._ask(each, verdict, visit)
-        return {"asking": False}
+        if not questions:
+            return {"asking": False}
+        pending, question = [*asked_before, *questions][0]
+        return await self._ask(pending, question, visit)
 
-    async def _verdict(
-        self, pending: PendingCall, state: AgentState, caller: VerifiedAccessToken
-    ) -> Verdict | None:
+    async def _verdict(self, pending: PendingCall, visit: Visit) -> Verdict | None:
         """The gate's; `None` for a call about which the user is to be asked when its credential is known. For
         a call whose server has asked the user, that about the question.
         """
-        if (call := asked_calls(state).get(str(pending.call["id"]))) is not None:
-            return await Elicitations(self.gate).verdict(pending, call)
-        verdict, service = await self.gate.verdict(pending, caller), pending.service
+        waiting = asked_calls(visit.state).get(str(pending.call["id"]))
+        if waiting is not None:
+            return await Elicitations(self.gate).verdict(pending, waiting)
+        verdict = await self.gate.verdict(pending, visit.caller)
         if not isinstance(verdict, PendingApproval) or verdict.asked:
             return verdict
-        known, tool = in_state(state).get(service), pending.call["name"]
-        error: AgentError
-        if isinstance(known, UnavailableCredential):
-            error = known.error
-        elif known is None and self.gate.services[service].credential is not None:
+        service = self.gate.services[pending.service]
+        credential = in_state(visit.state).get(pending.service)
+        if isinstance(credential, UnavailableCredential):
+            return self._unavailable(pending, credential.error)
+        if credential is None and service.credential is not None:
             return None
-        else:
-            try:
-                faults = await self.answers.faults(service, tool, pending.call["args"], caller)
-            except AgentError as failure:
-                error = failure
-            else:
-                return Deny(reason=invalid_arguments(faults)) if faults else verdict
-        log_failure(error.of(service_of(service), self.gate.services[service].settings), tool=tool)
-        return Deny(reason=failure_text(error, service), error=error.code)
+        tool = pending.call["name"]
+        try:
+            faults = await self.answers.faults(service.name, tool, pending.call["args"], visit.caller)
+        except AgentError as error:
+            return self._unavailable(pending, error)
+        return Deny(reason=invalid_arguments(faults)) if faults else verdict
 
-    async def _ask(self, pending: PendingCall, asks: PendingApproval, visit: Visit) -> dict[str, Any]:
+    def _unavailable(self, pending: PendingCall, error: AgentError) -> Deny:
+        """The refusal of a call that cannot be made because of `error`."""
+        settings = self.gate.services[pending.service].settings
+        log_failure(error.of(service_of(pending.service), settings), tool=pending.call["name"])
+        return Deny(reason=failure_text(error, pending.service), error=error.code)
+
+    async def _ask(self, pending: PendingCall, question: PendingApproval, visit: Visit) -> dict[str, Any]:
         """The update that follows from the user's answer. Without one the run pauses, by an exception."""
-        state, caller, runtime = visit
-        request, unusable = asks.request, state.get("unusable_answers", 0) + 1
-        question = question_in(request.extensions) or {}
-        shown = replace(asks, arguments=redact(asks.arguments, secrets_of(state, caller)))
-        if shown.arguments != asks.arguments:  # a grant would keep the secret
-            asks, shown = replace(asks, lasting=None), replace(shown, lasting=None)
-        given = self.prompts.given(runtime, request, caller)
-        answer = await self._usable(given, asks, caller)
+        shown = replace(question, arguments=redact(question.arguments, secrets_of(visit.state, visit.caller)))
+        if shown.arguments != question.arguments:  # a grant would keep the secret
+            question = replace(question, lasting=None)
+            shown = replace(shown, lasting=None)
+        answer = await self._usable(
+            self.prompts.given(visit.runtime, question.request, visit.caller), question, visit
+        )
         if answer is None:
-            is_url = self.resume_values and question.get("mode") == "url"
-            resumed = await self.prompts.pause(shown, caller, url_reference(request.id) if is_url else None)
+            resumed = await self._pause(shown, visit)
             if resumed is None:
                 return {"asking": True}
             if self.resume_values:
-                answer = await self._usable(resumed, asks, caller)
-        if answer is None and unusable < MAX_UNUSABLE_ANSWERS:
-            return {"asking": True, "unusable_answers": unusable}
-        answer = answer or Answer(approved=False, dismissed=True)
-        approved = answer.response if question else answer.arguments or {}
-        digest = arguments_digest(approved) if answer.approved else None
-        if not await self.prompts.decide(request, digest, caller):
+                answer = await self._usable(resumed, question, visit)
+        if answer is None:
+            unusable = visit.state.get("unusable_answers", 0) + 1
+            if unusable < MAX_UNUSABLE_ANSWERS:
+                return {"asking": True, "unusable_answers": unusable}
+            answer = Answer(approved=False, dismissed=True)
+        if question_in(question.request.extensions) is not None:
+            return await self._answer_server(pending, question.request, answer, visit)
+        return await self._decide(pending, question, answer, visit)
+
+    async def _pause(self, shown: PendingApproval, visit: Visit) -> object:
+        """Pauses the run; or LangGraph's resume value, if this run has one."""
+        asked = question_in(shown.request.extensions) or {}
+        opens_url = self.resume_values and asked.get("mode") == "url"
+        return await self.prompts.pause(
+            shown, visit.caller, url_reference(shown.request.id) if opens_url else None
+        )
+
+    async def _answer_server(
+        self, pending: PendingCall, request: ApprovalRequest, answer: Answer, visit: Visit
+    ) -> dict[str, Any]:
+        """The update after an answer to the server of a call."""
+        digest = arguments_digest(answer.response) if answer.approved else None
+        if not await self.prompts.decide(request, digest, visit.caller):
             return dict(_AGAIN)
-        if question:
-            call_id = str(pending.call["id"])
-            call = Elicitations(self.gate).answered(
-                pending, asked_calls(state)[call_id], request, answer.response
-            )
-            return {"questions": {call_id: call}, **_AGAIN}
+        call_id = str(pending.call["id"])
+        waiting = asked_calls(visit.state)[call_id]
+        answered = Elicitations(self.gate).answered(pending, waiting, request, answer.response)
+        return {"questions": {call_id: answered}, **_AGAIN}
+
+    async def _decide(
+        self, pending: PendingCall, question: PendingApproval, answer: Answer, visit: Visit
+    ) -> dict[str, Any]:
+        """The update after a decision about a call."""
+        request = question.request
+        arguments = answer.arguments or {}
+        digest = arguments_digest(arguments) if answer.approved else None
+        if not await self.prompts.decide(request, digest, visit.caller):
+            return dict(_AGAIN)
         if not answer.approved:
             words = json.dumps(answer.message, ensure_ascii=False) if answer.message else None
             reason = f"{REJECTED} Their own words: {words}" if words else REJECTED
-            refusal = denied(asks.ruled, reason, approval=request.id)
+            refusal = denied(question.ruled, reason, approval=request.id)
             return {"messages": [await self._refuse(pending, refusal, visit)], **_AGAIN}
         if answer.granted is not None and self.gate.grants is not None:
-            await self.gate.grants.give(request, answer.granted, caller)
+            await self.gate.grants.give(request, answer.granted, visit.caller)
         if digest == request.digest:
             return dict(_AGAIN)
-        return {"messages": [with_arguments(pending.response, pending.call, approved)], **_AGAIN}
+        return {"messages": [with_arguments(pending.response, pending.call, arguments)], **_AGAIN}
 
-    async def _usable(
-        self, value: object, asks: PendingApproval, caller: VerifiedAccessToken
-    ) -> Answer | None:
+    async def _usable(self, value: object, question: PendingApproval, visit: Visit) -> Answer | None:
         """The answer in `value`, with the arguments that it approves; `None` if it is none.
 
         An answer to what the user was not asked is none.
         """
-        if value is None or not asks.asked:
+        if value is None or not question.asked:
             return None
         try:
-            return await self.answers.read(value, asks, caller)
+            return await self.answers.read(value, question, visit.caller)
         except AgentError:
             return None
 
