@@ -199,7 +199,7 @@ class AnswerReader:
         node = node_of(self.services, asked.service, asked.tool)
         called = self.services.get(node)
         tools = called and called.cached_tools(self.access(node, caller))
-        return next((each.parameters for each in tools or () if each.name == asked.tool), None)
+        return next((tool.parameters for tool in tools or () if tool.name == asked.tool), None)
 
     async def read(self, value: object, asked: PendingApproval, caller: VerifiedAccessToken) -> Answer:
         """The answer in `value` to what `caller` was asked, with the arguments that it approves.
@@ -237,8 +237,8 @@ class AnswerReader:
 
 def _content(answer: Answer, asked: PendingApproval, question: Mapping[str, Any]) -> Answer:
     """`answer` with the content of the form; without any, that which the form begins with."""
-    given = replace(answer, arguments=asked.arguments) if answer.arguments is None else answer
-    content = edited_arguments(given, asked.request.tool, defaults(question, samples=True))
+    filled = replace(answer, arguments=asked.arguments) if answer.arguments is None else answer
+    content = edited_arguments(filled, asked.request.tool, defaults(question, samples=True))
     for fault in content_faults(question, content):
         text = f"the answer to {asked.request.id} does not fit the question"
         raise invalid_approval(text, fault.argument)

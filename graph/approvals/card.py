@@ -1,4 +1,4 @@
-r"""What waits for a person as lines of text: the same on every surface that shows text.
+r"""A question to a person as lines of text: the same on every surface that shows text.
 
     The agent asks to call "pay" of the bank service (write).
     · note: "For lunch\nThank you"
@@ -80,13 +80,13 @@ def _rows(pending: PendingApproval) -> tuple[list[str], bool]:
         return [], True
     whole = {name: printable_line(value, None) for name, value in pending.arguments.items()}
     most = MOST_IN_A_LINE if sum(map(len, whole.values())) <= _MOST_OF_ALL else _SHORT
-    shown = {name: shortened(text, most) for name, text in list(whole.items())[:_MOST_ARGUMENTS]}
-    order = sorted(shown, key=lambda name: len(whole[name]) <= _SHORT)
-    return [f"· {_name(name)}: {shown[name]}" for name in order], shown == whole
+    texts = {name: shortened(text, most) for name, text in list(whole.items())[:_MOST_ARGUMENTS]}
+    order = sorted(texts, key=lambda name: len(whole[name]) <= _SHORT)
+    return [f"· {_name(name)}: {texts[name]}" for name in order], texts == whole
 
 
 def _essential(request: ApprovalRequest, asker: str | None) -> list[str]:
-    """What a decision needs beside the arguments."""
+    """The lines that a decision needs beside the arguments."""
     lines = [*_rights(request), *_carried(request)]
     if request.read:
         read = "; ".join(map(printable_line, request.read))
@@ -97,7 +97,7 @@ def _essential(request: ApprovalRequest, asker: str | None) -> list[str]:
 
 
 def _rights(request: ApprovalRequest) -> list[str]:
-    """Whose rights the call would use."""
+    """The line that says whose rights the call would use."""
     if request.kind is not ApprovalKind.TOOL_CALL:
         return []
     sentence = SENTENCES[rights_of(request.access_identity, request.declared.get("credential_kind"))]
@@ -105,7 +105,7 @@ def _rights(request: ApprovalRequest) -> list[str]:
 
 
 def _carried(request: ApprovalRequest) -> list[str]:
-    """What the call would carry."""
+    """The line that says what the call would carry."""
     if request.kind is not ApprovalKind.TOOL_CALL:
         return []
     carried = [

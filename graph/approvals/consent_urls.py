@@ -61,8 +61,11 @@ class ConsentUrls:
             return replace(pending, url=url and Secret(url))
         if request.kind is not ApprovalKind.CONSENT_REQUIRED or request.principal != caller.principal:
             return pending
-        kept = self._urls.get(request.id)
-        return replace(pending, url=kept[0] if kept else await self._obtained(request, caller))
+        entry = self._urls.get(request.id)
+        if entry is None:
+            return replace(pending, url=await self._obtained(request, caller))
+        url, _ = entry
+        return replace(pending, url=url)
 
     async def _obtained(self, request: ApprovalRequest, caller: VerifiedAccessToken) -> Secret | None:
         try:

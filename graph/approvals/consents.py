@@ -50,13 +50,13 @@ class Consents:
             request = self._request(name, visit)
             if request is None:
                 continue
-            given = self.prompts.given(visit.runtime, request, visit.caller)
-            settled, value_was_read = await self._settled(request, outcome, given, visit.caller)
+            answer = self.prompts.given(visit.runtime, request, visit.caller)
+            settled, value_was_read = await self._settled(request, outcome, answer, visit.caller)
             outcomes[name] = settled
             if value_was_read:
-                waiting = [each for each, left in outcomes.items() if isinstance(left, ConsentRequiredError)]
-                for each in waiting:
-                    del outcomes[each]
+                for service, left in list(outcomes.items()):
+                    if isinstance(left, ConsentRequiredError):
+                        del outcomes[service]
                 return True
         return False
 
@@ -65,23 +65,27 @@ class Consents:
     ) -> tuple[Outcome, bool]:
         """The settled `outcome`, and whether a resume value was read. `given` is the context's answer."""
         service = request.service
-        waits, is_resumed = isinstance(outcome, ConsentRequiredError), service in self.by_resume_values
+        waits = isinstance(outcome, ConsentRequiredError)
+        is_resumed = service in self.by_resume_values
         if not waits and given is None and not is_resumed:
             return outcome, False
-        known = await self.gate.known(request.id, request.principal)
-        if known is not None and known.status is not ApprovalStatus.OPEN:
+        state = await self.gate.known(request.id, request.principal)
+        if state is not None and state.status is not ApprovalStatus.OPEN:
             return _not_given(service) if waits else outcome, False
-        if known is None and not waits:
+        if state is None and not waits:
             return outcome, False
-        answer, value_was_read = parse_answer(given, request.id) if known else None, False
+        answer = None if state is None else parse_answer(given, request.id)
+        value_was_read = False
         if not _declines(answer) and (waits or given is None):
-            shown = known.request if known else request
+            open_request = request if state is None else state.request
             if isinstance(outcome, ConsentRequiredError):
-                self.urls.keep(shown, outcome.authorization_url)
-            pending = PendingApproval(shown, {}, asked=known is not None)
-            url = url_reference(shown.id) if is_resumed else None
-            value, value_was_read = await self.prompts.pause(pending, caller, url), True
-            answer = parse_answer(value, request.id) if known and is_resumed else None
+                self.urls.keep(open_request, outcome.authorization_url)
+            pending = PendingApproval(open_request, {}, asked=state is not None)
+            url = url_reference(open_request.id) if is_resumed else None
+            value = await self.prompts.pause(pending, caller, url)
+            value_was_read = True
+            was_asked = state is not None and is_resumed
+            answer = parse_answer(value, request.id) if was_asked else None
         if _declines(answer):
             await self.prompts.decide(request, None, caller)
             return _not_given(service), value_was_read

@@ -46,7 +46,8 @@ class DeclaredPolicy:
         if mode is ApprovalMode.ALLOW:
             return Allow()
         if policy.approvers is not None:
-            approver, asks = facts.approver, _of_another(policy.approvers, caller)
+            asks = _of_another(policy.approvers, caller)
+            approver = facts.approver
             named = asks.approvers if isinstance(asks, Ask) else None
             may = approver and named and approver.may_approve(pending.principal, named)
             return Allow() if facts.approved and may else asks
@@ -79,9 +80,11 @@ class DeclaredPolicy:
 
 
 def _of_another(approvers: str, user: AnyUser) -> Ask | Deny:
-    """What `approvers` of a policy decides about calls of `user`."""
+    """The decision about calls of `user`, by the `approvers` of a policy."""
     claim = approvers.removeprefix(CLAIM)
-    found = user.claims.get(claim)
-    if claim != approvers and (not isinstance(found, str) or found in ("", user.principal.subject)):
+    if claim == approvers:
+        return Ask(approvers=approvers)
+    person = user.claims.get(claim)
+    if not isinstance(person, str) or person in ("", user.principal.subject):
         return Deny(reason=_NO_APPROVER)
-    return Ask(approvers=approvers if claim == approvers else f"{PERSON}{found}")
+    return Ask(approvers=f"{PERSON}{person}")

@@ -71,7 +71,7 @@ class DisclosurePolicy:
         return so_far
 
     async def of(self, pending: PendingCall, so_far: Allow | Ask, caller: VerifiedAccessToken) -> Disclosure:
-        """What the call could carry elsewhere, also to those whom the other policies ask."""
+        """The data that the call could carry elsewhere, also to those whom the other policies ask."""
         to_others = isinstance(so_far, Ask) and so_far.approvers is not None
         policy = self.services[pending.service].policy(pending.call["name"])
         keeps = is_confidential(pending.read) and self._keeps_labels(pending.service)

@@ -35,9 +35,13 @@ class Elicitations:
 
     def ask(self, pending: PendingCall, required: InputRequired) -> WaitingCall:
         """The call after its server has asked."""
-        state, questions = required.state and required.state.reveal(), dict(required.questions)
-        of_call = {"questions": questions, "state": state, "rounds": required.rounds}
-        return WaitingCall(asked=[self._kept(pending, of_call, next(iter(questions)))], responses={})
+        of_call = {
+            "questions": dict(required.questions),
+            "state": required.state and required.state.reveal(),
+            "rounds": required.rounds,
+        }
+        first = next(iter(required.questions))
+        return WaitingCall(asked=[self._kept(pending, of_call, first)], responses={})
 
     async def verdict(self, pending: PendingCall, call: WaitingCall) -> Verdict:
         """Whether the call goes on: it does when all questions have a response."""
@@ -47,8 +51,8 @@ class Elicitations:
             return Deny(reason=_LOST)
         if len(call["responses"]) >= len(call["asked"]):
             return Allow(approval=request.id)
-        if status is not None and (reason := FINAL.get(status)):
-            return Deny(reason=reason, approval=request.id)
+        if status is not None and status in FINAL:
+            return Deny(reason=FINAL[status], approval=request.id)
         return PendingApproval(request, defaults(question), asked=status is not None)
 
     def answered(
@@ -56,15 +60,17 @@ class Elicitations:
     ) -> WaitingCall:
         """The call after a response that counts. Without acceptance, no further question is asked."""
         question = question_in(request.extensions) or {}
-        responses, asked = {**call["responses"], question["key"]: dict(response)}, call["asked"]
-        following = [key for key in question["of_call"]["questions"] if key not in responses]
+        of_call = question["of_call"]
+        responses = {**call["responses"], question["key"]: dict(response)}
+        question_ids = call["asked"]
+        following = [key for key in of_call["questions"] if key not in responses]
         if response["action"] == "accept" and following:
-            asked = [*asked, self._kept(pending, question["of_call"], following[0])]
-        return WaitingCall(asked=asked, responses=responses)
+            question_ids = [*question_ids, self._kept(pending, of_call, following[0])]
+        return WaitingCall(asked=question_ids, responses=responses)
 
     async def use(self, pending: PendingCall, call: WaitingCall) -> Answered | Deny:
-        """What the call goes on with, once: each accepted answer is used, and any other is on record."""
-        given: dict[str, Any] = {}
+        """The answers with which the call goes on, once: each accepted one is used, others are on record."""
+        responses: dict[str, Any] = {}
         question: Mapping[str, Any] = {}
         for approval_id in call["asked"]:
             request, status = await self._asked(pending, approval_id)
@@ -79,11 +85,11 @@ class Elicitations:
                     return Deny(reason=FINAL.get(status or ApprovalStatus.OPEN, _LOST), approval=request.id)
             elif status is not ApprovalStatus.REJECTED:
                 return Deny(reason=_LOST)
-            given[question["key"]] = response
+            responses[question["key"]] = response
         of_call = question["of_call"]
-        given = {key: given.get(key, {"action": "cancel"}) for key in of_call["questions"]}
+        answers = {key: responses.get(key, {"action": "cancel"}) for key in of_call["questions"]}
         state = of_call["state"]
-        return Answered(given, None if state is None else Secret(state), of_call["rounds"])
+        return Answered(answers, None if state is None else Secret(state), of_call["rounds"])
 
     def _kept(self, pending: PendingCall, of_call: Mapping[str, Any], key: str) -> str:
         """Keeps the question `key`, with what the call needs; its id."""

@@ -16,6 +16,7 @@ from graph.approvals.record import (
     ApprovalState,
     ApprovalStatus,
     ApprovalStore,
+    Approver,
     PendingApproval,
 )
 from graph.context import Conversation
@@ -116,13 +117,16 @@ class ApprovalGate:
         state = await self.known(request.id, request.principal)
         offered = self._offered(ask, pending)
         if state is None:
-            if (granted := await self._granted(question, offered, pending, caller)) is not None:
-                await granted[1].taken_back()
-                return Allow(approval=granted[0].id)
+            granted = await self._granted(question, offered, pending, caller)
+            if granted is not None:
+                grant, allowed = granted
+                await allowed.taken_back()
+                return Allow(approval=grant.id)
             return PendingApproval(request, pending.call["args"], asked=False, lasting=offered, ruled=ask)
-        if reason := FINAL.get(state.status):
-            rejected = reason is REJECTED and state.approver is not None
-            return denied(ask, _REJECTED_BY_ANOTHER if rejected else reason, approval=request.id)
+        if state.status is ApprovalStatus.REJECTED and state.approver is not None:
+            return denied(ask, _REJECTED_BY_ANOTHER, approval=request.id)
+        if state.status in FINAL:
+            return denied(ask, FINAL[state.status], approval=request.id)
         if request.digest != (state.approved_digest or state.request.digest) or not _says(state, ask):
             return denied(ask, _CHANGED, approval=request.id)
         if state.status is ApprovalStatus.APPROVED:
@@ -131,9 +135,10 @@ class ApprovalGate:
 
     async def outlook(self, service: str, tool: ToolSchema, user: AnyUser) -> Outlook:
         """See `CallPolicy.outlook`. Where no person can be asked, it is a refusal."""
-        found = await self._policy.outlook(service, tool, user)
-        nobody_decides = isinstance(found, Ask) and self._store is None
-        return Deny(policy=found.policy, rules=found.rules) if nobody_decides else found
+        outlook = await self._policy.outlook(service, tool, user)
+        if isinstance(outlook, Ask) and self._store is None:
+            return Deny(policy=outlook.policy, rules=outlook.rules)
+        return outlook
 
     async def permit(
         self, pending: PendingCall, caller: VerifiedAccessToken, *, goes_on: bool = False
@@ -156,21 +161,23 @@ class ApprovalGate:
         self, pending: PendingCall, caller: VerifiedAccessToken, decision: Ask, *, goes_on: bool
     ) -> Allow | Deny:
         """The final decision about a call that waited for answers: each of them is used."""
-        approval, approver = "", None
+        approval = ""
+        approver: Approver | None = None
         for question in self._questions(pending, decision):
             request, ask = question
             approval = request.id
             state = await self.known(request.id, request.principal)
             if state is None:
-                offered = self._offered(ask, pending)
-                if (granted := await self._granted(question, offered, pending, caller)) is not None:
+                granted = await self._granted(question, self._offered(ask, pending), pending, caller)
+                if granted is not None:
                     return await self._by_grant(pending, decision, granted, goes_on=goes_on)
             elif not _says(state, ask) or (self.grants is not None and self.grants.is_void(state)):
                 return denied(decision, _UNAPPROVED, approval=request.id)
             began = state is not None and state.status is ApprovalStatus.USED and goes_on
             try:
                 if not began or state is None or state.approved_digest != request.digest:
-                    run, now = pending.conversation, self._clock()
+                    run = pending.conversation
+                    now = self._clock()
                     await self.store.use(request.id, request.principal, request.digest, now, run)
             except ApprovalError as error:
                 return denied(decision, _REFUSALS.get(error.code, _UNAPPROVED), approval=request.id)
@@ -230,7 +237,8 @@ class ApprovalGate:
     async def refused(self, pending: PendingCall) -> None:
         """Withdraws a question about a call whose policy refuses it now."""
         if self._store is not None and pending.conversation is not None:
-            call_id, thread_id = pending.call["id"] or "", pending.conversation.thread_id
+            thread_id = pending.conversation.thread_id
+            call_id = pending.call["id"] or ""
             await self._store.withdraw(pending.principal, thread_id, self._clock(), call_id=call_id)
 
     async def _decision(self, pending: PendingCall, caller: VerifiedAccessToken, facts: Facts) -> Decision:
@@ -253,8 +261,10 @@ class ApprovalGate:
         assert pending.conversation is not None  # noqa: S101 - `_questions` refuses every other call
         request = self.requests.of_sign_in(pending.principal, pending.conversation)
         state = await self.known(request.id, request.principal)
-        if state is None or state.status is ApprovalStatus.OPEN:
-            return PendingApproval(request if state is None else state.request, {}, asked=state is not None)
+        if state is None:
+            return PendingApproval(request, {}, asked=False)
+        if state.status is ApprovalStatus.OPEN:
+            return PendingApproval(state.request, {})
         return denied(decision, _NOT_SIGNED_IN)
 
     async def _granted(
@@ -273,12 +283,13 @@ class ApprovalGate:
             if not grant.lasting.is_within(offered):
                 continue
             facts = Facts(approved=True, lasting=grant.lasting.seconds)
-            if isinstance(decision := await self._policy.decide(pending, caller, facts), Allow):
+            decision = await self._policy.decide(pending, caller, facts)
+            if isinstance(decision, Allow):
                 return grant, decision
         return None
 
     def _offered(self, ask: Ask, pending: PendingCall) -> Lasting | None:
-        """What the user may approve beyond the call."""
+        """Further calls that the user may approve with this one."""
         if self.grants is None or ask.approvers is not None or not ask.lasting:
             return None
         policy = self.services[pending.service].policy(pending.call["name"])

@@ -9,7 +9,7 @@ import json
 import logging
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final, Protocol
 
@@ -34,7 +34,7 @@ _OF_A_TOOL: Final = ("principal", "service", "tool", "effect", "access_identity"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Grant:
-    """What a person has approved beyond one call. Times are unix seconds.
+    """Further calls that a person has approved. Times are unix seconds.
 
     `request` is the question that they answered; its id is the grant's. `schema` is the digest of the tool as
     the service offered it then, `token` the SHA-256 of the access token of the answer, issued at `issued_at`.
@@ -127,26 +127,36 @@ class Grants:
 
     def is_void(self, state: ApprovalState) -> bool:
         """Whether the rights of the asker, or of the other person who decided, were changed since."""
-        asker, at, changed = state.request.principal, state.decided_at, self.revocations.changed
+        decided_at = state.decided_at
+        if decided_at is None:
+            return False
+        asker = state.request.principal
         people = [Approver(asker, issued_at=math.inf), *([state.approver] if state.approver else ())]
-        return at is not None and any(changed(e.principal.subject, at, e.token, e.issued_at) for e in people)
+        return any(
+            self.revocations.changed(person.principal.subject, decided_at, person.token, person.issued_at)
+            for person in people
+        )
 
     async def of(self, principal: Principal) -> list[Grant]:
         """The grants of `principal` that count now, the newest first."""
-        return [each for each in await self.store.of(principal, self.clock()) if self.counts(each)]
+        grants = await self.store.of(principal, self.clock())
+        return [grant for grant in grants if self.counts(grant)]
 
     def counts(self, grant: Grant) -> bool:
         """Whether the person's rights were not changed since, and the policy may offer as much today."""
-        asked, changed = grant.request, self.revocations.changed
-        revoked = changed(asked.principal.subject, grant.created_at, grant.token, grant.issued_at)
-        service = self.services.get(node_of(self.services, asked.service, asked.tool))
+        request = grant.request
+        subject = request.principal.subject
+        revoked = self.revocations.changed(subject, grant.created_at, grant.token, grant.issued_at)
+        service = self.services.get(node_of(self.services, request.service, request.tool))
         if revoked or service is None:
             return False
-        policy, rights = service.policy(asked.tool), service.credential.at_most if service.credential else {}
-        modes = policy.modes(asked.access_identity)
+        policy = service.policy(request.tool)
+        modes = policy.modes(request.access_identity)
         declared = policy.lasting is not None and policy.approvers is None and ApprovalMode.ASK in modes
-        by_rules = asked.ruled.policy is not None and ApprovalMode.ALLOW in modes
-        same = policy.effect is asked.effect and all(asked.declared.get(n) == text for n, text in rights.items())
+        by_rules = request.ruled.policy is not None and ApprovalMode.ALLOW in modes
+        rights = service.credential.at_most if service.credential else {}
+        has_rights = all(request.declared.get(name) == text for name, text in rights.items())
+        same = policy.effect is request.effect and has_rights
         offered = policy.offered(grant.lasting.example, LONGEST_SECONDS)
         return (declared or by_rules) and same and grant.lasting.is_within(offered)
 
@@ -155,11 +165,11 @@ class Grants:
     ) -> Sequence[CoveringApproval]:
         """The grants that cover the call now."""
         now = self.clock()
-        found = [each for each in await self.of(call.principal) if each.may_cover(call, arguments, now)]
-        if not found:
+        grants = [grant for grant in await self.of(call.principal) if grant.may_cover(call, arguments, now)]
+        if not grants:
             return ()
         schema = await self._schema(call, caller)
-        covering = [grant for grant in found if grant.schema == schema]
+        covering = [grant for grant in grants if grant.schema == schema]
         return [
             CoveringApproval(grant.id, grant.lasting, partial(self.store.use, grant, call))
             for grant in covering
@@ -172,9 +182,14 @@ class Grants:
         if (schema := await self._schema(request, caller)) is None:
             _LOG.warning('no grant for "%s": its schema cannot be read', request.tool)
             return
-        now, token = self.clock(), caller.fingerprint
-        grant = Grant(request=request, lasting=lasting, schema=schema, token=token, created_at=now)
-        grant = replace(grant, issued_at=caller.issued_at)
+        grant = Grant(
+            request=request,
+            lasting=lasting,
+            schema=schema,
+            token=caller.fingerprint,
+            issued_at=caller.issued_at,
+            created_at=self.clock(),
+        )
         await self.store.add(grant)
         try:
             await self._record(AuditedAction.GRANT_GIVEN, grant, caller)
@@ -204,6 +219,7 @@ class Grants:
         return hashlib.sha256(json.dumps(offered, sort_keys=True).encode()).hexdigest()
 
     async def _record(self, action: AuditedAction, grant: Grant, by: VerifiedAccessToken | None) -> None:
-        client, request = None if by is not None else "operator", grant.request
+        client = "operator" if by is None else None
+        request = grant.request
         step = self.audit.approval(action, request.principal, by, client=client, **request.audited())
         await step.ended(AuditOutcome.SUCCEEDED)

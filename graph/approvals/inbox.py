@@ -1,5 +1,5 @@
-"""What waits for another person than its asker: shown to those who may approve it, and decided by one of
-them with their own access token.
+"""Questions to other people than their askers: shown to those who may approve, and decided by one of them
+with their own access token.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -32,14 +32,14 @@ class KeptArguments:
 
 def kept_arguments(request: ApprovalRequest) -> Mapping[str, Any]:
     """The arguments that are kept with `request`; none if it is a question to the user of a run."""
-    kept = request.extensions.get(KeptArguments)
-    return {} if kept is None else kept.arguments
+    record = request.extensions.get(KeptArguments)
+    return {} if record is None else record.arguments
 
 
 def with_arguments(asked: PendingApproval) -> ApprovalRequest:
     """The request of a question to approvers, with the arguments that they see."""
-    kept = KeptArguments(dict(asked.arguments))
-    return replace(asked.request, extensions=asked.request.extensions.having(kept))
+    record = KeptArguments(dict(asked.arguments))
+    return replace(asked.request, extensions=asked.request.extensions.having(record))
 
 
 class InboxStore(ApprovalStore, Protocol):
@@ -70,8 +70,8 @@ class Inbox:
     async def waiting(self, caller: VerifiedAccessToken) -> Sequence[ApprovalState]:
         """The questions of others that `caller` may decide now, the oldest first."""
         now = self.clock()
-        found = await self.store.asked_of(self._approver(caller), now)
-        return [state for state in found if state.status_at(now) is ApprovalStatus.OPEN]
+        states = await self.store.asked_of(self._approver(caller), now)
+        return [state for state in states if state.status_at(now) is ApprovalStatus.OPEN]
 
     async def decide(self, approval_id: str, caller: VerifiedAccessToken, *, approved: bool) -> None:
         """Keeps and records the decision of `caller` about the call as it was asked.

@@ -31,7 +31,7 @@ class LastingApprovals(Protocol):
     async def covering(
         self, call: ApprovalRequest, arguments: Mapping[str, Any], caller: VerifiedAccessToken
     ) -> Sequence[CoveringApproval]:
-        """Those that cover the call now. The policy decides whether one of them counts."""
+        """The approvals that cover the call now. The policy decides whether one of them counts."""
 
     async def give(self, request: ApprovalRequest, lasting: Lasting, caller: VerifiedAccessToken) -> None:
         """Keeps and records that `caller`, who has approved `request`, approves more. Raises `AuditError`."""

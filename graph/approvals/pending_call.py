@@ -89,7 +89,8 @@ class ApprovalRequests:
         elsewhere, `digest` that of what is asked, if it is not the arguments alone: then it is part of the
         id. Raises `ValueError` for a call whose conversation is not kept.
         """
-        call, service = pending.call, self.services[pending.service]
+        call = pending.call
+        service = self.services[pending.service]
         if pending.conversation is None:
             raise ValueError("a call of a conversation that is not kept waits for no decision")
         access_identity = self.access_identity(pending.service)
@@ -121,7 +122,7 @@ class ApprovalRequests:
         )
 
     def access_identity(self, service: str) -> AccessIdentity | None:
-        """Whose rights calls of a service use."""
+        """The identity whose rights calls of a service use."""
         return access_identity_of(self.requirements, service)
 
     def of_sign_in(self, principal: Principal, conversation: Conversation) -> ApprovalRequest:

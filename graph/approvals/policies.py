@@ -35,26 +35,26 @@ class Policies:
         """The decision by what is known now. What a policy has counted is taken back unless all allow."""
         decision: Allow | Ask = _START
         for policy in self.policies:
-            found: Decision | None = None
+            stricter: Decision | None = None
             try:
-                found = strictest(decision, await policy.decide(pending, caller, facts, decision))
+                stricter = strictest(decision, await policy.decide(pending, caller, facts, decision))
             finally:
-                if isinstance(decision, Allow) and not isinstance(found, Allow):
+                if isinstance(decision, Allow) and not isinstance(stricter, Allow):
                     await decision.taken_back()
-            if isinstance(found, Deny):
-                return found
-            decision = found
+            if isinstance(stricter, Deny):
+                return stricter
+            decision = stricter
         return decision
 
     async def outlook(self, service: str, tool: ToolSchema, user: AnyUser) -> Outlook:
-        """What `decide` would say of calls of a tool now, in a conversation that has read nothing."""
+        """The answer of `decide` to calls of a tool now, in a conversation that has read nothing."""
         outlook: Outlook = _START
         for policy in self.policies:
-            found = await policy.outlook(service, tool, user, outlook)
-            if isinstance(found, Deny):
-                return found
-            if isinstance(outlook, Allow) or not isinstance(found, Allow):
-                outlook = found
+            next_outlook = await policy.outlook(service, tool, user, outlook)
+            if isinstance(next_outlook, Deny):
+                return next_outlook
+            if isinstance(outlook, Allow) or not isinstance(next_outlook, Allow):
+                outlook = next_outlook
         return outlook
 
 
@@ -92,7 +92,7 @@ def strictest(so_far: Allow | Ask, found: Decision) -> Decision:
 
 
 def _both(earlier: Allow, later: Allow) -> Allow:
-    """What two policies allow, by the rules of both."""
+    """The decision of two policies that allow, by the rules of both."""
     if earlier is later or earlier is _START:
         return later
 

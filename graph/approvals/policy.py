@@ -24,7 +24,7 @@ DENIED: Final = "not run: the policy of the agent denies this call"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
-    """What is known about the consent to a call. Each is true when it is given: a policy relies on it.
+    """The consent to a call, as far as it is known. Each is true when it is given: a policy relies on it.
 
     `lasting` is the duration, in seconds, of the grant that covers the call; `None`: the consent is for this
     call only. The age of the sign-in follows from the caller's token.
@@ -139,7 +139,7 @@ class CallPolicy(Protocol):
         """
 
     async def outlook(self, service: str, tool: ToolSchema, user: AnyUser, so_far: Outlook) -> Outlook:
-        """What `decide` would say of calls of a tool now, in a conversation that has read nothing, after what
+        """The answer of `decide` to calls of a tool now, in a conversation that has read nothing, after what
         the policies before would say. Nothing is requested or counted. The parameters of the tool may be
         empty: not known.
         """

@@ -82,7 +82,9 @@ class ApprovalPrompts:
         False if it does not count, because it was decided before, or too late. A decision that cannot be
         recorded is withdrawn.
         """
-        store, principal, now = self.gate.store, request.principal, self.clock()
+        store = self.gate.store
+        principal = request.principal
+        now = self.clock()
         about = request.audited(digest or request.digest)
         step = self.audit.approval(AuditedAction.APPROVAL_DECIDED, principal, caller, **about)
         try:

@@ -38,7 +38,8 @@ def interrupt_value(pending: PendingApproval, url: str | None = None) -> dict[st
     `url` stands for the URL of a consent, where the clients of LangGraph Server read it
     (`graph.approvals.consent_urls.url_reference`).
     """
-    request, arguments = pending.request, dict(pending.arguments)
+    request = pending.request
+    arguments = dict(pending.arguments)
     name = request.tool or request.kind.value
     question = question_in(request.extensions) or {}
     description = card_text(pending)
@@ -65,11 +66,13 @@ def pending_of(value: Mapping[str, Any]) -> PendingApproval:
     Raises `KeyError`, `ValueError` or `TypeError` for another value.
     """
     members = dict(value["approval"])
-    principal, identity = members.pop("principal"), members.pop("access_identity")
+    principal = members.pop("principal")
+    identity = members.pop("access_identity")
     lasting = members.pop("lasting", None)
-    schema, question = members.pop("parameters", None), members.pop("question", None)
-    for shown in ("url", "display"):
-        members.pop(shown, None)
+    schema = members.pop("parameters", None)
+    question = members.pop("question", None)
+    for of_display in ("url", "display"):
+        members.pop(of_display, None)
     credential = {name: members.pop(name, None) for name in CREDENTIAL_MEMBERS}
     request = ApprovalRequest(
         kind=ApprovalKind(members.pop("kind")),
@@ -84,8 +87,8 @@ def pending_of(value: Mapping[str, Any]) -> PendingApproval:
         **members,
     )
     offered = lasting and Lasting(lasting["seconds"], lasting["conversation_only"], lasting["bounds"])
-    shown = value["action_requests"][0]["args"]
-    return PendingApproval(request, shown, lasting=offered, parameters=schema)
+    arguments = value["action_requests"][0]["args"]
+    return PendingApproval(request, arguments, lasting=offered, parameters=schema)
 
 
 def _question_shown(question: dict[str, Any] | None, schema: Mapping[str, Any] | None) -> Extensions:
@@ -111,15 +114,15 @@ def approval_of(pending: PendingApproval) -> dict[str, Any]:
 
 
 def _shown_with(pending: PendingApproval) -> dict[str, Any]:
-    """What a person sees beside the members of the request: the arguments, and what they may approve beyond
-    this call. Everything but a narrower copy of `lasting` is refused as an answer.
+    """The members that a person sees beside those of the request: the arguments, and what they may approve
+    beyond this call. Everything but a narrower copy of `lasting` is refused as an answer.
     """
     offered = pending.lasting and asdict(pending.lasting) | bounds_display(pending.lasting)
-    shown = {"display": display_of(pending.arguments), "lasting": offered}
+    members = {"display": display_of(pending.arguments), "lasting": offered}
     question = question_in(pending.request.extensions)
     if question is not None:
-        shown["question"] = {name: question.get(name) for name in ("mode", "message", "host")}
-    return shown
+        members["question"] = {name: question.get(name) for name in ("mode", "message", "host")}
+    return members
 
 
 def bounds_display(lasting: Lasting) -> dict[str, Any]:
@@ -130,17 +133,17 @@ def bounds_display(lasting: Lasting) -> dict[str, Any]:
 
 def approval_members(request: ApprovalRequest) -> dict[str, Any]:
     """The members of a request for its principal, as JSON. Times are RFC 3339, UTC."""
-    named = {name: _member(request, name) for name in _NAMED}
     return {
-        **{name: None if value is None else str(value) for name, value in named.items()},
+        **{name: _member(request, name) for name in _NAMED},
         "created_at": rfc3339(request.created_at),
         "expires_at": rfc3339(request.expires_at),
         "read": list(request.read),
     }
 
 
-def _member(request: ApprovalRequest, name: str) -> object:
-    return request.declared.get(name) if name in CREDENTIAL_MEMBERS else getattr(request, name)
+def _member(request: ApprovalRequest, name: str) -> str | None:
+    value = request.declared.get(name) if name in CREDENTIAL_MEMBERS else getattr(request, name)
+    return None if value is None else str(value)
 
 
 def display_of(arguments: Mapping[str, Any]) -> list[dict[str, str]]:
@@ -155,7 +158,7 @@ def display_of(arguments: Mapping[str, Any]) -> list[dict[str, str]]:
 
 
 def _values(form: Mapping[str, Any]) -> str:
-    """What a bound covers, as text."""
+    """The values that a bound covers, as text."""
     if "prefix" in form:
         return f"{_shown(form['prefix'])}…"
     if "min" in form:

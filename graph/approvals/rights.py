@@ -1,4 +1,4 @@
-"""What the agent may do for a user: of each tool, what its policy says of calls, and what they have granted.
+"""The rights that the agent has for a user: what the policy of each tool says of calls, and their grants.
 
 Nothing is called, and no credential is requested.
 """
@@ -47,7 +47,7 @@ class ServiceRights(TypedDict):
 
 
 class UserRights(TypedDict):
-    """What the agent may do for `subject`: `iss`, `sub`, and `name` if CALLER_CLAIMS names it. `policy` is
+    """The rights of the agent for `subject`: `iss`, `sub`, and `name` if CALLER_CLAIMS names it. `policy` is
     that of POLICY_FILE: its `digest` and `mode`. `grants` are as in `GET /grants`.
     """
 
@@ -70,21 +70,23 @@ async def rights_of(
     """
 
     async def of_tool(service: Service, tool: ToolSchema) -> ToolRights:
-        declared, found = service.policy(tool.name), await gate.outlook(service.name, tool, user)
-        asks = found if isinstance(found, Ask) else Ask()
+        declared = service.policy(tool.name)
+        outlook = await gate.outlook(service.name, tool, user)
+        asks = outlook if isinstance(outlook, Ask) else Ask()
         return ToolRights(
             name=tool.name,
             effect=declared.effect,
             data=data_of(service, tool.name),
             trust=declared.trust or Trust.TRUSTED,
-            decision=type(found).__name__.lower(),
-            rules=list(found.rules),
+            decision=type(outlook).__name__.lower(),
+            rules=list(outlook.rules),
             approvers=asks.approvers,
             sign_in_seconds=asks.sign_in,
         )
 
     async def of_service(service: Service) -> ServiceRights:
-        known, identity = tools(service), gate.requests.access_identity(service.name)
+        listed = tools(service)
+        identity = gate.requests.access_identity(service.name)
         declared = service.credential.at_most if service.credential else {}
         return ServiceRights(
             name=service_of(service.name),
@@ -93,15 +95,15 @@ async def rights_of(
             scope=declared.get("scope"),
             credential=declared.get("credential"),
             credential_kind=declared.get("credential_kind"),
-            listed=known is not None,
-            tools=[await of_tool(service, each) for each in known or ()],
+            listed=listed is not None,
+            tools=[await of_tool(service, tool) for tool in listed or ()],
         )
 
-    name, principal = user.claims.get("name"), user.principal
-    shown = name if isinstance(name, str) else None
+    name = user.claims.get("name")
+    subject = {"iss": user.principal.issuer, "sub": user.principal.subject}
     return UserRights(
-        subject={"iss": principal.issuer, "sub": principal.subject, "name": shown},
+        subject={**subject, "name": name if isinstance(name, str) else None},
         policy=policy,
-        services=[await of_service(each) for each in gate.services.values()],
+        services=[await of_service(service) for service in gate.services.values()],
         grants=[*grants],
     )

@@ -69,7 +69,8 @@ class RunCallers(Callers):
         self, error: AccessTokenError, state: AgentState, runtime: Runtime[AgentContext]
     ) -> None:
         """Pauses the run if signing in again helps."""
-        conversation, principal = conversation_of(runtime), None
+        conversation = conversation_of(runtime)
+        principal: Principal | None = None
         verified = self._verified.get(runtime.control)
         if error.code is IdentityCode.SIGN_IN_REQUIRED:
             principal = _principal(state)
@@ -78,20 +79,20 @@ class RunCallers(Callers):
         if conversation is None or principal is None:
             return
         request = self.gate.requests.of_sign_in(principal, conversation)
-        known = await self.gate.known(request.id, request.principal)
-        request = known.request if known else request
-        await self.prompts.pause(PendingApproval(request, {}, asked=known is not None), None)
+        state = await self.gate.known(request.id, request.principal)
+        asked = request if state is None else state.request
+        await self.prompts.pause(PendingApproval(asked, {}, asked=state is not None), None)
 
     async def _signed_in(self, caller: VerifiedAccessToken, conversation: Conversation) -> None:
         """Closes the question to sign in, if the run was paused by it: the caller's token is verified."""
         request = self.gate.requests.of_sign_in(caller.principal, conversation)
-        known = await self.gate.known(request.id, request.principal)
+        question = await self.gate.known(request.id, request.principal)
         in_time = caller.expires_at > self.clock()
-        if known is not None and known.status is ApprovalStatus.OPEN and in_time:
+        if question is not None and question.status is ApprovalStatus.OPEN and in_time:
             await self.prompts.decide(request, request.digest, caller)
 
 
 def _principal(state: AgentState) -> Principal | None:
     """For whom the run was going on. It refuses another, and grants nothing."""
-    found = state.get("principal")
-    return None if found is None else Principal(found["issuer"], found["subject"])
+    record = state.get("principal")
+    return None if record is None else Principal(record["issuer"], record["subject"])
