@@ -64,7 +64,7 @@ def compiled_graph(
     checkpointer: BaseCheckpointSaver[str] | None = None,
     build: Callable[[GraphParts], AgentGraph] = build_graph,
 ) -> CompiledAgentGraph:
-    """What `build` returns, compiled. Own nodes are visited like those of `parts` (`graph.nodes.own`).
+    """The compiled graph of `build`. Own nodes are visited like those of `parts` (`graph.nodes.own`).
 
     Run it with `context=AgentContext(Secret(access_token))`; its input is `{"messages": […]}`. A run raises
     `AccessTokenError` for its caller, `CredentialError` or `UnreachableError` for the model's key, and
@@ -89,10 +89,10 @@ def compiled_graph(
             retry_policy=node.retry_policy,
         )
     routes = parts.routes
-    known = [routes.after_credentials, routes.after_model, routes.after_approvals]
+    agents_own = [routes.after_credentials, routes.after_model, routes.after_approvals]
     for source, branches in graph.branches.items():
         for name, branch in branches.items():
-            if getattr(branch.path, "func", None) not in known:
+            if getattr(branch.path, "func", None) not in agents_own:
                 branches[name] = branch._replace(path=own_route(source, branch.path))
     try:
         compiled = graph.compile(checkpointer=checkpointer, name="agent")

@@ -1,4 +1,4 @@
-"""What surrounds each visit of a node: its caller is verified, events name it, and its errors are noted."""
+"""The frame around each visit of a node: its caller is verified, events name it, and its errors are noted."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -60,8 +60,8 @@ class Callers:
 
     async def first(self, runtime: Runtime[AgentContext]) -> VerifiedAccessToken:
         """The caller of a run that begins: the bearer of its access token. Raises `AccessTokenError`."""
-        found = self.token_of(runtime)
-        token = await found if isawaitable(found) else found
+        lookup = self.token_of(runtime)
+        token = await lookup if isawaitable(lookup) else lookup
         if token is None:
             raise AccessTokenError(GraphCode.ACCESS_TOKEN_MISSING, "the run has no access token of a caller")
         return await self.verifier.verify(token)
@@ -115,7 +115,7 @@ async def begin_run(unseen: DataLabels, visit: Visit) -> dict[str, Any]:
     messages = visit.state["messages"]
     requested = context_of(visit.runtime).extensions.get(RequestedCall)
     is_kept = conversation_of(visit.runtime) is not None
-    of_client = unseen if any(_is_of_client(each, is_kept=is_kept) for each in messages) else {}
+    of_client = unseen if any(_is_of_client(message, is_kept=is_kept) for message in messages) else {}
     note_labels(visit.runtime, of_client)
     return {
         "rounds": 0,

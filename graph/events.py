@@ -72,7 +72,7 @@ class StepEvent(TypedDict):
 
 
 class OwnEvent(TypedDict):
-    """What a node of the operator's own graph shows: any JSON, or `TOO_LONG`."""
+    """A value that a node of the operator's own graph shows: any JSON, or `TOO_LONG`."""
 
     type: Literal["custom"]
     step: str

@@ -14,7 +14,7 @@ class Extensions:
     __slots__ = ("_records",)
 
     def __init__(self, *records: object) -> None:
-        """Of several records of one type, the last one counts."""
+        """If several records have one type, the last one counts."""
         self._records: Final = {type(record): record for record in records}
 
     def get(self, kind: type[Record]) -> Record | None:

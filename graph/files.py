@@ -4,6 +4,7 @@ import base64
 import hashlib
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any, Final
 
 from langchain_core.messages import AnyMessage, HumanMessage
@@ -39,12 +40,8 @@ def file_parts(message: AnyMessage) -> list[dict[str, Any]]:
 
 def detached(messages: Sequence[AnyMessage]) -> tuple[list[AnyMessage], dict[str, bytes]]:
     """`messages` as a surface has read them, without the bytes of their files, which are by their ids."""
-    parts = [part for message in messages for part in file_parts(message) if DATA in part]
-    without = [
-        _changed(message, lambda part: {name: part[name] for name in part if name != DATA})
-        for message in messages
-    ]
-    return without, {part["id"]: part[DATA] for part in parts}
+    files = {part["id"]: part[DATA] for part in _parts_of(messages) if DATA in part}
+    return [_changed(message, _without_data) for message in messages], files
 
 
 async def with_images(
@@ -53,7 +50,7 @@ async def with_images(
     """`messages` as a model receives them: the newest `most` images themselves, as `image_url` with a `data:`
     URL, the others described. And the digests of these images.
     """
-    ids = [part["id"] for message in messages for part in file_parts(message)]
+    ids = [part["id"] for part in _parts_of(messages)]
     newest = ids[max(0, len(ids) - most) :]
     files = files_of(runtime)
     stored: Mapping[str, bytes] = {}
@@ -72,13 +69,21 @@ async def with_images(
 
 
 def description(part: Mapping[str, Any], remark: str) -> str:
-    """What the model reads in place of a file."""
+    """The text that the model reads in place of a file."""
     return f'[file "{part["name"]}", {part["media_type"]}, {part["bytes"]} bytes: {remark}]'
 
 
 def digest(data: bytes) -> str:
-    """What the audit log has of a file: its SHA-256, and its size in bytes."""
+    """A file as the audit log names it: its SHA-256, and its size in bytes."""
     return f"sha256:{hashlib.sha256(data).hexdigest()} {len(data)}"
+
+
+def _parts_of(messages: Sequence[AnyMessage]) -> list[dict[str, Any]]:
+    return list(chain.from_iterable(map(file_parts, messages)))
+
+
+def _without_data(part: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in part.items() if name != DATA}
 
 
 def _is_file(part: Mapping[str, Any]) -> bool:
@@ -88,5 +93,8 @@ def _is_file(part: Mapping[str, Any]) -> bool:
 def _changed(message: AnyMessage, of_file: Callable[[dict[str, Any]], dict[str, Any]]) -> AnyMessage:
     if not file_parts(message):
         return message
-    parts = [of_file(part) if isinstance(part, dict) and _is_file(part) else part for part in message.content]
+    parts = list(message.content)
+    for position, part in enumerate(parts):
+        if isinstance(part, dict) and _is_file(part):
+            parts[position] = of_file(part)
     return message.model_copy(update={"content": parts})

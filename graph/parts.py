@@ -147,8 +147,10 @@ def graph_parts(
 
     Raises `ValueError` if two services have one name, or a name that the graph itself uses.
     """
-    asks, limits = approvals or RunApprovals(), limits or Limits()
-    audit, calls = audit or AuditTrail(clock=clock), calls or CallMeasures()
+    asks = approvals or RunApprovals()
+    limits = limits or Limits()
+    audit = audit or AuditTrail(clock=clock)
+    calls = calls or CallMeasures()
     names = [service.name for service in services]
     if faulty := {name for name in names if names.count(name) > 1 or name in _RESERVED}:
         fault = f"service names must be unique and none of {sorted(_RESERVED)}, found {sorted(faulty)}"
@@ -181,7 +183,9 @@ def graph_parts(
         callers = RunCallers(identity.verifier, identity.token_of, gate, prompts, clock)
         if asks.consent_urls is not None:
             of_users = {
-                n for n, each in required.items() if isinstance(each.credential, OAuthTokenRequirement)
+                name
+                for name, requirement in required.items()
+                if isinstance(requirement.credential, OAuthTokenRequirement)
             }
             consents = Consents(gate, prompts, asks.consent_urls, of_users if asks.resume_values else ())
 

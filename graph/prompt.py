@@ -29,14 +29,16 @@ def prompt_for(text: str, caller: Caller) -> str:
     `{{subject}}` is their id. A claim that they do not have is empty.
     """
     common, *sections = _SECTION.split(text)
-    of_groups = [each for group, each in zip(*[iter(sections)] * 2, strict=True) if group in caller.groups]
+    groups = sections[::2]
+    texts = sections[1::2]
+    of_groups = [text for group, text in zip(groups, texts, strict=True) if group in caller.groups]
     claims = {**caller.claims, "subject": caller.subject}
 
     def value(found: re.Match[str]) -> str:
         claim = claims.get(found[1], "")
         return " ".join((claim if isinstance(claim, str) else ", ".join(claim)).split())[:_MAX_CLAIM]
 
-    return _CLAIM.sub(value, "\n\n".join(each.strip() for each in (common, *of_groups)))
+    return _CLAIM.sub(value, "\n\n".join(part.strip() for part in (common, *of_groups)))
 
 
 def build_prompt(

@@ -1,4 +1,4 @@
-"""Calls of tools that stand in for a response of the model: its caller requests one, or tools propose some."""
+"""Calls of tools in place of a response of the model: the caller requests one, or tools propose some."""
 
 from dataclasses import dataclass
 from typing import Annotated
@@ -9,8 +9,8 @@ from typing_extensions import TypedDict  # pydantic makes schemas of no other be
 
 @dataclass(frozen=True, slots=True)
 class RequestedCall:
-    """Beside the context of a run: a call that its caller requests in place of the model's first response. The
-    run ends with its result, and the model is not called.
+    """Beside the context of a run: a call that its caller requests in place of the model's first response.
+    The run ends with its result, and the model is not called.
     """
 
     call: ToolCall

@@ -73,5 +73,7 @@ class Routes:
 
     def _lacks_credential(self, state: AgentState) -> bool:
         """Whether the credential of a called service is not known."""
-        known = in_state(state)
-        return any(name in self._requirements and known.get(name) is None for name in called_services(state))
+        credentials = in_state(state)
+        return any(
+            name in self._requirements and credentials.get(name) is None for name in called_services(state)
+        )

@@ -40,7 +40,7 @@ def appended(stored: list[AnyMessage], new: Any) -> list[AnyMessage]:  # noqa: A
         if isinstance(message, RemoveMessage):
             raise InvalidUpdateError("a stored message is not removed")
         if isinstance(message, HumanMessage) and message.id is not None:
-            same = next((each for each in stored if each.id == message.id), message)
+            same = next((earlier for earlier in stored if earlier.id == message.id), message)
             if (same.type, same.content) != (message.type, message.content):
                 raise InvalidUpdateError("a message of the user replaces no other one")
     return cast(list[AnyMessage], add_messages(stored, messages))  # type: ignore[arg-type]  # its types are wider

@@ -59,7 +59,7 @@ class Trust(StrEnum):
 
 
 DataLabels: TypeAlias = Mapping[str, str]
-"""The labels of what was read: `service.tool` → its labels, separated by a space. It has no tool without any."""
+"""The labels of what was read: `service.tool` → its labels, separated by a space. Others are absent."""
 
 
 @dataclass(frozen=True, slots=True)

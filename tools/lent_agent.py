@@ -1,4 +1,4 @@
-"""What a tool gets of the agent that calls it, so that the tool can be an agent itself.
+"""The agent that calls a tool, as far as it lends itself, so that the tool can be an agent too.
 
 A parameter of the type `BaseChatModel` gets the agent's model, one of the type `list[BaseTool]` the other
 tools of its services. Both work during the call, for its caller; neither has a key or a token.
@@ -18,7 +18,7 @@ from tools.service import ToolSchema
 
 
 class Lent(Protocol):
-    """What the graph lends to one call of a tool, with the credentials of its caller."""
+    """The parts of a graph that are lent to one call of a tool, with the credentials of its caller."""
 
     async def respond(self, messages: list[Any], tools: Sequence[Any]) -> AIMessage:
         """The response of the model."""
@@ -42,7 +42,7 @@ def _lent() -> Lent:
 def lent_tools() -> list[BaseTool]:
     """The tools that are lent to this call; none outside of one. They are called with `ainvoke`."""
     lent = LENT.get()
-    return [] if lent is None else [_tool(each) for each in lent.tools()]
+    return [] if lent is None else [_tool(tool) for tool in lent.tools()]
 
 
 def _tool(schema: ToolSchema) -> BaseTool:
@@ -64,7 +64,7 @@ class LentModel(BaseChatModel):
 
     def bind_tools(self, tools: Sequence[Any], **_: Any) -> Any:  # noqa: ANN401 - LangChain's
         """The model, which may call `tools`."""
-        return self.bind(tools=[convert_to_openai_tool(each) for each in tools])
+        return self.bind(tools=[convert_to_openai_tool(tool) for tool in tools])
 
     def _generate(self, *_: Any, **__: Any) -> ChatResult:  # noqa: ANN401 - LangChain's
         raise NotImplementedError("use ainvoke")

@@ -109,9 +109,7 @@ def _carried(request: ApprovalRequest) -> list[str]:
     if request.kind is not ApprovalKind.TOOL_CALL:
         return []
     carried = [
-        f"{name} {printable_line(request.declared[name])}"
-        for name in _CARRIED
-        if name in request.declared
+        f"{name} {printable_line(request.declared[name])}" for name in _CARRIED if name in request.declared
     ]
     return [f"It would carry {', '.join(carried)}."] if carried else []
 

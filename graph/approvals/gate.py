@@ -191,12 +191,7 @@ class ApprovalGate:
         return _observed(allowed, approval, decision)
 
     async def _by_grant(
-        self,
-        pending: PendingCall,
-        decision: Ask,
-        granted: tuple[CoveringApproval, Allow],
-        *,
-        goes_on: bool,
+        self, pending: PendingCall, decision: Ask, granted: tuple[CoveringApproval, Allow], *, goes_on: bool
     ) -> Allow | Deny:
         """The final decision about a call that a grant covers: the use is counted."""
         grant, allowed = granted

@@ -113,7 +113,7 @@ class ApprovalRequest:
     declared: DeclaredCredential = field(default_factory=DeclaredCredential, hash=False)
     """The credential of the call, as its service declares it."""
     approvers: str | None = None
-    ruled: Ruled = Ruled()
+    ruled: Ruled = field(default=Ruled())
     """What requires the question: rules, in the file of a policy."""
     created_at: float
     expires_at: float

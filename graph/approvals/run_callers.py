@@ -79,9 +79,10 @@ class RunCallers(Callers):
         if conversation is None or principal is None:
             return
         request = self.gate.requests.of_sign_in(principal, conversation)
-        state = await self.gate.known(request.id, request.principal)
-        asked = request if state is None else state.request
-        await self.prompts.pause(PendingApproval(asked, {}, asked=state is not None), None)
+        question = await self.gate.known(request.id, request.principal)
+        if question is not None:
+            request = question.request
+        await self.prompts.pause(PendingApproval(request, {}, asked=question is not None), None)
 
     async def _signed_in(self, caller: VerifiedAccessToken, conversation: Conversation) -> None:
         """Closes the question to sign in, if the run was paused by it: the caller's token is verified."""

@@ -43,8 +43,11 @@ class RunCredentials(Unshown):
 
     def secrets(self) -> Iterable[Secret]:
         """The secrets of all credentials."""
-        found = (each for each in self._by_name.values() if isinstance(each, Credential))
-        return [secret for each in found for secret in each.secrets]
+        secrets: list[Secret] = []
+        for credential in self._by_name.values():
+            if isinstance(credential, Credential):
+                secrets += credential.secrets
+        return secrets
 
     def updated(self, newer: "RunCredentials") -> "RunCredentials":
         """All credentials of both; `newer` replaces a credential of the same name."""
@@ -76,5 +79,5 @@ class CredentialsChannel(UntrackedValue[RunCredentials]):
 
 def in_state(state: Mapping[str, object]) -> RunCredentials:
     """The credentials of `state`."""
-    found = state.get("credentials")
-    return found if isinstance(found, RunCredentials) else NO_CREDENTIALS
+    credentials = state.get("credentials")
+    return credentials if isinstance(credentials, RunCredentials) else NO_CREDENTIALS

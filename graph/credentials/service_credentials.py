@@ -50,7 +50,7 @@ def requirements(
 
 
 def access_identity_of(requirements: Mapping[str, ServiceRequirement], service: str) -> AccessIdentity | None:
-    """Whose rights calls of a service use; `None`: the service has no credential."""
+    """The identity whose rights calls of a service use; `None`: the service has no credential."""
     requirement = requirements.get(service)
     return None if requirement is None else requirement.access_identity
 
@@ -58,7 +58,7 @@ def access_identity_of(requirements: Mapping[str, ServiceRequirement], service: 
 @dataclass(slots=True)
 class ServiceCredential:
     """One caller's credential for one service, for one node of one run (`tools.service.Access`). `name` is
-    the node's; errors have the name of its service. `found` is what the state has.
+    the node's; errors have the name of its service. `stored` is what the state has.
 
     Machine identity needs no `token` of a caller. Unless its `maker` `renews`, `cached` starts no request.
     """
@@ -66,7 +66,7 @@ class ServiceCredential:
     name: str
     requirement: ServiceRequirement | None
     token: VerifiedAccessToken | None
-    found: InState
+    stored: InState
     maker: "ServiceCredentials"
     obtained: list[Secret] = field(default_factory=list)
     """The secrets that were obtained in this node, also for its stepped-up accesses."""
@@ -83,61 +83,64 @@ class ServiceCredential:
 
     async def credential(self) -> Credential:
         """The credential of the service. Raises `CredentialError` or `UnreachableError`."""
-        found = self.found
-        if isinstance(found, UnavailableCredential):
-            raise found.error.of(service_of(self.name))
-        if isinstance(found, Credential) and self._is_valid(found):
-            return found
+        credential = self.stored
+        if isinstance(credential, UnavailableCredential):
+            raise credential.error.of(service_of(self.name))
+        if isinstance(credential, Credential) and self._is_valid(credential):
+            return credential
         return await self._obtain()
 
     def cached(self) -> Credential | None:
         """The credential if no request is needed for it."""
-        if isinstance(self.found, Credential) and self._is_valid(self.found):
-            return self.found
-        required, caller = self.requirement, self.token
-        if required is None or (caller is None and required.access_identity is AccessIdentity.HUMAN):
+        if isinstance(self.stored, Credential) and self._is_valid(self.stored):
+            return self.stored
+        required = self.requirement
+        if required is None or (self.token is None and required.access_identity is AccessIdentity.HUMAN):
             return None
-        identity, renews = required.access_identity, self.maker.renews
-        return self.maker.source.cached(required.credential, identity, caller, renews=renews)
+        return self.maker.source.cached(
+            required.credential, required.access_identity, self.token, renews=self.maker.renews
+        )
 
     def known(self) -> InState:
         """The credential, or why there is none, if no request is needed to know; else `None`."""
-        return self.found if isinstance(self.found, UnavailableCredential) else self.cached()
+        return self.stored if isinstance(self.stored, UnavailableCredential) else self.cached()
 
     async def renew(self, refused: Credential, *, forbidden: bool = False) -> Credential:
         """See `Access`. Obtained once for all calls of the node that were refused.
 
         Raises `CredentialError` or `UnreachableError`.
         """
-        found = self.found
-        if isinstance(found, Credential) and self._is_valid(found) and not _are_equal(found, refused):
-            return found
+        newer = self.stored
+        if isinstance(newer, Credential) and self._is_valid(newer) and not _are_equal(newer, refused):
+            return newer
         self.maker.source.invalidate(refused, self.token, withdrawn=not forbidden)
         fresh = await self._obtain()
         return refused if _are_equal(fresh, refused) else fresh
 
     async def lent(self, **call: str | None) -> Credential:
         """See `Access`. `call` are further members of the record."""
-        lent, kind = await self.credential(), AuditedAction.CREDENTIAL_LENT
-        required, identity = lent.requirement, lent.access_identity
+        lent = await self.credential()
         call["service"] = service_of(self.name)
-        taken = self.maker.source.audit.call(kind, required, identity, self.token, **call)
+        taken = self.maker.source.audit.call(
+            AuditedAction.CREDENTIAL_LENT, lent.requirement, lent.access_identity, self.token, **call
+        )
         await taken.ended(AuditOutcome.SUCCEEDED)
         return lent
 
     def stepped_up(self, requirement: CredentialRequirement) -> "ServiceCredential":
         """See `Access`. The state keeps the credential that the service declares."""
-        return replace(self, requirement=replace(self._declared(), credential=requirement), found=None)
+        return replace(self, requirement=replace(self._declared(), credential=requirement), stored=None)
 
     async def _obtain(self) -> Credential:
         declared = self._declared()
         obtaining = self.maker.source.obtain(declared.credential, declared.access_identity, self.token)
         try:
-            self.found = self.renewed = obtained = await obtaining
+            self.stored = self.renewed = obtained = await obtaining
         except (CredentialError, UnreachableError) as error:
             failure = error_of_node(error, self.name)
             lost = UnavailableCredential(failure.again()) if isinstance(error, UnreachableError) else None
-            self.found, self.renewed, self.update = None, None, RunCredentials({self.name: lost})
+            self.stored = self.renewed = None
+            self.update = RunCredentials({self.name: lost})
             raise failure from None
         self.update = RunCredentials({self.name: obtained})
         self.obtained.extend(obtained.secrets)
@@ -165,7 +168,7 @@ class ServiceCredential:
 
 def _are_equal(one: Credential, other: Credential) -> bool:
     """Whether a service receives the same. An API key that is read again may have another end."""
-    return [each.secret for each in one.parts] == [each.secret for each in other.parts]
+    return [part.secret for part in one.parts] == [part.secret for part in other.parts]
 
 
 def secrets_of(state: AgentState, caller: VerifiedAccessToken) -> list[Secret]:
@@ -190,5 +193,5 @@ class ServiceCredentials:
 
         A credential of `state` is used only if it fulfils the node's requirement and is this caller's.
         """
-        found = in_state(state).get(name) if state else None
-        return ServiceCredential(name, self.requirements.get(name), caller, found, self)
+        credential = in_state(state).get(name) if state else None
+        return ServiceCredential(name, self.requirements.get(name), caller, credential, self)

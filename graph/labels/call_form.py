@@ -30,9 +30,9 @@ def says_nothing_else(
     """
     if len(arguments) > MAX_ARGUMENTS:
         return False
-    known = parameters or {}
-    listed = _properties(known)
-    required = known.get("required", ())
+    form = parameters or {}
+    listed = _properties(form)
+    required = form.get("required", ())
     for name, value in arguments.items():
         schema = listed.get(name)
         if not isinstance(schema, Mapping):
@@ -49,10 +49,10 @@ def has_written(arguments: Mapping[str, Any], parameters: Mapping[str, Any] | No
 
     A name that the schema `parameters` does not list is such a text; a default is none.
     """
-    known = parameters or {}
-    listed = _properties(known)
+    form = parameters or {}
+    listed = _properties(form)
     chosen = {name: value for name, value in arguments.items() if not _is_fixed(value, listed.get(name))}
-    texts = _texts(chosen, _names(known))
+    texts = _texts(chosen, _names(form))
     return len(texts) <= MAX_ARGUMENTS and all(words.place(text) is not None for text in texts)
 
 
@@ -95,7 +95,7 @@ def _is_fixed(value: object, schema: object) -> bool:
     fixed = [schema[name] for name in ("default", "const") if name in schema]
     if isinstance(only, list) and len(only) == 1:
         fixed += only
-    return any(_same(value, each) for each in fixed)
+    return any(_same(value, only_value) for only_value in fixed)
 
 
 def _is_written(value: object, schema: Mapping[str, Any], words: UserWords) -> bool:

@@ -1,4 +1,4 @@
-"""What a conversation has read that must not leave its service unasked, and which calls could carry it out.
+"""The labels of what a conversation has read: data that must not leave its service unasked.
 
 A result that is `confidential`, `internal` or `untrusted` (`tools.approval_policy`) leaves its labels in the
 conversation, before the model sees it. They are never removed: not by an edit, a shorter window or a new run;
@@ -9,6 +9,7 @@ Which calls could carry it elsewhere: `graph.labels.disclosure`.
 """
 
 from collections.abc import Iterable
+from itertools import chain
 from typing import Annotated, Final
 
 from typing_extensions import TypedDict  # pydantic makes schemas of no other before Python 3.12
@@ -53,13 +54,13 @@ def labelled(source: str, data: Data, trust: Trust | None) -> dict[str, str]:
 
 def unseen_in(services: Iterable[Service]) -> dict[str, str]:
     """The labels of what the program of a client wrote: it may have whatever the tools return."""
-    may_be = {data for service in services for data in data_in(service)}
+    may_be = set(chain.from_iterable(map(data_in, services)))
     return {CLIENT: " ".join(sorted({Trust.UNTRUSTED, *may_be.intersection(_KEPT)}))}
 
 
 def labels_in(read: DataLabels) -> set[str]:
     """All labels of what was read."""
-    return {label for labels in read.values() for label in labels.split()}
+    return set(" ".join(read.values()).split())
 
 
 def services_in(read: DataLabels, label: str | None = None) -> set[str]:

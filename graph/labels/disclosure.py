@@ -1,4 +1,4 @@
-"""What a call could disclose: the table of where it goes, what was read, and whose yes counts.
+"""The disclosure that a call could make: the table of where it goes, what was read, and whose yes counts.
 
 `docs/labels.md` has the table for people. Only the user of the call answers for what was read: no approver,
 no grant, and no yes to a question that did not say it.
@@ -13,7 +13,7 @@ from tools.service_name import service_of
 
 @dataclass(frozen=True, slots=True)
 class Disclosure:
-    """What a call could carry to where it has not been, and what happens to the call therefore.
+    """Data that a call could carry to where it has not been, and what happens to the call therefore.
 
     `read` is what the conversation has read, for each tool its labels, as people see them; it is empty if the
     call carries nothing of it and is not asked about. `mode` is `ask` if the user of the call decides: no one
@@ -26,7 +26,7 @@ class Disclosure:
 
 @dataclass(frozen=True, slots=True)
 class Guards:
-    """What happens to a call after what was read: `of_data` if it says more than its user has written,
+    """The treatment of a call after what was read: `of_data` if it says more than its user has written,
     `of_values` if it has a text or number that they have not written. `holds_data`: data was read that may
     not go everywhere.
     """
@@ -48,7 +48,8 @@ def guards_of(
     person sees the call before it is made. `keeps_labels`: all tools of the service are labelled, so that
     what is written there comes back with a label.
     """
-    labels, after = labels_in(read), policy.after
+    labels = labels_in(read)
+    after = policy.after
     reaches_others = policy.effect in (Effect.EXTERNAL, Effect.UNKNOWN)
     is_outside = reaches_others or policy.trust is Trust.UNTRUSTED
     is_instructed = Trust.UNTRUSTED in labels

@@ -51,9 +51,9 @@ class UserWords:
         ends = set[int]()
         for word in _WORD.finditer(text):
             ends.add(word.end())
-            found = places[word[0].lower()]
-            if len(found) < MAX_PLACES:
-                found.append(word.start())
+            of_word = places[word[0].lower()]
+            if len(of_word) < MAX_PLACES:
+                of_word.append(word.start())
         return cls(text, _lower(text), dict(places), frozenset(ends))
 
     def place(self, value: str) -> int | None:

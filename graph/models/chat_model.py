@@ -183,9 +183,11 @@ _CODE_WORD = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,63}")
 
 def _to_service_error(error: Exception, api_key: Secret) -> ServiceError:
     """The failure by its status and the code word of the response. Its message goes to the log only."""
-    status, wait = None, None
+    status: int | None = None
+    wait: float | None = None
     if isinstance(error, openai.APIStatusError):
-        status, wait = error.status_code, retry_after(error.response.headers)
+        status = error.status_code
+        wait = retry_after(error.response.headers)
     if isinstance(error, openai.APITimeoutError | httpx2.TimeoutException):
         detail = "the model service did not respond in time"
     elif isinstance(error, openai.APIConnectionError | httpx2.HTTPError):

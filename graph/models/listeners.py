@@ -25,11 +25,11 @@ class Listeners:
     def __init__(self, run: AsyncCallbackManagerForLLMRun | None) -> None:
         self._run = cast(AsyncCallbackManagerForLLMRun, run)
         handlers = run.handlers if run is not None else []
-        protocol = [isinstance(each, _V2StreamingCallbackHandler) for each in handlers]
+        protocol = [isinstance(handler, _V2StreamingCallbackHandler) for handler in handlers]
         self._protocol = _ProtocolEvents() if any(protocol) else None
         self._chunks = any(
-            isinstance(each, _StreamingCallbackHandler) and not of_protocol
-            for each, of_protocol in zip(handlers, protocol, strict=True)
+            isinstance(handler, _StreamingCallbackHandler) and not of_protocol
+            for handler, of_protocol in zip(handlers, protocol, strict=True)
         )
         self._id: str | None = None
         self._pieces = JoinedPieces(_PARTS)

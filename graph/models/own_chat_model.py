@@ -54,7 +54,7 @@ class OwnChatModel:
 
     @property
     def api(self) -> str:
-        """Whose API it is, as traces show it."""
+        """The provider whose API it is, as traces show it."""
         return self._described("ls_provider") or "unknown"
 
     async def complete(
@@ -80,8 +80,8 @@ class OwnChatModel:
         except Exception as error:  # noqa: BLE001 - a model of somebody else's raises anything
             status = getattr(error, "status_code", None)
             detail = f"the model of middleware raised {type(error).__name__}"
-        known = status if isinstance(status, int) else None
-        raise ServiceError(GraphCode.MODEL_CALL_FAILED, detail, status=known)
+        code = status if isinstance(status, int) else None
+        raise ServiceError(GraphCode.MODEL_CALL_FAILED, detail, status=code)
 
     async def aclose(self) -> None:
         """Its connections are its own."""

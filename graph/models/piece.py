@@ -47,5 +47,7 @@ class JoinedPieces:
             return None
         piece = Piece("".join(self._text), "".join(self._thinking))
         self._passed += self._waiting
-        self._text, self._thinking, self._waiting = [], [], 0
+        self._text = []
+        self._thinking = []
+        self._waiting = 0
         return piece

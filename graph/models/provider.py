@@ -133,12 +133,12 @@ async def completed(
     """The whole answer of `model` to `messages`, of which `reader` reads the pieces. What would stream is
     joined here.
     """
-    given = options or {}
+    bound = options or {}
     if reader is None and not streams:
-        whole: BaseMessage = await model.ainvoke(list(messages), **given)
+        whole: BaseMessage = await model.ainvoke(list(messages), **bound)
         return whole
     chunks: list[AIMessageChunk] = []
-    stream = cast(AsyncGenerator[BaseMessage, None], model.astream(list(messages), **given))
+    stream = cast(AsyncGenerator[BaseMessage, None], model.astream(list(messages), **bound))
     async with aclosing(stream) as arriving:
         async for chunk in arriving:
             if reader is not None:

@@ -78,7 +78,9 @@ class ApprovalsNode:
                     await self.gate.refused(pending)
             messages = [await self._refuse(pending, deny, visit) for pending, deny in refused]
             return {"messages": messages, **_AGAIN}
-        questions = [(pending, verdict) for pending, verdict in verdicts if isinstance(verdict, PendingApproval)]
+        questions = [
+            (pending, verdict) for pending, verdict in verdicts if isinstance(verdict, PendingApproval)
+        ]
         asked_before = [(pending, question) for pending, question in questions if question.asked]
         lacks_credential = any(verdict is None for _, verdict in verdicts)
         if lacks_credential and not asked_before:

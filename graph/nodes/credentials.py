@@ -42,9 +42,11 @@ class CredentialsNode:
             for name in self.service_credentials.requirements
         }
         needed = self._needed(state, credentials)
-        resolved: dict[str, Outcome] = {
-            name: known for name in needed if (known := credentials[name].known()) is not None
-        }
+        resolved: dict[str, Outcome] = {}
+        for name in needed:
+            credential = credentials[name].known()
+            if credential is not None:
+                resolved[name] = credential
         missing = [name for name in needed if name not in resolved]
         obtained = await asyncio.gather(*(self._obtain(name, credentials[name]) for name in missing))
         resolved.update(zip(missing, obtained, strict=True))
@@ -52,14 +54,8 @@ class CredentialsNode:
             if isinstance(outcome, AuditError) or (name == MODEL and isinstance(outcome, AgentError)):
                 raise outcome
         again = self.consents is not None and await self.consents.settle(resolved, visit)
-        update: dict[str, Any] = {
-            "credentials": RunCredentials(
-                {
-                    name: UnavailableCredential(each.again()) if isinstance(each, AgentError) else each
-                    for name, each in resolved.items()
-                }
-            )
-        }
+        of_run = {name: _in_state(outcome) for name, outcome in resolved.items()}
+        update: dict[str, Any] = {"credentials": RunCredentials(of_run)}
         if again or state.get("consenting"):
             update["consenting"] = again
         return update
@@ -85,3 +81,8 @@ class CredentialsNode:
         except TimeoutError:
             detail = f'the credential of "{name}" was not issued within {self.seconds:g} s'
             return error_of_node(UnreachableError(IdentityCode.IDAAS_UNREACHABLE, detail), name)
+
+
+def _in_state(outcome: Outcome) -> Credential | UnavailableCredential:
+    """The outcome as the state has it. Several runs may have the same error."""
+    return UnavailableCredential(outcome.again()) if isinstance(outcome, AgentError) else outcome

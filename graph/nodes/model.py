@@ -67,7 +67,8 @@ class ModelNode:
         state, caller, runtime = visit
         if asked_calls(state):
             return {}
-        rounds, requested = state.get("rounds", 0), state.get("requested")
+        rounds = state.get("rounds", 0)
+        requested = state.get("requested")
         calls = state.get("proposed") or ([] if rounds or requested is None else [requested])
         if requested is not None and not calls:
             result = redact(str(state["messages"][-1].text), secrets_of(state, caller))
@@ -78,7 +79,8 @@ class ModelNode:
         if rounds < self.limits.tool_rounds:
             offered = await self.catalog.offered(credentials)
         else:
-            offered, calls = OfferedTools([], {}, [LAST_ROUND]), []
+            offered = OfferedTools([], {}, [LAST_ROUND])
+            calls = []
 
         def prompt(messages: Sequence[AnyMessage]) -> list[AnyMessage]:
             instructions = prompt_for(state.get("instructions") or self.system_prompt, caller.caller)
@@ -100,16 +102,18 @@ class ModelNode:
             response = await ask_model(prompt(state["messages"]), tools=sent, shown=True)
         self.unavailable.say(offered.unavailable, runtime)  # a failure of the model comes before any event
         response, refused = self._checked(response, offered, state["messages"])
-        renewed = {name: each.renewed for name, each in credentials.items() if each.renewed}
+        renewed = {name: used.renewed for name, used in credentials.items() if used.renewed}
         seen = state.copy()
         seen["credentials"] = in_state(state).updated(RunCredentials(renewed))  # not to be shown either
         obtained = NO_CREDENTIALS
         for credential in credentials.values():
             obtained = obtained.updated(credential.update or NO_CREDENTIALS)
         visit = visit._replace(state=seen)
-        accepted, results = dict[str, str](), list[ToolMessage]()
+        accepted: dict[str, str] = {}
+        results: list[ToolMessage] = []
         for call in response.tool_calls:
-            call_id, name = str(call["id"]), call["name"]
+            call_id = str(call["id"])
+            name = call["name"]
             if call_id in refused:
                 step = ToolStep(self.steps, call, offered.services.get(name), visit)
                 results.append(await step.refused(refused[call_id]))
@@ -180,7 +184,8 @@ class ModelNode:
         made = [call_with_defaults(call, offered.tools) for call in response.tool_calls]
         response = response.model_copy(update={"tool_calls": made})
         for position, call in enumerate(response.tool_calls):
-            name, limit = call["name"], self.limits.tool_calls
+            name = call["name"]
+            limit = self.limits.tool_calls
             if name not in offered.services:
                 reason = offered.withheld.get(name, f'there is no tool "{name}"')
             elif position >= limit:

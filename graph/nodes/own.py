@@ -91,7 +91,8 @@ class OwnNode:
         """The update of the state: messages of the agent, `instructions`, `context`, and own keys. A context
         that the node does not label is untrusted.
         """
-        state, runtime = visit.state, visit.runtime
+        runtime = visit.runtime
+        messages = visit.state["messages"]
         own = OwnVisit(self._name, self._model, visit, through_middleware=True)
 
         async def checked(shown: State, config: RunnableConfig) -> dict[str, Any]:
@@ -104,9 +105,10 @@ class OwnNode:
             update["read"] = own.labels
         write = writer_of(runtime) if context_of(runtime).streaming else None
         if write is not None:
-            follows = bool(state["messages"]) and isinstance(state["messages"][-1], AIMessage)
+            follows = bool(messages) and isinstance(messages[-1], AIMessage)
+            streamed = {response.id for response in own.asked}
             for message in update.get("messages", ()):
-                if message.text and all(message.id != each.id for each in own.asked):
+                if message.text and message.id not in streamed:
                     show(message, write, steps=context_of(runtime).steps, follows=follows)
         return update
 

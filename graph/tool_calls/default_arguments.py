@@ -36,7 +36,7 @@ def with_defaults(arguments: Mapping[str, Any], parameters: Mapping[str, Any]) -
 
 def call_with_defaults(call: ToolCall, offered: Sequence[ToolSchema]) -> ToolCall:
     """`call` of one of the tools that are `offered`, with its defaults."""
-    tool = next((each for each in offered if each.name == call["name"]), None)
+    tool = next((tool for tool in offered if tool.name == call["name"]), None)
     if tool is None:
         return call
     arguments = with_defaults(call["args"], tool.parameters)

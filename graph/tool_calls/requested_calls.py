@@ -57,12 +57,12 @@ def with_arguments(response: AIMessage, call: ToolCall, arguments: Mapping[str, 
 
     It has no token usage, which was counted for `response`.
     """
-    calls = [
-        ToolCall(name=each["name"], args=dict(arguments), id=each["id"], type="tool_call")
-        if each["id"] == call["id"]
-        else each
-        for each in response.tool_calls
-    ]
+    calls = list(response.tool_calls)
+    for position, other in enumerate(calls):
+        if other["id"] == call["id"]:
+            calls[position] = ToolCall(
+                name=other["name"], args=dict(arguments), id=other["id"], type="tool_call"
+            )
     return response.model_copy(update={"tool_calls": calls, "usage_metadata": None})
 
 
@@ -75,10 +75,16 @@ def accepted_calls(state: AgentState) -> list[tuple[ToolCall, str]]:
 
 def asked_calls(state: AgentState) -> dict[str, Any]:
     """The accepted calls whose server has asked their user: call id → `WaitingCall`."""
-    if not (asked := state.get("questions")):
+    questions = state.get("questions")
+    if not questions:
         return {}
-    found = {str(call["id"]): asked.get(str(call["id"])) for call, _ in accepted_calls(state)}
-    return {call: each for call, each in found.items() if isinstance(each, dict) and each.get("asked")}
+    waiting: dict[str, Any] = {}
+    for call, _ in accepted_calls(state):
+        call_id = str(call["id"])
+        question = questions.get(call_id)
+        if isinstance(question, dict) and question.get("asked"):
+            waiting[call_id] = question
+    return waiting
 
 
 def called_services(state: AgentState) -> set[str]:
@@ -111,8 +117,8 @@ def normalize_tool_calls(
         return response, {}
     calls: dict[str, ToolCall] = {}
     refused: dict[str, str] = {}
-    given = [*response.tool_calls, *response.invalid_tool_calls]
-    for call in given[:MAX_CALLS]:
+    requested = [*response.tool_calls, *response.invalid_tool_calls]
+    for call in requested[:MAX_CALLS]:
         identifier = call["id"]
         is_taken = identifier in calls or identifier in taken
         if not identifier or is_taken or len(identifier) > _MAX_IDENTIFIER:
@@ -122,7 +128,7 @@ def normalize_tool_calls(
         calls[identifier] = ToolCall(
             name=call["name"] or "unknown", args=arguments, id=identifier, type="tool_call"
         )
-        if len(given) > MAX_CALLS:
+        if len(requested) > MAX_CALLS:
             refused[identifier] = _TOO_MANY_CALLS
         elif not good:
             refused[identifier] = BAD_ARGUMENTS

@@ -110,26 +110,30 @@ class ToolCatalog:
         for service in self._services:
             tools = service.cached_tools(credentials[service.name])
             if tools is None:
-                listings = (_list(each, credentials[each.name], self._seconds) for each in self._services)
-                return self._joined(await asyncio.gather(*listings))
+                return await self._listed(credentials)
             cached.append(tools)
         sources = [*cached, *(service.tool_names for service in self._services)]
         key = tuple(map(id, sources))
-        known = self._cache.get(key)
-        if known is None:  # the sources are kept with the result, so that no other object gets their ids
-            known = self._cache[key] = (sources, self._joined(cached))
-        return known[1]
+        if key not in self._cache:  # the sources are kept with it, so that no other object gets their ids
+            self._cache[key] = sources, self._joined(cached)
+        _, offered = self._cache[key]
+        return offered
+
+    async def _listed(self, credentials: Mapping[str, ServiceCredential]) -> OfferedTools:
+        listings = [_list(service, credentials[service.name], self._seconds) for service in self._services]
+        return self._joined(await asyncio.gather(*listings))
 
     def known(self, credentials: Mapping[str, ServiceCredential]) -> OfferedTools:
         """The tools of the services that need no request to list them."""
-        return self._joined([each.cached_tools(credentials[each.name]) or [] for each in self._services])
+        cached = [service.cached_tools(credentials[service.name]) or [] for service in self._services]
+        return self._joined(cached)
 
     def _joined(self, found: Sequence[_Found]) -> OfferedTools:
         colliding = collisions(self._services, found)
-        for each in colliding.values():
-            if each not in self._reported:
-                self._reported[each] = True
-                logger.warning("%s; give one of them a prefix", each)
+        for several in colliding.values():
+            if several not in self._reported:
+                self._reported[several] = True
+                logger.warning("%s; give one of them a prefix", several)
         offered = OfferedTools([], {}, [])
         for service, tools in zip(self._services, found, strict=True):
             if isinstance(tools, AgentError):

@@ -169,7 +169,9 @@ class Calls:
         answer = responses.get(ANSWER) if isinstance(responses, dict) else None
         action = answer.get("action") if isinstance(answer, dict) else None
         by_others = waiting is not None and waiting.approvers is not None
-        withdrawn = action == "cancel" and waiting is not None and waiting.kind is not ApprovalKind.ELICITATION
+        withdrawn = (
+            action == "cancel" and waiting is not None and waiting.kind is not ApprovalKind.ELICITATION
+        )
         if withdrawn or (action == "decline" and by_others):
             await kept.cancel(caller, thread_id)
         if waiting is None or by_others or withdrawn:

@@ -1,6 +1,7 @@
 """Approvals in the database, also of several processes."""
 
 import asyncio
+import json
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
@@ -8,14 +9,20 @@ from typing import Any
 
 import pytest
 
-from agent.conversations.approvals import PreparedLimits, SqlApprovalStore
+from agent.conversations.approvals import PreparedLimits, SqlApprovalStore, members_of
+from agent.conversations.approvals import request_of as stored_request
 from agent.conversations.database.database import Database, Transaction, query
 from agent.conversations.database.sqlite_database import SqliteDatabase
 from agent.conversations.encryption.encryption import Encryption
+from agent.conversations.message_json import encoded
 from graph.approvals.inbox import kept_arguments
+from graph.approvals.prepared_run import client_of
 from graph.approvals.record import ApprovalKind, ApprovalState, ApprovalStatus, Approver
 from graph.error_codes import GraphCode
+from graph.extensions import Extensions
+from graph.server_question import question_in
 from identity.access_token.sealed_caller import SealingKeys
+from identity.audit.event import Ruled
 from identity.errors import ApprovalError, LimitError, UnavailableError
 from identity.principal import AccessIdentity, Principal
 from tests.graph.approvals.conftest import ALICE, BOB, DIGEST, NOW, SECONDS, request_of
@@ -91,6 +98,47 @@ async def test_request_without_identity_and_credential_is_the_same_after_storing
     assert await store.get("1", ALICE) == ApprovalState(request)
 
 
+STORED = {
+    "kind": "elicitation", "service": "bank", "tool": "pay", "call_id": "call_1", "digest": DIGEST,
+    "effect": "write", "access_identity": "Human", "audience": "https://bank.example", "scope": "pay",
+    "credential": None, "credential_kind": "access_token", "approvers": "finance", "rules": ["limit"],
+    "policy": "d", "arguments": {"amount": 5}, "question": {"mode": "form", "key": "q"}, "created_at": NOW,
+    "expires_at": NOW + SECONDS, "read": ["payroll.payslip: confidential"], "prepared_by": "job",
+}  # fmt: skip
+"""A request as it was stored before its parts were values, with all that it may have."""
+IN_COLUMNS = {"id": "1", "thread_id": "t1", "principal": ALICE}
+
+
+def test_request_is_stored_as_earlier_versions_read_it():
+    request = stored_request(STORED, **IN_COLUMNS)
+    assert json.loads(encoded(members_of(request))) == STORED | {"asker": [ALICE.issuer, ALICE.subject]}
+    assert request.declared == {
+        "audience": "https://bank.example", "scope": "pay", "credential_kind": "access_token",
+    }  # fmt: skip
+    assert request.ruled == Ruled(policy="d", rules=("limit",))
+    assert (kept_arguments(request), client_of(request)) == ({"amount": 5}, "job")
+    assert question_in(request.extensions) == {"mode": "form", "key": "q"}
+
+
+def test_request_that_an_earlier_version_has_stored_is_read_without_later_members():
+    later = (
+        "audience",
+        "scope",
+        "credential",
+        "credential_kind",
+        "approvers",
+        "rules",
+        "policy",
+        "arguments",
+    )
+    earlier = {
+        name: STORED[name] for name in STORED if name not in (*later, "question", "read", "prepared_by")
+    }
+    request = stored_request(earlier, **IN_COLUMNS)
+    assert (request.declared, request.ruled, request.read) == ({}, Ruled(), ())
+    assert request.extensions == Extensions()
+
+
 async def test_approval_of_another_principal_is_absent(store):
     await store.open(request_of())
     assert await store.get("1", BOB) is None
@@ -127,7 +175,11 @@ async def test_question_to_approvers_is_decided_by_one_of_them_once_and_never_by
             await attempt
     decided = await store.decide_for("1", bob, approved=True, at=NOW)
     assert decided == await store.get("1", ALICE)
-    assert (decided.approver, decided.approved_digest, decided.request.ruled.rules) == (bob, DIGEST, ("limit",))
+    assert (decided.approver, decided.approved_digest, decided.request.ruled.rules) == (
+        bob,
+        DIGEST,
+        ("limit",),
+    )
     with pytest.raises(ApprovalError):
         await store.decide_for("1", bob, approved=False, at=NOW)
     await store.use("1", ALICE, DIGEST, NOW)

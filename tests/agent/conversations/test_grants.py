@@ -171,7 +171,9 @@ def test_grant_that_rules_offer_counts_where_the_declared_policy_allows_and_for_
     services: dict[str, Any] = {"bank": Bank().service}
     grants = Grants(*[None, services, None, RevocationList(), None, None])  # type: ignore[arg-type]  # unused
     declared, wide = grant_of(lasting=Lasting(60, False, {"amount": {"one_of": [5]}})), grant_of()
-    same, wide = (replace(each, request=replace(each.request, ruled=Ruled(policy="d"))) for each in (declared, wide))
+    same, wide = (
+        replace(each, request=replace(each.request, ruled=Ruled(policy="d"))) for each in (declared, wide)
+    )
     policies = ApprovalMode.ALLOW, ApprovalMode.ASK, ApprovalMode.DENY
     for mode, expected in zip(policies, ([True, False, False], [False] * 3, [False] * 3), strict=True):
         services["bank"].policies["pay"] = ToolPolicy(Effect.WRITE, mode)

@@ -105,7 +105,9 @@ class Office:
         self.state: Any = None
 
     async def ask(self, question: str | HumanMessage) -> "Office":
-        context = AgentContext(Secret("alice-at"), thread_id="t1", extensions=Extensions(RunLabels(self.read)))
+        context = AgentContext(
+            Secret("alice-at"), thread_id="t1", extensions=Extensions(RunLabels(self.read))
+        )
         config: Any = {"configurable": {"thread_id": "run1"}}
         asked = {"messages": [HumanMessage(question) if isinstance(question, str) else question]}
         await self.bench.graph.ainvoke(asked, config, context=context)
