@@ -15,7 +15,7 @@ from graph.approvals.record import PendingApproval
 from graph.error_codes import invalid_approval
 from identity.access_token.verified_access_token import VerifiedAccessToken
 from plugins.a2a.members import Members, data_part, text_part
-from plugins.a2a.rpc_request import Message
+from plugins.a2a.parameters import Message
 from plugins.a2a.user_message import ApprovalId, data_of
 
 _DECIDED = {"approve": "approved", "reject": "rejected"}
@@ -31,7 +31,7 @@ class ApproverRequest(Body):
 async def reply_to_approver(inbox: Inbox, message: Message, caller: VerifiedAccessToken) -> Members | None:
     """The agent's message; `None` if `message` is none of an approver: data about an approval, for no task.
 
-    Raises `RpcError`, and what `Inbox.decide` raises, also if there is nothing to show.
+    Raises `A2AError`, and what `Inbox.decide` raises, also if there is nothing to show.
     """
     data = [part.data for part in message.parts]
     if message.task_id or len(data) != 1 or not isinstance(data[0], dict) or "approval" not in data[0]:

@@ -10,10 +10,10 @@ from agent.api.disconnect import while_connected
 from agent.api.event_stream import EventStream, server_sent
 from graph.approvals.inbox import Inbox
 from identity.access_token.verified_access_token import VerifiedAccessToken
+from plugins.a2a.a2a_error import A2ACode, A2AError, rpc_error_response
 from plugins.a2a.approver import reply_to_approver
 from plugins.a2a.members import Members, rpc_result
-from plugins.a2a.rpc_error import RpcCode, RpcError, rpc_error_response
-from plugins.a2a.rpc_request import (
+from plugins.a2a.parameters import (
     ListParams,
     Message,
     RequestId,
@@ -62,7 +62,7 @@ class Reply:
                     yield server_sent([self._result({"task": with_history(task, history_length)})])
                 else:
                     yield server_sent(map(self._result, updates))
-        except RpcError as error:
+        except A2AError as error:
             yield server_sent([rpc_error_response(self._id, error)])
 
     def _result(self, update: Members) -> Members:
@@ -76,7 +76,7 @@ _PUSH_NOTIFICATIONS: Final = "TaskPushNotificationConfig"
 
 
 class Methods:
-    """Responds to requests. Raises `RpcError`, and the errors of the runs."""
+    """Responds to requests. Raises `A2AError`, and the errors of the runs."""
 
     def __init__(self, tasks: Tasks, inbox: Inbox | None = None) -> None:
         self._tasks = tasks
@@ -122,7 +122,7 @@ class Methods:
         at_once = bool(configuration.return_immediately)
         if at_once and self._tasks.kept is None:
             text = "This agent stores no conversations, so a task cannot be read later"
-            raise RpcError(RpcCode.UNSUPPORTED_OPERATION, text)
+            raise A2AError(A2ACode.UNSUPPORTED_OPERATION, text)
         task = await self._tasks.send(given.message, caller)
         if isinstance(task, TaskRun):
             run = task
@@ -144,9 +144,9 @@ def _sent(request: RpcRequest) -> tuple[SendParams, SendConfiguration]:
     return given, configuration
 
 
-def _refused(method: str) -> RpcError:
+def _refused(method: str) -> A2AError:
     if method.endswith((_PUSH_NOTIFICATIONS, f"{_PUSH_NOTIFICATIONS}s")):
-        return RpcError(RpcCode.PUSH_NOTIFICATION_NOT_SUPPORTED, "The agent sends no push notifications")
+        return A2AError(A2ACode.PUSH_NOTIFICATION_NOT_SUPPORTED, "The agent sends no push notifications")
     if method == "GetExtendedAgentCard":
-        return RpcError(RpcCode.UNSUPPORTED_OPERATION, f"The agent does not support {method}")
-    return RpcError(RpcCode.METHOD_NOT_FOUND, "A2A has no such method")
+        return A2AError(A2ACode.UNSUPPORTED_OPERATION, f"The agent does not support {method}")
+    return A2AError(A2ACode.METHOD_NOT_FOUND, "A2A has no such method")

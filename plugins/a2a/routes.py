@@ -15,11 +15,11 @@ from agent.errors.error_response import WITH_STATUS
 from agent.http.authentication import caller_of
 from agent.http.public_address import public_address
 from identity.errors import AgentError
+from plugins.a2a.a2a_error import A2ACode, A2AError, a2a_error_of, rpc_error_response
 from plugins.a2a.agent_card import agent_card
 from plugins.a2a.members import RPC_PATH, VERSION_HEADER
 from plugins.a2a.methods import METHODS, Methods
-from plugins.a2a.rpc_error import RpcCode, RpcError, rpc_error_of, rpc_error_response
-from plugins.a2a.rpc_request import RequestId, request_id_of, rpc_request
+from plugins.a2a.parameters import RequestId, request_id_of, rpc_request
 from plugins.a2a.tasks import Tasks
 from plugins.a2a.version import is_older
 
@@ -70,17 +70,17 @@ def a2a_routes(agent: Agent) -> APIRouter:
         """One request of A2A. Errors are JSON-RPC's, unless they concern the access token or a limit."""
         request_id: RequestId = None
         try:
-            given = json_value(await request.body(), RpcError(RpcCode.JSON_PARSE_ERROR, NO_JSON))
+            given = json_value(await request.body(), A2AError(A2ACode.JSON_PARSE_ERROR, NO_JSON))
             request_id = request_id_of(given)
             called = rpc_request(given)
             older = is_older(request.headers.get(VERSION_HEADER))
             return await methods.response(called, caller_of(request.scope), request.receive, older=older)
-        except RpcError as error:
+        except A2AError as error:
             refused = error
         except AgentError as error:
             if isinstance(error, WITH_STATUS):
                 raise
-            refused = rpc_error_of(error)
+            refused = a2a_error_of(error)
         return JSONResponse(rpc_error_response(request_id, refused))
 
     return router

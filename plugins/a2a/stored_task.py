@@ -16,9 +16,9 @@ from agent.runs.conversation_runs import Conversations
 from graph.error_codes import GraphCode
 from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.errors import ThreadNotFoundError
+from plugins.a2a.a2a_error import A2AError, invalid_params, task_not_found
 from plugins.a2a.members import Members, TaskState
-from plugins.a2a.rpc_error import RpcError, invalid_params, task_not_found
-from plugins.a2a.rpc_request import ListParams
+from plugins.a2a.parameters import ListParams
 from plugins.a2a.task import (
     TaskId,
     artifacts_of,
@@ -51,7 +51,7 @@ class StoredTask:
     async def read(
         cls, conversations: Conversations, task_id: str, caller: VerifiedAccessToken
     ) -> "StoredTask":
-        """Raises `RpcError` (`TASK_NOT_FOUND`), also for another user's task."""
+        """Raises `A2AError` (`TASK_NOT_FOUND`), also for another user's task."""
         owner, runs, named = ThreadOwner.of(caller), conversations.threads.runs, TaskId.read(task_id)
         record = await runs.get(owner.thread(named.context_id), named.run_id)
         if record is None:
@@ -94,7 +94,7 @@ class StoredTask:
 
 
 async def task_list(conversations: Conversations, params: ListParams, caller: VerifiedAccessToken) -> Members:
-    """`ListTasksResponse`: a page of the caller's tasks, the last changed first. Raises `RpcError`."""
+    """`ListTasksResponse`: a page of the caller's tasks, the last changed first. Raises `A2AError`."""
     owner, runs = ThreadOwner.of(caller), conversations.threads.runs
     try:
         page = await runs.page(owner, run_query(params))
@@ -105,7 +105,7 @@ async def task_list(conversations: Conversations, params: ListParams, caller: Ve
     tasks = []
     for record, stored in zip(page.runs, messages, strict=True):
         task = StoredTask(record, [each.message for each in stored])
-        with suppress(RpcError, ThreadNotFoundError):  # it may have been deleted meanwhile
+        with suppress(A2AError, ThreadNotFoundError):  # it may have been deleted meanwhile
             members = with_history(await task.members(conversations, caller), params.history_length)
             listed = members.pop("artifacts", [])
             tasks.append(members | {"artifacts": listed} if artifacts else members)
@@ -118,7 +118,7 @@ async def task_list(conversations: Conversations, params: ListParams, caller: Ve
 
 
 def run_query(params: ListParams) -> RunQuery:
-    """The runs that `params` select. Raises `RpcError`."""
+    """The runs that `params` select. Raises `A2AError`."""
     if params.context_id and not is_thread_id(params.context_id):
         raise invalid_params("contextId", "expected 1 to 64 letters, digits, - and _")
     state = None if params.status in _NO_STATE else str(params.status).removeprefix("TASK_STATE_").lower()

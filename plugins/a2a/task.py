@@ -17,8 +17,8 @@ from graph.approvals.record import PendingApproval
 from graph.approvals.request import approval_of
 from graph.models.response import CUT_OFF
 from identity.printable import rfc3339
+from plugins.a2a.a2a_error import task_not_found
 from plugins.a2a.members import Members, TaskState, about, data_part, text_part
-from plugins.a2a.rpc_error import task_not_found
 
 RESPONSE: Final = "response"
 """The name of the artifacts."""
@@ -42,7 +42,7 @@ class TaskId:
 
     @classmethod
     def read(cls, text: str) -> "TaskId":
-        """Raises `RpcError` (`TASK_NOT_FOUND`) for a text that is no such id."""
+        """Raises `A2AError` (`TASK_NOT_FOUND`) for a text that is no such id."""
         context_id, _, run_id = text.rpartition(".")
         if not is_thread_id(context_id) or _RUN_ID.fullmatch(run_id) is None:
             raise task_not_found()

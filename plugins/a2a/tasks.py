@@ -18,10 +18,10 @@ from agent.runs.runs import Runs
 from graph.error_codes import GraphCode
 from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.errors import AgentError, ApprovalError, ThreadNotFoundError
+from plugins.a2a.a2a_error import A2ACode, A2AError, a2a_error_of, invalid_params
 from plugins.a2a.encoder import TaskEncoder
 from plugins.a2a.members import Members, TaskState
-from plugins.a2a.rpc_error import RpcCode, RpcError, invalid_params, rpc_error_of
-from plugins.a2a.rpc_request import Message
+from plugins.a2a.parameters import Message
 from plugins.a2a.stored_task import StoredTask
 from plugins.a2a.task import TaskId, history_of, stored_id, text_of
 from plugins.a2a.user_message import context_of, decision, question
@@ -40,7 +40,7 @@ class TaskRun:
     async def updates(self) -> AsyncIterator[list[Members]]:
         """The task, then what changes of it: one list for each event that a client sees.
 
-        Raises `RpcError` if the client is too slow to read all of them: the run may go on.
+        Raises `A2AError` if the client is too slow to read all of them: the run may go on.
         """
         yield [{"task": self.encoder.task()}]
         try:
@@ -49,7 +49,7 @@ class TaskRun:
                     yield updates
         except AgentError as error:
             if error.code is AgentCode.EVENTS_LOST:
-                raise rpc_error_of(error) from None
+                raise a2a_error_of(error) from None
             yield self.encoder.failed(error)
 
     async def ended(self) -> Members:
@@ -65,7 +65,7 @@ class Tasks:
 
     A run goes on when its client leaves: the task is read later, in any process, also after a restart. Tasks
     of other callers are absent. Without `kept`, each task is one run, gone when its response has ended: a
-    client that leaves cancels it, and calls that need an approval are not made. Methods raise `RpcError`, and
+    client that leaves cancels it, and calls that need an approval are not made. Methods raise `A2AError`, and
     the errors of the runs.
     """
 
@@ -75,10 +75,10 @@ class Tasks:
 
     @property
     def conversations(self) -> Conversations:
-        """Those that keep the tasks. Raises `RpcError` if the agent stores none."""
+        """Those that keep the tasks. Raises `A2AError` if the agent stores none."""
         if self.kept is None:
             text = "This agent stores no conversations, and so no tasks"
-            raise RpcError(RpcCode.UNSUPPORTED_OPERATION, text)
+            raise A2AError(A2ACode.UNSUPPORTED_OPERATION, text)
         return self.kept
 
     async def send(self, message: Message, caller: VerifiedAccessToken) -> TaskRun | Members:
@@ -109,7 +109,7 @@ class Tasks:
         return await stored.members(self.conversations, caller)
 
     async def cancel(self, task_id: str, caller: VerifiedAccessToken) -> Members:
-        """Ends the task, also one that waits. When this returns, it has ended. Raises `RpcError` if it had
+        """Ends the task, also one that waits. When this returns, it has ended. Raises `A2AError` if it had
         ended before.
         """
         if not _state(await self.get(task_id, caller)).ended:
@@ -118,15 +118,15 @@ class Tasks:
             members = await self.get(task_id, caller)
             if _state(members) is TaskState.CANCELED:
                 return members
-        raise RpcError(RpcCode.TASK_NOT_CANCELABLE, "The task has ended")
+        raise A2AError(A2ACode.TASK_NOT_CANCELABLE, "The task has ended")
 
     async def follow(self, task_id: str, caller: VerifiedAccessToken) -> TaskRun | Members:
-        """The run of the task that is in progress; the task alone while it waits. Raises `RpcError` if it has
+        """The run of the task that is in progress; the task alone while it waits. Raises `A2AError` if it has
         ended.
         """
         found = await self._now(task_id, caller)
         if not isinstance(found, TaskRun) and _state(found).ended:
-            raise RpcError(RpcCode.UNSUPPORTED_OPERATION, "The task has ended; GetTask returns it")
+            raise A2AError(A2ACode.UNSUPPORTED_OPERATION, "The task has ended; GetTask returns it")
         return found
 
     async def _answer(self, message: Message, task_id: str, caller: VerifiedAccessToken) -> TaskRun:
@@ -139,9 +139,9 @@ class Tasks:
             await self.conversations.require_open(caller, named.context_id, given.approval)
         if state.ended:
             text = "The task has ended: a message without taskId begins another one in its context"
-            raise RpcError(RpcCode.UNSUPPORTED_OPERATION, text)
+            raise A2AError(A2ACode.UNSUPPORTED_OPERATION, text)
         if not state.waits:
-            raise RpcError(RpcCode.UNSUPPORTED_OPERATION, "The task is in progress, and waits for nothing")
+            raise A2AError(A2ACode.UNSUPPORTED_OPERATION, "The task is in progress, and waits for nothing")
         if given is None:
             text = f"the task {task_id} waits for a decision, found text"
             raise await self._waiting(ApprovalError(GraphCode.APPROVAL_OPEN, text), named.context_id, caller)
@@ -190,13 +190,13 @@ class Tasks:
 
     async def _waiting(
         self, error: ApprovalError, context_id: str, caller: VerifiedAccessToken
-    ) -> RpcError | ApprovalError:
+    ) -> A2AError | ApprovalError:
         """`error` with the task that waits, for a message that is no decision."""
         if error.code is not GraphCode.APPROVAL_OPEN:
             return error
         thread = await self.conversations.threads.get(OwnedThread.of(caller, context_id))
-        refused, task_id = rpc_error_of(error), TaskId(context_id, thread.run_id or "")
-        return RpcError(refused.code, refused.message, refused.metadata | {"taskId": str(task_id)})
+        refused, task_id = a2a_error_of(error), TaskId(context_id, thread.run_id or "")
+        return A2AError(refused.code, refused.message, refused.metadata | {"taskId": str(task_id)})
 
     def _started(self, run: Run, messages: Sequence[AnyMessage]) -> TaskRun:
         """The run that this request has started, or continued after `messages`."""

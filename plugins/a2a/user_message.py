@@ -17,9 +17,9 @@ from agent.api.threads.models import Decision
 from agent.conversations.thread import is_thread_id
 from agent.errors.error_response import RequestError
 from graph.authorship import by_program
+from plugins.a2a.a2a_error import A2ACode, A2AError, invalid_params
 from plugins.a2a.members import TEXT
-from plugins.a2a.rpc_error import RpcCode, RpcError, invalid_params
-from plugins.a2a.rpc_request import Message, Part, SendConfiguration, read_params
+from plugins.a2a.parameters import Message, Part, SendConfiguration, read_params
 from plugins.a2a.task import stored_id
 
 _CONTENTS = ("text", "raw", "url", "data")
@@ -36,16 +36,16 @@ class ApprovalDecision(Decision):
 
 
 def check_configuration(configuration: SendConfiguration) -> None:
-    """Raises `RpcError` for what the agent cannot do."""
+    """Raises `A2AError` for what the agent cannot do."""
     if configuration.task_push_notification_config is not None:
-        raise RpcError(RpcCode.PUSH_NOTIFICATION_NOT_SUPPORTED, "The agent sends no push notifications")
+        raise A2AError(A2ACode.PUSH_NOTIFICATION_NOT_SUPPORTED, "The agent sends no push notifications")
     modes = configuration.accepted_output_modes
     if modes and _TEXT_MODES.isdisjoint(mode.partition(";")[0].strip().lower() for mode in modes):
-        raise RpcError(RpcCode.CONTENT_TYPE_NOT_SUPPORTED, f"The agent responds with {TEXT}")
+        raise A2AError(A2ACode.CONTENT_TYPE_NOT_SUPPORTED, f"The agent responds with {TEXT}")
 
 
 def context_of(message: Message) -> str:
-    """The context of a message that begins a task: the client's, or a new one. Raises `RpcError`."""
+    """The context of a message that begins a task: the client's, or a new one. Raises `A2AError`."""
     context_id = message.context_id or uuid.uuid4().hex
     if not is_thread_id(context_id):
         raise invalid_params("message.contextId", "expected 1 to 64 letters, digits, - and _")
@@ -53,7 +53,7 @@ def context_of(message: Message) -> str:
 
 
 def question(message: Message, most_images: int = 0) -> HumanMessage:
-    """The message for the graph. Raises `RpcError` for another part than text or an image, for more than
+    """The message for the graph. Raises `A2AError` for another part than text or an image, for more than
     `most_images`, and without a text.
     """
     parts: list[str | Image] = []
@@ -66,11 +66,11 @@ def question(message: Message, most_images: int = 0) -> HumanMessage:
             parts.append(f"\n{part.text}" if parts and isinstance(parts[-1], str) else part.text)
         else:
             problem = f"message.parts[{number}]: only text, and images as raw, are supported"
-            raise RpcError(RpcCode.CONTENT_TYPE_NOT_SUPPORTED, problem)
+            raise A2AError(A2ACode.CONTENT_TYPE_NOT_SUPPORTED, problem)
     try:
         attached = content_of(parts, "message.parts", most_images)
     except RequestError as error:
-        raise RpcError(RpcCode.CONTENT_TYPE_NOT_SUPPORTED, f"{error.param}: {error.problem}") from None
+        raise A2AError(A2ACode.CONTENT_TYPE_NOT_SUPPORTED, f"{error.param}: {error.problem}") from None
     asked = HumanMessage(attached, id=stored_id(message.message_id))
     if not asked.text.strip():
         raise invalid_params("message.parts", "expected a text")
@@ -78,12 +78,12 @@ def question(message: Message, most_images: int = 0) -> HumanMessage:
 
 
 def decision(message: Message) -> ApprovalDecision | None:
-    """The decision in a message; `None` if it is text alone. Raises `RpcError` for any other one."""
+    """The decision in a message; `None` if it is text alone. Raises `A2AError` for any other one."""
     contents = [_content(part, number) for number, part in enumerate(message.parts)]
     for number, content in enumerate(contents):
         if content not in ("text", "data"):
             problem = f"message.parts[{number}]: expected a text, or a decision as data"
-            raise RpcError(RpcCode.CONTENT_TYPE_NOT_SUPPORTED, problem)
+            raise A2AError(A2ACode.CONTENT_TYPE_NOT_SUPPORTED, problem)
     if "data" not in contents:
         return None
     if len(contents) > 1:
@@ -92,12 +92,12 @@ def decision(message: Message) -> ApprovalDecision | None:
 
 
 def data_of(model: type[M], message: Message) -> M:
-    """The data of the message's only part. Raises `RpcError`."""
+    """The data of the message's only part. Raises `A2AError`."""
     return read_params(model, _with_integers(message.parts[0].data), "message.parts[0].data")
 
 
 def _content(part: Part, number: int) -> str:
-    """The name of the part's only content. Raises `RpcError` if there is none or more than one."""
+    """The name of the part's only content. Raises `A2AError` if there is none or more than one."""
     given = [name for name in _CONTENTS if name in part.model_fields_set]
     if len(given) != 1:
         problem = f"expected one of {', '.join(_CONTENTS)}, found {len(given)}"

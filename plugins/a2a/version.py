@@ -6,9 +6,9 @@
 
 from typing import Any, Final
 
+from plugins.a2a.a2a_error import A2ACode, A2AError
 from plugins.a2a.members import OLDER_VERSION, PROTOCOL_VERSION, Members, TaskState
-from plugins.a2a.rpc_error import RpcCode, RpcError
-from plugins.a2a.rpc_request import RpcRequest
+from plugins.a2a.parameters import RpcRequest
 
 _METHODS: Final = {
     "message/send": "SendMessage",
@@ -28,7 +28,7 @@ _ROLES_OF_0_3: Final = {name: role for role, name in _ROLES.items()}
 
 def is_older(header: str | None) -> bool:
     """Whether a request with this header `A2A-Version` is of 0.3, and not of 1.x. A client that sends no
-    header has 0.3. Raises `RpcError` for any other version.
+    header has 0.3. Raises `A2AError` for any other version.
     """
     major, _, minor = (header or "").strip().partition(".")
     if not major or (major == "0" and minor.partition(".")[0] == "3"):
@@ -36,17 +36,17 @@ def is_older(header: str | None) -> bool:
     if major == "1" and minor.isascii() and minor.replace(".", "").isdigit():
         return False
     text = f"The version in the header A2A-Version must be {PROTOCOL_VERSION} or {OLDER_VERSION}"
-    raise RpcError(RpcCode.VERSION_NOT_SUPPORTED, text)
+    raise A2AError(A2ACode.VERSION_NOT_SUPPORTED, text)
 
 
 def newer_request(given: RpcRequest) -> RpcRequest:
     """The same request with the names of version 1.0, which the agent uses itself.
 
-    Raises `RpcError` for a name of version 1.0: the client forgot its header.
+    Raises `A2AError` for a name of version 1.0: the client forgot its header.
     """
     if given.method in (*_METHODS.values(), "ListTasks"):  # which 0.3 does not have
         text = f"{given.method} is of version {PROTOCOL_VERSION}: send the header A2A-Version"
-        raise RpcError(RpcCode.VERSION_NOT_SUPPORTED, text)
+        raise A2AError(A2ACode.VERSION_NOT_SUPPORTED, text)
     method = _METHODS.get(given.method)
     if method is None or not isinstance(given.params, dict):
         return given

@@ -10,8 +10,8 @@ from starlette.types import Message
 from agent.errors.error_codes import AgentCode
 from agent.runs.run import Finished
 from identity.errors import LimitError
+from plugins.a2a.a2a_error import A2ACode, A2AError
 from plugins.a2a.methods import Reply
-from plugins.a2a.rpc_error import RpcCode, RpcError
 from plugins.a2a.tasks import TaskRun
 from plugins.a2a.tests.test_encoder import content, encoder, response
 from tests.agent.scripted_run import reader_of
@@ -63,6 +63,6 @@ async def test_client_that_is_too_slow_receives_an_error_because_the_task_goes_o
     lost = LimitError(AgentCode.EVENTS_LOST, "event 1 is not kept any more")
     last = (await sent(content("a"), lost))[-1]
     assert (last["id"], last["error"]["data"][0]["metadata"]["code"]) == ("r-1", "events_lost")
-    with pytest.raises(RpcError) as error:
+    with pytest.raises(A2AError) as error:
         await run(lost).ended()
-    assert error.value.code is RpcCode.INTERNAL_ERROR
+    assert error.value.code is A2ACode.INTERNAL_ERROR

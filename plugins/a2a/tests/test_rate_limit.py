@@ -5,7 +5,7 @@ import json
 import pytest
 
 from agent.errors.error_codes import AgentCode
-from plugins.a2a.rpc_error import RpcCode
+from plugins.a2a.a2a_error import A2ACode
 from tests.agent.http.test_rate_limit import busy_client
 from tests.suite import Sandbox
 
@@ -20,7 +20,7 @@ async def test_request_refused_after_its_body_was_read_is_counted(sandbox: Sandb
         codes = [(await http.post("/a2a", content=body)).json()["error"]["code"] for body in bodies]
     assert codes == [
         AgentCode.TOO_MANY_RUNS,
-        RpcCode.JSON_PARSE_ERROR,
-        RpcCode.INVALID_REQUEST,
+        A2ACode.JSON_PARSE_ERROR,
+        A2ACode.INVALID_REQUEST,
         AgentCode.RATE_LIMITED,
     ]

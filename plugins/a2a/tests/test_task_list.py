@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from agent.conversations.run_record import RunQuery
-from plugins.a2a.rpc_error import RpcCode, RpcError
-from plugins.a2a.rpc_request import ListParams, read_params
+from plugins.a2a.a2a_error import A2ACode, A2AError
+from plugins.a2a.parameters import ListParams, read_params
 from plugins.a2a.stored_task import run_query
 
 
@@ -58,7 +58,7 @@ def test_identifier_that_no_context_has_is_refused(context_id: str) -> None:
 
 def fault(**members: Any) -> str:
     """The invalid member."""
-    with pytest.raises(RpcError) as error:
+    with pytest.raises(A2AError) as error:
         selected(**members)
-    assert error.value.code is RpcCode.INVALID_PARAMS
+    assert error.value.code is A2ACode.INVALID_PARAMS
     return error.value.metadata["field"]

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from plugins.a2a.rpc_error import RpcCode, RpcError
-from plugins.a2a.rpc_request import Message, SendConfiguration, read_params
+from plugins.a2a.a2a_error import A2ACode, A2AError
+from plugins.a2a.parameters import Message, SendConfiguration, read_params
 from plugins.a2a.user_message import check_configuration, context_of, decision, question
 from tests.agent.api.test_attachments import PNG
 
@@ -16,8 +16,8 @@ def message(*parts: Any, **members: Any) -> Message:
     return read_params(Message, {"messageId": "m-1", "role": "ROLE_USER", "parts": list(parts), **members})
 
 
-def refused(*parts: Any, of: Any = question) -> tuple[RpcCode, str]:
-    with pytest.raises(RpcError) as error:
+def refused(*parts: Any, of: Any = question) -> tuple[A2ACode, str]:
+    with pytest.raises(A2AError) as error:
         of(message(*parts))
     return error.value.code, error.value.message
 
@@ -38,19 +38,19 @@ def test_text_parts_are_lines_of_one_message() -> None:
 )
 def test_other_contents_are_not_supported(part: Any) -> None:
     for parts in ([{"text": "look"}, part], [part]):
-        assert refused(*parts)[0] is RpcCode.CONTENT_TYPE_NOT_SUPPORTED
-        assert refused(*parts, of=partial(question, most_images=3))[0] is RpcCode.CONTENT_TYPE_NOT_SUPPORTED
+        assert refused(*parts)[0] is A2ACode.CONTENT_TYPE_NOT_SUPPORTED
+        assert refused(*parts, of=partial(question, most_images=3))[0] is A2ACode.CONTENT_TYPE_NOT_SUPPORTED
 
 
 def test_supported_image_without_a_text_is_no_message() -> None:
     image = {"raw": base64.b64encode(PNG).decode()}
-    assert refused(image, of=partial(question, most_images=1))[0] is RpcCode.INVALID_PARAMS
+    assert refused(image, of=partial(question, most_images=1))[0] is A2ACode.INVALID_PARAMS
 
 
 @pytest.mark.parametrize("part", [{}, {"text": "a", "data": {}}, {"mediaType": "text/plain"}])
 def test_part_has_one_content(part: Any) -> None:
     assert refused(part) == (
-        RpcCode.INVALID_PARAMS,
+        A2ACode.INVALID_PARAMS,
         f"message.parts[0]: expected one of text, raw, url, data, found {2 * ('data' in part)}",
     )
 
@@ -62,10 +62,10 @@ def test_text_is_no_decision() -> None:
 
 def test_decision_is_the_only_part_and_data() -> None:
     given = {"data": {"approval": "a" * 32, "decision": "approve"}}
-    assert refused({"text": "yes"}, given, of=decision)[0] is RpcCode.INVALID_PARAMS
-    assert refused(given, given, of=decision)[0] is RpcCode.INVALID_PARAMS
+    assert refused({"text": "yes"}, given, of=decision)[0] is A2ACode.INVALID_PARAMS
+    assert refused(given, given, of=decision)[0] is A2ACode.INVALID_PARAMS
     for unsupported in ([{"url": "https://a.example"}], [{"text": "yes"}, {"raw": "aGVsbG8="}]):
-        assert refused(*unsupported, of=decision)[0] is RpcCode.CONTENT_TYPE_NOT_SUPPORTED
+        assert refused(*unsupported, of=decision)[0] is A2ACode.CONTENT_TYPE_NOT_SUPPORTED
     found = decision(message(given))
     assert found is not None
     assert found.answer() == {"approved": True, "arguments": None, "lasting": None}
@@ -91,7 +91,7 @@ def test_context_is_the_clients_or_a_new_one() -> None:
     assert context_of(message({"text": "a"}, contextId="c-1")) == "c-1"
     assert len(context_of(message({"text": "a"}))) == 32
     assert context_of(message({"text": "a"}, contextId="")) != ""
-    with pytest.raises(RpcError):
+    with pytest.raises(A2AError):
         context_of(message({"text": "a"}, contextId="c" * 65))
 
 

@@ -8,9 +8,9 @@ from a2a.compat.v0_3 import types as older
 from a2a.utils.errors import TaskNotFoundError, UnsupportedOperationError
 
 from agent.runs.run import Cancelled
+from plugins.a2a.a2a_error import A2ACode, A2AError
 from plugins.a2a.routes import AGENT_CARD_PATH
-from plugins.a2a.rpc_error import RpcCode, RpcError
-from plugins.a2a.rpc_request import RpcRequest
+from plugins.a2a.parameters import RpcRequest
 from plugins.a2a.tests.official_client import official_client
 from plugins.a2a.tests.task_updates import approval_of, states, task_id_of, text_of, texts_of
 from plugins.a2a.tests.test_encoder import FINISHED, STARTED, content, encoder, response
@@ -137,6 +137,6 @@ def test_client_that_names_no_version_has_0_3(header: str | None, older: bool) -
 
 @pytest.mark.parametrize("header", ["0.2", "0.30", "2.0", "1", "1.x", "one", "1.0, 0.3"])
 def test_other_versions_are_refused(header: str) -> None:
-    with pytest.raises(RpcError) as error:
+    with pytest.raises(A2AError) as error:
         is_older(header)
-    assert error.value.code is RpcCode.VERSION_NOT_SUPPORTED
+    assert error.value.code is A2ACode.VERSION_NOT_SUPPORTED

@@ -12,7 +12,7 @@ from pydantic.alias_generators import to_camel
 
 from agent.api.validation_fault import validated
 from agent.errors.error_response import RequestError
-from plugins.a2a.rpc_error import RpcCode, RpcError, invalid_params
+from plugins.a2a.a2a_error import A2ACode, A2AError, invalid_params
 
 RequestId = str | int | None
 
@@ -113,15 +113,15 @@ def request_id_of(given: Any) -> RequestId:  # noqa: ANN401 - any JSON value
 
 
 def rpc_request(given: Any) -> RpcRequest:  # noqa: ANN401 - any JSON value
-    """The request in a JSON value. Raises `RpcError`, also for a batch, which A2A does not have."""
+    """The request in a JSON value. Raises `A2AError`, also for a batch, which A2A does not have."""
     match given:
         case {"jsonrpc": "2.0", "method": str(method)} if request_id_of(given) == given.get("id"):
             return RpcRequest(given.get("id"), method, given.get("params", {}))
-    raise RpcError(RpcCode.INVALID_REQUEST, "The body must be one request of JSON-RPC 2.0")
+    raise A2AError(A2ACode.INVALID_REQUEST, "The body must be one request of JSON-RPC 2.0")
 
 
 def read_params(model: type[P], params: Any, within: str = "") -> P:  # noqa: ANN401 - any JSON value
-    """The parameters of a method, or their member `within`. Raises `RpcError` with the invalid member."""
+    """The parameters of a method, or their member `within`. Raises `A2AError` with the invalid member."""
     try:
         return validated(model, params)
     except RequestError as fault:

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from agent.api.validation_fault import json_value
-from plugins.a2a.rpc_error import RpcCode, RpcError
-from plugins.a2a.rpc_request import (
+from plugins.a2a.a2a_error import A2ACode, A2AError
+from plugins.a2a.parameters import (
     ListParams,
     SendParams,
     TaskParams,
@@ -21,16 +21,16 @@ MESSAGE: dict[str, Any] = {"messageId": "m-1", "role": "ROLE_USER", "parts": [{"
 CALL: dict[str, Any] = {"jsonrpc": "2.0", "id": "1", "method": "GetTask", "params": {"id": "t"}}
 
 
-def code_of(of: Any, *arguments: Any) -> RpcCode:
-    with pytest.raises(RpcError) as error:
+def code_of(of: Any, *arguments: Any) -> A2ACode:
+    with pytest.raises(A2AError) as error:
         of(*arguments)
     return error.value.code
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"nonsense", b'{"a": NaN}', b'"\\ud800"', b"\xff", b"[" * 5000])
 def test_body_that_is_no_json_is_refused(body: bytes) -> None:
-    fault = RpcError(RpcCode.JSON_PARSE_ERROR, "no JSON")
-    assert code_of(json_value, body, fault) is RpcCode.JSON_PARSE_ERROR
+    fault = A2AError(A2ACode.JSON_PARSE_ERROR, "no JSON")
+    assert code_of(json_value, body, fault) is A2ACode.JSON_PARSE_ERROR
 
 
 @pytest.mark.parametrize(
@@ -49,7 +49,7 @@ def test_body_that_is_no_json_is_refused(body: bytes) -> None:
     ],
 )
 def test_value_that_is_no_request_is_refused(given: Any) -> None:
-    assert code_of(rpc_request, given) is RpcCode.INVALID_REQUEST
+    assert code_of(rpc_request, given) is A2ACode.INVALID_REQUEST
 
 
 @pytest.mark.parametrize("request_id", ["1", 1, 0, None])
@@ -93,16 +93,16 @@ FAULTS: list[tuple[Any, dict[str, Any], str]] = [
 
 @pytest.mark.parametrize(("model", "params", "field"), FAULTS)
 def test_fault_of_the_parameters_names_the_member(model: Any, params: dict[str, Any], field: str) -> None:
-    with pytest.raises(RpcError) as error:
+    with pytest.raises(A2AError) as error:
         read_params(model, params)
-    assert (error.value.code, error.value.metadata) == (RpcCode.INVALID_PARAMS, {"field": field})
+    assert (error.value.code, error.value.metadata) == (A2ACode.INVALID_PARAMS, {"field": field})
 
 
 @pytest.mark.parametrize(
     "params", [None, [], "t", {}, {"id": ""}, {"id": 1}, {"id": "t", "historyLength": -1}]
 )
 def test_parameters_of_a_task_are_its_id_and_a_length(params: Any) -> None:
-    assert code_of(read_params, TaskParams, params) is RpcCode.INVALID_PARAMS
+    assert code_of(read_params, TaskParams, params) is A2ACode.INVALID_PARAMS
 
 
 def test_task_id_names_context_and_run() -> None:
@@ -116,4 +116,4 @@ def test_task_id_names_context_and_run() -> None:
      "c." + "A" * 32, "c.d." + "0" * 32, "c." + "0" * 32 + "\n", "c" * 65 + "." + "0" * 32],
 )  # fmt: skip
 def test_text_that_is_no_task_id_is_no_task(text: str) -> None:
-    assert code_of(TaskId.read, text) is RpcCode.TASK_NOT_FOUND
+    assert code_of(TaskId.read, text) is A2ACode.TASK_NOT_FOUND

@@ -16,7 +16,7 @@ _DOMAIN: Final = "a2a-protocol.org"
 _ERROR_INFO: Final = "type.googleapis.com/google.rpc.ErrorInfo"
 
 
-class RpcCode(IntEnum):
+class A2ACode(IntEnum):
     """The codes of JSON-RPC and of A2A 1.0. Their names are A2A's reasons."""
 
     JSON_PARSE_ERROR = -32700
@@ -32,42 +32,42 @@ class RpcCode(IntEnum):
     VERSION_NOT_SUPPORTED = -32009
 
 
-class RpcError(Exception):
+class A2AError(Exception):
     """A refused request. `metadata` is for programs: texts by name."""
 
-    def __init__(self, code: RpcCode, message: str, metadata: Mapping[str, str] | None = None) -> None:
+    def __init__(self, code: A2ACode, message: str, metadata: Mapping[str, str] | None = None) -> None:
         super().__init__(message)
         self.code = code
         self.message = message
         self.metadata = dict(metadata or {})
 
 
-def task_not_found() -> RpcError:
+def task_not_found() -> A2AError:
     """The same for a task that does not exist and for another user's."""
-    return RpcError(RpcCode.TASK_NOT_FOUND, "There is no such task")
+    return A2AError(A2ACode.TASK_NOT_FOUND, "There is no such task")
 
 
-def invalid_params(member: str | None, problem: str) -> RpcError:
+def invalid_params(member: str | None, problem: str) -> A2AError:
     """The error for an invalid member of `params`."""
     field = {} if member is None else {"field": member}
-    return RpcError(RpcCode.INVALID_PARAMS, RequestError(member, problem).message, field)
+    return A2AError(A2ACode.INVALID_PARAMS, RequestError(member, problem).message, field)
 
 
-def rpc_error_of(error: AgentError) -> RpcError:
+def a2a_error_of(error: AgentError) -> A2AError:
     """The error for an error of the agent, which is also logged for operators."""
     fault = reported_body(error)["error"]
     if isinstance(error, ThreadNotFoundError):
         return task_not_found()
-    code = RpcCode.INTERNAL_ERROR
+    code = A2ACode.INTERNAL_ERROR
     if isinstance(error, ThreadBusyError | ApprovalError | StorageLimitError):
         invalid = error.code is GraphCode.APPROVAL_INVALID
-        code = RpcCode.INVALID_PARAMS if invalid else RpcCode.UNSUPPORTED_OPERATION
+        code = A2ACode.INVALID_PARAMS if invalid else A2ACode.UNSUPPORTED_OPERATION
     field = {} if fault["param"] is None else {"field": fault["param"]}
     about = {"code": fault["code"], "requestId": str(fault["request_id"])}
-    return RpcError(code, fault["message"], about | field)
+    return A2AError(code, fault["message"], about | field)
 
 
-def rpc_error_response(request_id: str | int | None, error: RpcError) -> dict[str, Any]:
+def rpc_error_response(request_id: str | int | None, error: A2AError) -> dict[str, Any]:
     """JSON-RPC's response to the request `request_id`; `None` if the request could not be read."""
     note_error(error.code.name.lower())
     info = {"@type": _ERROR_INFO, "reason": error.code.name, "domain": _DOMAIN, "metadata": error.metadata}
