@@ -1,6 +1,5 @@
 """The agent's responses as models, for the OpenAPI document and for clients that are generated from it."""
 
-from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Any, Final, Literal
 
@@ -273,17 +272,6 @@ def documented_body(body: type[BaseModel] | dict[str, Any], *, required: bool = 
     """A route's `openapi_extra`: its request body, by a model or a JSON Schema."""
     schema = body if isinstance(body, dict) else reference(body, "validation")
     return {"requestBody": {"required": required, "content": {"application/json": {"schema": schema}}}}
-
-
-def documented_rpc(methods: Sequence[str], identifier: dict[str, Any], *required: str) -> dict[str, Any]:
-    """A route's `openapi_extra`: its body is a request of JSON-RPC. `identifier` is the schema of its id."""
-    members: dict[str, Any] = {
-        "jsonrpc": {"const": "2.0"},
-        "id": identifier,
-        "method": {"enum": list(methods)},
-        "params": {"type": "object"},
-    }
-    return documented_body({"type": "object", "properties": members, "required": ["jsonrpc", *required]})
 
 
 def documented(model: type[Any], *statuses: int) -> dict[int | str, dict[str, Any]]:

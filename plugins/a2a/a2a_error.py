@@ -6,9 +6,10 @@ challenge or `Retry-After`.
 
 from collections.abc import Mapping
 from enum import IntEnum
-from typing import Any, Final
+from typing import Final
 
-from agent.errors.error_response import RequestError, note_error, reported_body
+from agent.api.json_rpc import RpcError
+from agent.errors.error_response import RequestError, reported_body
 from graph.error_codes import GraphCode
 from identity.errors import AgentError, ApprovalError, StorageLimitError, ThreadBusyError, ThreadNotFoundError
 
@@ -32,14 +33,14 @@ class A2ACode(IntEnum):
     VERSION_NOT_SUPPORTED = -32009
 
 
-class A2AError(Exception):
+class A2AError(RpcError):
     """A refused request. `metadata` is for programs: texts by name."""
 
-    def __init__(self, code: A2ACode, message: str, metadata: Mapping[str, str] | None = None) -> None:
-        super().__init__(message)
-        self.code = code
-        self.message = message
+    def __init__(self, code: int, message: str, metadata: Mapping[str, str] | None = None) -> None:
+        reason = A2ACode(code).name
         self.metadata = dict(metadata or {})
+        info = {"@type": _ERROR_INFO, "reason": reason, "domain": _DOMAIN, "metadata": self.metadata}
+        super().__init__(code, message, [info], log_name=reason.lower())
 
 
 def task_not_found() -> A2AError:
@@ -65,11 +66,3 @@ def a2a_error_of(error: AgentError) -> A2AError:
     field = {} if fault["param"] is None else {"field": fault["param"]}
     about = {"code": fault["code"], "requestId": str(fault["request_id"])}
     return A2AError(code, fault["message"], about | field)
-
-
-def rpc_error_response(request_id: str | int | None, error: A2AError) -> dict[str, Any]:
-    """JSON-RPC's response to the request `request_id`; `None` if the request could not be read."""
-    note_error(error.code.name.lower())
-    info = {"@type": _ERROR_INFO, "reason": error.code.name, "domain": _DOMAIN, "metadata": error.metadata}
-    fault = {"code": int(error.code), "message": error.message, "data": [info]}
-    return {"jsonrpc": "2.0", "id": request_id, "error": fault}

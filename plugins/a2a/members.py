@@ -59,8 +59,3 @@ def text_part(text: str) -> Members:
 def data_part(data: Mapping[str, Any]) -> Members:
     """A part that is JSON."""
     return {"data": dict(data), "mediaType": JSON}
-
-
-def rpc_result(request_id: str | int | None, result: Members) -> Members:
-    """JSON-RPC's response to the request `request_id`."""
-    return {"jsonrpc": "2.0", "id": request_id, "result": result}

@@ -8,16 +8,15 @@ from starlette.types import Receive
 
 from agent.api.disconnect import while_connected
 from agent.api.event_stream import EventStream, server_sent
+from agent.api.json_rpc import RequestId, RpcRequest, result_response
 from graph.approvals.inbox import Inbox
 from identity.access_token.verified_access_token import VerifiedAccessToken
-from plugins.a2a.a2a_error import A2ACode, A2AError, rpc_error_response
+from plugins.a2a.a2a_error import A2ACode, A2AError
 from plugins.a2a.approver import reply_to_approver
-from plugins.a2a.members import Members, rpc_result
+from plugins.a2a.members import Members
 from plugins.a2a.parameters import (
     ListParams,
     Message,
-    RequestId,
-    RpcRequest,
     SendConfiguration,
     SendParams,
     TaskParams,
@@ -43,7 +42,9 @@ class Reply:
 
     def of_task(self, task: Members) -> Response:
         """The response of a method that has no other result than a task, and so no wrapper."""
-        return JSONResponse(self._result({"task": task}) if self._older else rpc_result(self._id, task))
+        if self._older:
+            return self.of({"task": task})
+        return JSONResponse(result_response(self._id, task))
 
     def stream_of(self, run: TaskRun | Members, history_length: int | None = None) -> Response:
         """The task, then a response for each update."""
@@ -63,10 +64,11 @@ class Reply:
                 else:
                     yield server_sent(map(self._result, updates))
         except A2AError as error:
-            yield server_sent([rpc_error_response(self._id, error)])
+            yield server_sent([error.response(self._id)])
 
     def _result(self, update: Members) -> Members:
-        return rpc_result(self._id, older_result(update) if self._older else update)
+        result = older_result(update) if self._older else update
+        return result_response(self._id, result)
 
 
 METHODS: Final = (

@@ -1,10 +1,9 @@
-"""A request of JSON-RPC: its envelope, and the parameters of A2A's methods.
+"""The parameters of A2A's methods.
 
 Members that the agent has no use for (`tenant`, `metadata`, `extensions`) are ignored. Names may have either
 form that protocol buffers allow, `messageId` and `message_id`.
 """
 
-from dataclasses import dataclass
 from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -12,9 +11,7 @@ from pydantic.alias_generators import to_camel
 
 from agent.api.validation_fault import validated
 from agent.errors.error_response import RequestError
-from plugins.a2a.a2a_error import A2ACode, A2AError, invalid_params
-
-RequestId = str | int | None
+from plugins.a2a.a2a_error import invalid_params
 
 ListedState = Literal[
     "TASK_STATE_UNSPECIFIED",
@@ -28,15 +25,6 @@ ListedState = Literal[
     "TASK_STATE_AUTH_REQUIRED",
 ]
 """A2A's states, also those that no task of the agent has."""
-
-
-@dataclass(frozen=True, slots=True)
-class RpcRequest:
-    """A valid envelope. `params` are not validated."""
-
-    id: RequestId
-    method: str
-    params: Any
 
 
 class _Wire(BaseModel):
@@ -104,20 +92,6 @@ class ListParams(_Wire):
 
 
 P = TypeVar("P", bound=BaseModel)
-
-
-def request_id_of(given: Any) -> RequestId:  # noqa: ANN401 - any JSON value
-    """The id to respond with: `None` if there is none that JSON-RPC allows."""
-    found = given.get("id") if isinstance(given, dict) else None
-    return found if isinstance(found, str | int) and not isinstance(found, bool) else None
-
-
-def rpc_request(given: Any) -> RpcRequest:  # noqa: ANN401 - any JSON value
-    """The request in a JSON value. Raises `A2AError`, also for a batch, which A2A does not have."""
-    match given:
-        case {"jsonrpc": "2.0", "method": str(method)} if request_id_of(given) == given.get("id"):
-            return RpcRequest(given.get("id"), method, given.get("params", {}))
-    raise A2AError(A2ACode.INVALID_REQUEST, "The body must be one request of JSON-RPC 2.0")
 
 
 def read_params(model: type[P], params: Any, within: str = "") -> P:  # noqa: ANN401 - any JSON value

@@ -6,20 +6,18 @@ from fastapi import APIRouter, Request
 from starlette.responses import JSONResponse, Response
 
 from agent.api.direct_route import DirectRoute
+from agent.api.json_rpc import RequestId, documented_rpc, read_json, read_request, request_id_of
 from agent.api.openapi_document import EVENTS
-from agent.api.response_models import documented_rpc
 from agent.api.surface import Surface
-from agent.api.validation_fault import NO_JSON, json_value
 from agent.composition.agent import Agent
 from agent.errors.error_response import WITH_STATUS
 from agent.http.authentication import caller_of
 from agent.http.public_address import public_address
 from identity.errors import AgentError
-from plugins.a2a.a2a_error import A2ACode, A2AError, a2a_error_of, rpc_error_response
+from plugins.a2a.a2a_error import A2AError, a2a_error_of
 from plugins.a2a.agent_card import agent_card
 from plugins.a2a.members import RPC_PATH, VERSION_HEADER
 from plugins.a2a.methods import METHODS, Methods
-from plugins.a2a.parameters import RequestId, request_id_of, rpc_request
 from plugins.a2a.tasks import Tasks
 from plugins.a2a.version import is_older
 
@@ -70,9 +68,9 @@ def a2a_routes(agent: Agent) -> APIRouter:
         """One request of A2A. Errors are JSON-RPC's, unless they concern the access token or a limit."""
         request_id: RequestId = None
         try:
-            given = json_value(await request.body(), A2AError(A2ACode.JSON_PARSE_ERROR, NO_JSON))
-            request_id = request_id_of(given)
-            called = rpc_request(given)
+            body = read_json(await request.body(), A2AError)
+            request_id = request_id_of(body)
+            called = read_request(body, A2AError)
             older = is_older(request.headers.get(VERSION_HEADER))
             return await methods.response(called, caller_of(request.scope), request.receive, older=older)
         except A2AError as error:
@@ -81,7 +79,7 @@ def a2a_routes(agent: Agent) -> APIRouter:
             if isinstance(error, WITH_STATUS):
                 raise
             refused = a2a_error_of(error)
-        return JSONResponse(rpc_error_response(request_id, refused))
+        return JSONResponse(refused.response(request_id))
 
     return router
 

@@ -4,11 +4,12 @@
 {"kind": "task", "status": {"state": "input-required"}}   {"kind": "status-update", …, "final": true}
 """
 
+from dataclasses import replace
 from typing import Any, Final
 
+from agent.api.json_rpc import RpcRequest
 from plugins.a2a.a2a_error import A2ACode, A2AError
 from plugins.a2a.members import OLDER_VERSION, PROTOCOL_VERSION, Members, TaskState
-from plugins.a2a.parameters import RpcRequest
 
 _METHODS: Final = {
     "message/send": "SendMessage",
@@ -50,7 +51,7 @@ def newer_request(given: RpcRequest) -> RpcRequest:
     method = _METHODS.get(given.method)
     if method is None or not isinstance(given.params, dict):
         return given
-    return RpcRequest(given.id, method, _params(given.params))
+    return replace(given, method=method, params=_params(given.params))
 
 
 def older_result(update: Members) -> Members:

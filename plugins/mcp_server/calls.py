@@ -12,6 +12,7 @@ from typing import Any, Final, TypeAlias
 
 from langchain_core.messages import AIMessage, HumanMessage, ToolCall, ToolMessage
 
+from agent.api.json_rpc import Members, RpcCode
 from agent.composition.agent import Agent
 from agent.conversations.owned_thread import OwnedThread
 from agent.conversations.thread import is_thread_id
@@ -24,7 +25,7 @@ from graph.error_codes import GraphCode
 from graph.tool_calls.tool_catalog import OfferedTools, ToolCatalog
 from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.errors import ApprovalError
-from plugins.mcp_server.message import INVALID_PARAMS, McpError, McpMessage, Members
+from plugins.mcp_server.message import McpError, McpMessage
 
 ASK: Final = "ask"
 ANSWER: Final = "answer"
@@ -89,7 +90,7 @@ class AskedCall:
         """Raises `McpError`."""
         name, arguments = request.params.get("name"), request.params.get("arguments", {})
         if not isinstance(name, str) or not are_valid_arguments(arguments) or not isinstance(arguments, dict):
-            raise McpError(INVALID_PARAMS, "params must have the name of a tool, and its arguments")
+            raise McpError(RpcCode.INVALID_PARAMS, "params must have the name of a tool, and its arguments")
         question, conversation = arguments.get("question"), arguments.get("conversation", "-")
         known = arguments.keys() <= {"question", "conversation"}
         if name == ASK and not (
@@ -97,7 +98,7 @@ class AskedCall:
             and (isinstance(question, str) and question.strip())
             and (isinstance(conversation, str) and is_thread_id(conversation))
         ):
-            raise McpError(INVALID_PARAMS, "ask takes a question, and the conversation of an earlier answer")
+            raise McpError(RpcCode.INVALID_PARAMS, "ask takes a question, and the conversation of an earlier answer")
         digest = arguments_digest({f"{name} {request.modern}": arguments})[:32]
         return cls(request, caller, name, arguments, digest)
 
@@ -138,7 +139,7 @@ class Calls:
             offered = await self.offered(caller)
             if (service := offered.services.get(asked.name)) is None:
                 unknown = f"There is no tool {asked.name!r:.80}"
-                raise McpError(INVALID_PARAMS, offered.withheld.get(asked.name, unknown))
+                raise McpError(RpcCode.INVALID_PARAMS, offered.withheld.get(asked.name, unknown))
             asks = request.asks("form") or request.asks("url")
             may_ask = asks and getattr(self._agent.gate.services[service], "may_ask", False)
             kept = kept if may_ask or self._agent.gate.decides(call, service, {}) else None
@@ -146,7 +147,7 @@ class Calls:
         streaming = call is None
         if kept is None:
             if thread_id is not None:
-                raise McpError(INVALID_PARAMS, "This agent stores no conversations")
+                raise McpError(RpcCode.INVALID_PARAMS, "This agent stores no conversations")
             return self._agent.runs.start([asked.message()], caller, streaming=streaming, call=call)
         if thread_id is not None:
             await kept.threads.get(OwnedThread.of(caller, thread_id))  # is not opened
@@ -163,7 +164,7 @@ class Calls:
         thread_id, _, approval_id = state.partition(".") if isinstance(state, str) else ("", "", "")
         kept, caller = self._agent.conversations, asked.caller
         if kept is None or await self._asked_at(kept, asked, thread_id) is None:
-            raise McpError(INVALID_PARAMS, "requestState is not of this call")
+            raise McpError(RpcCode.INVALID_PARAMS, "requestState is not of this call")
         pending = await kept.pending(caller, thread_id)
         waiting = next((each.request for each in pending if each.request.id == approval_id), None)
         answer = responses.get(ANSWER) if isinstance(responses, dict) else None

@@ -6,6 +6,7 @@ Arguments of the agent's own calls, their results and the model's reasoning stay
 from collections.abc import Mapping
 from typing import Any, Final
 
+from agent.api.json_rpc import Members, notification
 from agent.errors.error_codes import AgentCode
 from agent.errors.error_response import reported_body
 from agent.runs.run import End, Finished, Paused, RunEvent, RunReader
@@ -14,7 +15,7 @@ from graph.approvals.record import ApprovalKind, PendingApproval
 from identity.errors import AgentError
 from identity.printable import printable
 from plugins.mcp_server.calls import ANSWER, ASK, AskedCall, Begun, CallState
-from plugins.mcp_server.message import CAPABILITY_MISSING, URL_REQUIRED, McpError, Members
+from plugins.mcp_server.message import CAPABILITY_MISSING, URL_REQUIRED, McpError
 
 _APPROVE: Final[Members] = {
     "type": "object",
@@ -112,7 +113,7 @@ class CallEncoder:
             return None
         self._sent += 1
         params = {"progressToken": token, "progress": self._sent, "message": message}
-        return {"jsonrpc": "2.0", "method": "notifications/progress", "params": params}
+        return notification("notifications/progress", params)
 
 
 def meta(unavailable: Mapping[str, str]) -> Members:

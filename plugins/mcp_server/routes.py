@@ -9,11 +9,11 @@ from starlette.responses import JSONResponse, Response
 from agent.api.direct_route import DirectRoute
 from agent.api.disconnect import while_connected
 from agent.api.event_stream import EventStream, server_sent
+from agent.api.json_rpc import Members, RequestId, RpcCode, documented_rpc, read_json, request_id_of
 from agent.api.openapi_document import EVENTS
 from agent.api.public_routes import resource_metadata
-from agent.api.response_models import ProtectedResource, documented, documented_rpc
+from agent.api.response_models import ProtectedResource, documented
 from agent.api.surface import Surface
-from agent.api.validation_fault import NO_JSON, json_value
 from agent.composition.agent import Agent
 from agent.errors.error_response import WITH_STATUS, RequestError
 from agent.http.authentication import caller_of, metadata_path
@@ -25,17 +25,11 @@ from plugins.mcp_server.calls import ASK, ASK_TOOL, AskedCall, Calls
 from plugins.mcp_server.encoder import CallEncoder, failed, meta
 from plugins.mcp_server.message import (
     HEADERS,
-    INVALID_PARAMS,
     LEGACY,
-    METHOD_NOT_FOUND,
     MODERN,
-    PARSE_ERROR,
     SERVER,
     McpError,
     McpMessage,
-    Members,
-    MessageId,
-    id_of,
     is_modern,
     read_message,
 )
@@ -79,12 +73,13 @@ def mcp_routes(agent: Agent) -> APIRouter:
         origin, own = request.headers.get("Origin"), public_address(agent.settings, request.scope)
         if origin not in (None, own, *agent.settings.cors_allowed_origins):
             raise RequestError(None, "pages of this origin may not call the agent", status=403)
-        request_id: MessageId = None
+        request_id: RequestId = None
         modern = False
         try:
-            given = json_value(await request.body(), McpError(PARSE_ERROR, NO_JSON))
-            request_id, modern = id_of(given), is_modern(given, request.headers)
-            message = read_message(given, request.headers, modern=modern)
+            body = read_json(await request.body(), McpError)
+            request_id = request_id_of(body)
+            modern = is_modern(body, request.headers)
+            message = read_message(body, request.headers, modern=modern)
             return await server.response(message, request)
         except McpError as error:
             return JSONResponse(error.response(request_id), error.status(modern=modern))
@@ -120,11 +115,11 @@ class McpServer:
                 return _result(message, {})
             case "tools/list", _:
                 if params.get("cursor") is not None:
-                    raise McpError(INVALID_PARAMS, "There is no such page: the list has one")
+                    raise McpError(RpcCode.INVALID_PARAMS, "There is no such page: the list has one")
                 return _result(message, await self._tools(caller) | current)
             case "tools/call", _:
                 return await self._call(message, caller, request)
-        raise McpError(METHOD_NOT_FOUND, f"There is no method {message.method!r:.80}")
+        raise McpError(RpcCode.METHOD_NOT_FOUND, f"There is no method {message.method!r:.80}")
 
     async def _tools(self, caller: VerifiedAccessToken) -> Members:
         offered = await self._calls.offered(caller)
@@ -151,7 +146,7 @@ class McpServer:
                 await while_connected(_read(begun, encoder), request.receive, begun.leave)
             return _result(message, encoder.result())
         except ThreadNotFoundError:
-            raise McpError(INVALID_PARAMS, "There is no such conversation") from None
+            raise McpError(RpcCode.INVALID_PARAMS, "There is no such conversation") from None
         except AgentError as error:
             if isinstance(error, WITH_STATUS):
                 raise

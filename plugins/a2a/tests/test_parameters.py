@@ -1,69 +1,20 @@
-"""The envelope of JSON-RPC, and the parameters of A2A's methods."""
+"""The parameters of A2A's methods."""
 
-import json
 from typing import Any
 
 import pytest
 
-from agent.api.validation_fault import json_value
 from plugins.a2a.a2a_error import A2ACode, A2AError
-from plugins.a2a.parameters import (
-    ListParams,
-    SendParams,
-    TaskParams,
-    read_params,
-    request_id_of,
-    rpc_request,
-)
+from plugins.a2a.parameters import ListParams, SendParams, TaskParams, read_params
 from plugins.a2a.task import TaskId
 
 MESSAGE: dict[str, Any] = {"messageId": "m-1", "role": "ROLE_USER", "parts": [{"text": "a"}]}
-CALL: dict[str, Any] = {"jsonrpc": "2.0", "id": "1", "method": "GetTask", "params": {"id": "t"}}
 
 
 def code_of(of: Any, *arguments: Any) -> A2ACode:
     with pytest.raises(A2AError) as error:
         of(*arguments)
     return error.value.code
-
-
-@pytest.mark.parametrize("body", [b"", b"{", b"nonsense", b'{"a": NaN}', b'"\\ud800"', b"\xff", b"[" * 5000])
-def test_body_that_is_no_json_is_refused(body: bytes) -> None:
-    fault = A2AError(A2ACode.JSON_PARSE_ERROR, "no JSON")
-    assert code_of(json_value, body, fault) is A2ACode.JSON_PARSE_ERROR
-
-
-@pytest.mark.parametrize(
-    "given",
-    [
-        [CALL],
-        [],
-        "GetTask",
-        None,
-        {},
-        CALL | {"jsonrpc": "1.0"},
-        CALL | {"method": 1},
-        CALL | {"id": True},
-        CALL | {"id": 1.5},
-        CALL | {"id": {}},
-    ],
-)
-def test_value_that_is_no_request_is_refused(given: Any) -> None:
-    assert code_of(rpc_request, given) is A2ACode.INVALID_REQUEST
-
-
-@pytest.mark.parametrize("request_id", ["1", 1, 0, None])
-def test_request_has_the_id_that_its_response_repeats(request_id: Any) -> None:
-    assert rpc_request(json.loads(json.dumps(CALL | {"id": request_id}))).id == request_id
-
-
-def test_only_ids_that_json_rpc_allows_are_repeated() -> None:
-    assert [request_id_of(given) for given in ({"id": True}, {"id": [1]}, [], {"id": "a"})] == [
-        None,
-        None,
-        None,
-        "a",
-    ]
 
 
 def test_names_have_both_forms_of_protocol_buffers() -> None:

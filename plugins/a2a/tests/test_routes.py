@@ -64,6 +64,13 @@ async def test_body_that_is_no_request_is_refused_without_an_id(threads: Threads
     assert response.json()["error"]["code"] == -32700
 
 
+async def test_id_that_a_stream_would_repeat_at_length_is_refused(threads: ThreadsOf) -> None:
+    served = await threads()
+    body = {"jsonrpc": "2.0", "id": "x" * 1_025, "method": "ListTasks", "params": {}}
+    response = (await served.ask("POST", "/a2a", body=body, **VERSION)).json()
+    assert (response["id"], response["error"]["code"]) == (None, -32600)
+
+
 async def test_caller_with_all_runs_in_progress_may_read_and_cancel_tasks(threads: ThreadsOf) -> None:
     served = await threads([AIMessage("Once upon a time")], waits=True, MAX_CONCURRENT_RUNS="1")
     at_once = {"message": MESSAGE, "configuration": {"returnImmediately": True}}

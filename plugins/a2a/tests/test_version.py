@@ -7,10 +7,10 @@ import pytest
 from a2a.compat.v0_3 import types as older
 from a2a.utils.errors import TaskNotFoundError, UnsupportedOperationError
 
+from agent.api.json_rpc import RpcRequest
 from agent.runs.run import Cancelled
 from plugins.a2a.a2a_error import A2ACode, A2AError
 from plugins.a2a.routes import AGENT_CARD_PATH
-from plugins.a2a.parameters import RpcRequest
 from plugins.a2a.tests.official_client import official_client
 from plugins.a2a.tests.task_updates import approval_of, states, task_id_of, text_of, texts_of
 from plugins.a2a.tests.test_encoder import FINISHED, STARTED, content, encoder, response
@@ -111,7 +111,7 @@ def test_every_update_is_one_of_the_older_models() -> None:
     ],
 )
 def test_parts_of_0_3_are_those_of_1_0(part: Any, expected: Any) -> None:
-    request = newer_request(RpcRequest(1, "message/send", {"message": MESSAGE | {"parts": [part]}}))
+    request = newer_request(RpcRequest("message/send", {"message": MESSAGE | {"parts": [part]}}, 1))
     assert request.method == "SendMessage"
     assert request.params["message"]["parts"] == [expected]
     assert request.params["message"]["role"] == "ROLE_USER"
@@ -120,7 +120,7 @@ def test_parts_of_0_3_are_those_of_1_0(part: Any, expected: Any) -> None:
 @pytest.mark.parametrize("params", [None, [], {"message": None}, {"message": {"parts": 1}}, {"message": [1]}])
 def test_parameters_of_another_form_are_left_to_be_refused(params: Any) -> None:
     before = json.dumps(params)
-    newer_request(RpcRequest(1, "message/send", params))
+    newer_request(RpcRequest("message/send", params, 1))
     assert json.dumps(params) == before
 
 
