@@ -28,6 +28,7 @@ from agent.operations.revocation.enforcer import RevocationEnforcer
 from agent.operations.traces.langsmith import trace_by_default
 from agent.operations.traces.tracer import Tracer, tracer_of
 from agent.redis import shared_redis
+from agent.runs.chats import Chats
 from agent.runs.conversation_runs import Conversations
 from agent.runs.live_run import LiveRuns
 from agent.runs.prepared_runs import PreparedRuns
@@ -193,6 +194,8 @@ class Agent:
         )
         self.conversations: Final = None if storage is None else self._conversations(storage)
         """Runs of conversations; `None` if they are not stored."""
+        self.chats: Final = Chats(self.runs, self.conversations)
+        """How surfaces begin runs."""
 
         # How rights and the process end
         self.revocation: Final = RevocationEnforcer(

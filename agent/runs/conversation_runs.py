@@ -80,7 +80,7 @@ class Conversations:
     async def start(
         self,
         caller: VerifiedAccessToken,
-        thread_id: str | None,
+        thread_id: str,
         messages: Sequence[AnyMessage],
         *,
         streaming: bool,
@@ -89,13 +89,12 @@ class Conversations:
     ) -> Run:
         """Runs the graph with the stored messages of the thread, and with `messages`, which are added.
 
-        The thread is opened if there is none; without `thread_id`, a new one. `instructions` are for this run
-        alone; `call` is made in place of the model's response (`AgentContext.call`). Raises
+        The thread is opened if there is none. `instructions` are for this run alone; `call` is made in place of the model's response (`AgentContext.call`). Raises
         `MessageStoredError` for messages that the thread has, `ThreadBusyError` while a run is going on,
         `ApprovalError` while one waits, and what `Runs.check` raises.
         """
         messages, files = detached(messages)
-        run = replace(self._run(caller, thread_id or uuid.uuid4().hex, streaming), call=call, files=files)
+        run = replace(self._run(caller, thread_id, streaming), call=call, files=files)
 
         async def begin() -> RunStart:
             try:

@@ -14,14 +14,7 @@ from identity.access_token.verified_access_token import VerifiedAccessToken
 from plugins.a2a.a2a_error import A2ACode, A2AError
 from plugins.a2a.approver import reply_to_approver
 from plugins.a2a.members import Members
-from plugins.a2a.parameters import (
-    ListParams,
-    Message,
-    SendConfiguration,
-    SendParams,
-    TaskParams,
-    read_params,
-)
+from plugins.a2a.parameters import ListParams, Message, SendConfiguration, SendParams, TaskParams, read_params
 from plugins.a2a.stored_task import task_list
 from plugins.a2a.task import with_history
 from plugins.a2a.tasks import TaskRun, Tasks
@@ -122,7 +115,7 @@ class Methods:
         if update := await self._to_approver(given.message, caller):
             return update
         at_once = bool(configuration.return_immediately)
-        if at_once and self._tasks.kept is None:
+        if at_once and not self._tasks.are_stored:
             text = "This agent stores no conversations, so a task cannot be read later"
             raise A2AError(A2ACode.UNSUPPORTED_OPERATION, text)
         task = await self._tasks.send(given.message, caller)

@@ -44,7 +44,7 @@ _CARD: Final[dict[str, Any]] = {"type": "object", "required": ["name", "version"
 def a2a_routes(agent: Agent) -> APIRouter:
     """The routes. The card has the agent's `public_address`."""
     settings = agent.settings
-    methods = Methods(Tasks(agent.runs, agent.conversations, settings.llm_images), agent.inbox)
+    methods = Methods(Tasks(agent.chats, settings.llm_images), agent.inbox)
     router = APIRouter(route_class=DirectRoute)
 
     @router.head(AGENT_CARD_PATH, include_in_schema=False)

@@ -2,9 +2,7 @@
 
 import uuid
 from collections.abc import AsyncIterator, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
-from typing import Final
 
 from langchain_core.messages import AnyMessage
 
@@ -12,22 +10,19 @@ from agent.conversations.owned_thread import OwnedThread
 from agent.conversations.thread import MessageStoredError
 from agent.errors.error_codes import AgentCode
 from agent.errors.error_response import RequestError
+from agent.runs.chats import Chats
 from agent.runs.conversation_runs import Conversations
-from agent.runs.run import End, Run, RunReader
-from agent.runs.runs import Runs
+from agent.runs.run import End, RunReader
 from graph.error_codes import GraphCode
 from identity.access_token.verified_access_token import VerifiedAccessToken
-from identity.errors import AgentError, ApprovalError, ThreadNotFoundError
+from identity.errors import AgentError, ApprovalError
 from plugins.a2a.a2a_error import A2ACode, A2AError, a2a_error_of, invalid_params
 from plugins.a2a.encoder import TaskEncoder
 from plugins.a2a.members import Members, TaskState
 from plugins.a2a.parameters import Message
 from plugins.a2a.stored_task import StoredTask
-from plugins.a2a.task import TaskId, history_of, stored_id, text_of
+from plugins.a2a.task import TaskId, history_of, text_of
 from plugins.a2a.user_message import context_of, decision, question
-
-_RECENT: Final = 40
-"""The messages among which one that is sent again is recognised, also while its caller may start no run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,22 +59,26 @@ class Tasks:
     """Tasks on stored conversations: A2A's context is a thread, a task is one of its runs.
 
     A run goes on when its client leaves: the task is read later, in any process, also after a restart. Tasks
-    of other callers are absent. Without `kept`, each task is one run, gone when its response has ended: a
-    client that leaves cancels it, and calls that need an approval are not made. Methods raise `A2AError`, and
-    the errors of the runs.
+    of other callers are absent. If no conversations are stored, each task is one run, gone when its response
+    has ended: a client that leaves cancels it, and calls that need an approval are not made. Methods raise
+    `A2AError`, and the errors of the runs.
     """
 
-    runs: Runs
-    kept: Conversations | None
+    chats: Chats
     most_images: int
+
+    @property
+    def are_stored(self) -> bool:
+        """Whether a task can be read later."""
+        return self.chats.conversations is not None
 
     @property
     def conversations(self) -> Conversations:
         """Those that keep the tasks. Raises `A2AError` if the agent stores none."""
-        if self.kept is None:
+        if self.chats.conversations is None:
             text = "This agent stores no conversations, and so no tasks"
             raise A2AError(A2ACode.UNSUPPORTED_OPERATION, text)
-        return self.kept
+        return self.chats.conversations
 
     async def send(self, message: Message, caller: VerifiedAccessToken) -> TaskRun | Members:
         """The run that the message begins. With the id of a task, the message is the decision that this task
@@ -87,21 +86,18 @@ class Tasks:
         """
         if message.task_id:
             return await self._answer(message, message.task_id, caller)
-        asked, context_id = question(message, self.most_images), context_of(message)
-        if self.kept is None:
-            task_id = TaskId(context_id, uuid.uuid4().hex)
-            run = self.runs.start([asked], caller, streaming=True, steps=True)
-            return TaskRun(TaskEncoder(task_id, history_of(task_id, [asked])), run)
-        if message.context_id and (known := await self._known(message, caller)):
-            return await self._now(known, caller)
+        asked = question(message, self.most_images)
+        context_id = context_of(message)
+        thread_id = context_id if self.are_stored else None
         try:
-            begun = await self.kept.start(caller, context_id, [asked], streaming=True)
+            reader = await self.chats.begin(caller, [asked], thread_id, streaming=True, steps=True)
         except ApprovalError as error:
             raise await self._waiting(error, context_id, caller) from None
-        except MessageStoredError as stored:
-            [run_id] = stored.runs.values()
+        except MessageStoredError as error:
+            [run_id] = error.runs.values()
             return await self._now(str(TaskId(context_id, run_id)), caller)
-        return self._started(begun, [asked])
+        task_id = TaskId(context_id, reader.run.id or uuid.uuid4().hex)
+        return _started(task_id, reader, [asked])
 
     async def get(self, task_id: str, caller: VerifiedAccessToken) -> Members:
         """The task as it is now."""
@@ -150,7 +146,7 @@ class Tasks:
         except RequestError as error:
             raise invalid_params(error.param, error.problem) from None
         run = await self.conversations.resume(caller, named.context_id, answers, streaming=True)
-        return self._started(run, stored.messages)
+        return _started(named, run.events(), stored.messages)
 
     async def _now(self, task_id: str, caller: VerifiedAccessToken) -> TaskRun | Members:
         """The run of the task, or the task alone if none is in progress."""
@@ -178,16 +174,6 @@ class Tasks:
             encoder.event(event)
         return TaskRun(encoder, reader)
 
-    async def _known(self, message: Message, caller: VerifiedAccessToken) -> str | None:
-        """The id of the task of a message that was received before."""
-        context_id = message.context_id or ""
-        context = OwnedThread.of(caller, context_id)
-        with suppress(ThreadNotFoundError):
-            for each in await self.conversations.threads.messages(context, limit=_RECENT):
-                if each.message.id == stored_id(message.message_id):
-                    return str(TaskId(context_id, each.run_id))
-        return None
-
     async def _waiting(
         self, error: ApprovalError, context_id: str, caller: VerifiedAccessToken
     ) -> A2AError | ApprovalError:
@@ -198,11 +184,11 @@ class Tasks:
         refused, task_id = a2a_error_of(error), TaskId(context_id, thread.run_id or "")
         return A2AError(refused.code, refused.message, refused.metadata | {"taskId": str(task_id)})
 
-    def _started(self, run: Run, messages: Sequence[AnyMessage]) -> TaskRun:
-        """The run that this request has started, or continued after `messages`."""
-        task_id = TaskId(run.thread_id, run.id)
-        encoder = TaskEncoder(task_id, history_of(task_id, messages), earlier=text_of(messages))
-        return TaskRun(encoder, run.events())
+
+def _started(task_id: TaskId, reader: RunReader, messages: Sequence[AnyMessage]) -> TaskRun:
+    """The run that this request has started, or continued after `messages`."""
+    encoder = TaskEncoder(task_id, history_of(task_id, messages), earlier=text_of(messages))
+    return TaskRun(encoder, reader)
 
 
 def _state(members: Members) -> TaskState:

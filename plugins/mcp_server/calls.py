@@ -16,6 +16,7 @@ from agent.api.json_rpc import Members, RpcCode
 from agent.composition.agent import Agent
 from agent.conversations.owned_thread import OwnedThread
 from agent.conversations.thread import is_thread_id
+from agent.runs.chats import NotStoredError
 from agent.runs.conversation_runs import Conversations
 from agent.runs.run import End, Finished, Paused, RunReader
 from graph.approvals.record import ApprovalKind, ApprovalState, ApprovalStatus
@@ -128,33 +129,58 @@ class Calls:
 
     async def begin(self, asked: AskedCall) -> Begun:
         """Runs the call; one that a client sends again goes on, or is what became of it."""
-        request, caller = asked.request, asked.caller
-        if request.modern and "requestState" in request.params:
+        if asked.request.modern and "requestState" in asked.request.params:
             return await self._resumed(asked)
-        call, kept = None, self._agent.conversations
-        if asked.name != ASK:
-            call = ToolCall(
-                name=asked.name, args=dict(asked.arguments), id=f"call_{uuid.uuid4().hex}", type="tool_call"
-            )
-            offered = await self.offered(caller)
-            if (service := offered.services.get(asked.name)) is None:
-                unknown = f"There is no tool {asked.name!r:.80}"
-                raise McpError(RpcCode.INVALID_PARAMS, offered.withheld.get(asked.name, unknown))
-            asks = request.asks("form") or request.asks("url")
-            may_ask = asks and getattr(self._agent.gate.services[service], "may_ask", False)
-            kept = kept if may_ask or self._agent.gate.decides(call, service, {}) else None
-        thread_id = asked.arguments.get("conversation") if call is None else None
-        streaming = call is None
-        if kept is None:
-            if thread_id is not None:
-                raise McpError(RpcCode.INVALID_PARAMS, "This agent stores no conversations")
-            return self._agent.runs.start([asked.message()], caller, streaming=streaming, call=call)
+        if asked.name == ASK:
+            return await self._ask(asked)
+        return await self._call(asked)
+
+    async def _ask(self, asked: AskedCall) -> Begun:
+        """Asks the question, in the conversation that the client names, which is not opened."""
+        thread_id = asked.arguments.get("conversation")
         if thread_id is not None:
-            await kept.threads.get(OwnedThread.of(caller, thread_id))  # is not opened
-        if not request.modern and (place := await self._waited(kept, asked, thread_id)) is not None:
-            return await self._outcome(kept, caller, place)
-        run = await kept.start(caller, thread_id, [asked.message()], streaming=streaming, call=call)
-        return run.events(keep=not request.modern)
+            thread = OwnedThread.of(asked.caller, thread_id)
+            try:
+                await self._agent.chats.stored.threads.get(thread)
+            except NotStoredError:
+                raise McpError(RpcCode.INVALID_PARAMS, "This agent stores no conversations") from None
+        return await self._begun(asked, thread_id)
+
+    async def _call(self, asked: AskedCall) -> Begun:
+        """Calls the tool. A run that certainly asks nobody is not kept."""
+        name, arguments = asked.name, dict(asked.arguments)
+        call = ToolCall(name=name, args=arguments, id=f"call_{uuid.uuid4().hex}", type="tool_call")
+        offered = await self.offered(asked.caller)
+        service = offered.services.get(name)
+        if service is None:
+            unknown = f"There is no tool {name!r:.80}"
+            raise McpError(RpcCode.INVALID_PARAMS, offered.withheld.get(name, unknown))
+        if self._may_wait(asked, call, service):
+            return await self._begun(asked, None, call)
+        return await self._agent.chats.begin(
+            asked.caller, [asked.message()], None, streaming=False, call=call
+        )
+
+    def _may_wait(self, asked: AskedCall, call: ToolCall, service: str) -> bool:
+        """Whether the call may wait for a person: its policy asks, or its server, which the client can show."""
+        gate = self._agent.gate
+        shows_questions = asked.request.asks("form") or asked.request.asks("url")
+        if shows_questions and getattr(gate.services[service], "may_ask", False):
+            return True
+        return gate.decides(call, service, {})
+
+    async def _begun(self, asked: AskedCall, thread_id: str | None, call: ToolCall | None = None) -> Begun:
+        """The run of the call, in a conversation if the agent stores any: `thread_id`, or a new one."""
+        conversations = self._agent.conversations
+        modern = asked.request.modern
+        if conversations is not None:
+            waited_in = None if modern else await self._waited(conversations, asked, thread_id)
+            if waited_in is not None:
+                return await self._outcome(conversations, asked.caller, waited_in)
+            thread_id = thread_id or uuid.uuid4().hex
+        return await self._agent.chats.begin(
+            asked.caller, [asked.message()], thread_id, streaming=call is None, keep=not modern, call=call
+        )
 
     async def _resumed(self, asked: AskedCall) -> Begun:
         """Goes on with a call that waits. `requestState` is hostile: it names a conversation and an approval,

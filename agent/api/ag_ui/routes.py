@@ -31,8 +31,9 @@ from agent.conversations.owned_thread import OwnedThread
 from agent.conversations.thread import MessageStoredError, is_thread_id
 from agent.errors.error_response import RequestError
 from agent.http.authentication import caller_of
+from agent.runs.chats import Chats
 from agent.runs.conversation_runs import Conversations
-from agent.runs.run import Paused, Run
+from agent.runs.run import Paused, RunReader
 from agent.settings.settings import Settings
 from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.errors import ThreadNotFoundError
@@ -49,8 +50,13 @@ _MOST_RECENT: Final = 200
 class ThreadRuns:
     """Responds to requests on conversations. Another principal's conversation is absent."""
 
-    conversations: Conversations
+    chats: Chats
     settings: Settings
+
+    @property
+    def conversations(self) -> Conversations:
+        """The conversations, which are stored."""
+        return self.chats.stored
 
     async def response(self, given: RunAgentInput, caller: VerifiedAccessToken, receive: Receive) -> Response:
         """The events of a run, or of the conversation if the request adds nothing to it.
@@ -59,17 +65,18 @@ class ThreadRuns:
         """
         if not is_thread_id(given.thread_id):
             raise RequestError("threadId", "must have 1 to 64 letters, digits, - and _")
-        keep = _keeps_run(given)
-        run = await self._started(given, caller)
-        if run is None:
+        reader = await self._begun(given, caller, keep=_keeps_run(given))
+        if reader is None:
             return await self._shown(given, caller)
-        reader = run.events(keep=keep)
+        run = reader.run
         await while_connected(reader.first(), receive, reader.leave)
         encoder = self._encoder(given, run.announced, run.id)
         whole = partial(self._whole, run.key.thread)
         return EventStream(encoded(encoder, reader, whole), reader.leave)
 
-    async def _started(self, given: RunAgentInput, caller: VerifiedAccessToken) -> Run | None:
+    async def _begun(
+        self, given: RunAgentInput, caller: VerifiedAccessToken, *, keep: bool
+    ) -> RunReader | None:
         """The run that the request starts or continues; `None` if it does neither."""
         thread_id = given.thread_id
         if answers := answers_in(given):
@@ -77,7 +84,8 @@ class ThreadRuns:
             if answers.unnamed and not pending:
                 await self.conversations.require_open(caller, thread_id)
             named = answers.named(pending)
-            return await self.conversations.resume(caller, thread_id, named, streaming=True)
+            run = await self.conversations.resume(caller, thread_id, named, streaming=True)
+            return run.events(keep=keep)
         most, most_images = self.settings.max_messages, self.settings.llm_images
         questions = last_questions(given.messages, most=most, most_images=most_images)
         if not questions:
@@ -86,15 +94,15 @@ class ThreadRuns:
         known = {message.id for message in recent}
         new = [question for question in questions if question.id not in known]
         if (anew := await self._asked_anew(given, caller, recent, new)) is not None:
-            return await self.conversations.replace(caller, thread_id, str(anew.id), new or [anew])
-        while new:
-            try:
-                return await self.conversations.start(caller, thread_id, new, streaming=True)
-            except MessageStoredError as stored:
-                new = [question for question in new if question.id not in stored.runs]
+            run = await self.conversations.replace(caller, thread_id, str(anew.id), new or [anew])
+            return run.events(keep=keep)
+        if new:
+            with suppress(MessageStoredError):  # a request that was sent again meanwhile
+                return await self.chats.begin(caller, new, thread_id, streaming=True, keep=keep)
         thread = await self.conversations.threads.get(OwnedThread.of(caller, thread_id))
         if thread.status in ("failed", "interrupted"):
-            return await self.conversations.continue_(caller, thread_id, streaming=True)
+            run = await self.conversations.continue_(caller, thread_id, streaming=True)
+            return run.events(keep=keep)
         return None
 
     async def _asked_anew(
@@ -192,8 +200,8 @@ def ag_ui_routes(composed: Agent) -> APIRouter:
     """The route. If no conversations are stored, the client's messages are the conversation, and no call is
     approved.
     """
-    settings, kept = composed.settings, composed.conversations
-    threads = None if kept is None else ThreadRuns(kept, settings)
+    settings, chats = composed.settings, composed.chats
+    threads = None if chats.conversations is None else ThreadRuns(chats, settings)
     router = APIRouter(prefix="/ag-ui", route_class=DirectRoute)
 
     @router.post(
@@ -215,7 +223,7 @@ def ag_ui_routes(composed: Agent) -> APIRouter:
             raise RequestError(name, "no approval waits for an answer", code="unsupported_value")
         most, most_images = settings.max_messages, settings.llm_images
         messages = conversation(given.messages, most=most, most_images=most_images)
-        run = composed.runs.start(messages, caller, streaming=True, steps=True)
+        run = await chats.begin(caller, messages, None, streaming=True, steps=True)
         await while_connected(run.first(), request.receive, run.leave)
         encoder = RunEncoder(given.thread_id, given.run_id, model=settings.llm_model)
         return EventStream(encoded(encoder, run), run.leave)

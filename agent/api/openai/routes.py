@@ -21,6 +21,7 @@ from agent.api.surface import Surface
 from agent.composition.agent import Agent
 from agent.errors.error_response import RequestError
 from agent.http.authentication import caller_of
+from agent.runs.chats import NotStoredError
 from agent.runs.run import RunReader, end_of
 from identity.access_token.verified_access_token import VerifiedAccessToken
 
@@ -33,20 +34,23 @@ def openai_routes(agent: Agent) -> APIRouter:
 
     If the agent stores no conversations, a request that names one is refused.
     """
-    settings, clock, conversations = agent.settings, agent.clock, agent.conversations
+    settings, clock = agent.settings, agent.clock
     model = settings.llm_model
     router = APIRouter(prefix="/openai/v1", route_class=DirectRoute)
 
     async def start(chat: ChatRequest, caller: VerifiedAccessToken) -> RunReader:
-        if chat.thread_id is None:
-            return agent.runs.start(chat.messages, caller, streaming=chat.stream)
-        if conversations is None:
+        try:
+            return await agent.chats.begin(
+                caller,
+                chat.messages,
+                chat.thread_id,
+                streaming=chat.stream,
+                keep=chat.keep,
+                instructions=chat.instructions,
+            )
+        except NotStoredError:
             problem = "this agent stores no conversations"
-            raise RequestError("metadata.thread_id", problem, code="unsupported_value")
-        run = await conversations.start(
-            caller, chat.thread_id, chat.messages, streaming=chat.stream, instructions=chat.instructions
-        )
-        return run.events(keep=chat.keep)
+            raise RequestError("metadata.thread_id", problem, code="unsupported_value") from None
 
     entry = {"id": model, "object": "model", "created": int(clock()), "owned_by": "idaas-agent"}
 
