@@ -306,7 +306,7 @@ async def test_bot_signs_a_person_in_once_and_asks_the_agent_with_their_own_righ
     assert "employee: alice" in await chat.say("<manager>", LEAVE)
 
     waits = await chat.say("<manager>", f'call leave_apply with {{"days": 1, "first_day": "{FIRST_DAY}"}}')
-    waiting = chat.agent.conversation_storage.approvals.pending
+    waiting = chat.agent.kept.storage.approvals.pending
     alice = Principal(sandbox.issuer, "user_alice01")
     [approval] = await waiting(alice)
     assert waits.endswith(f"https://page.example/#approval={approval.request.id}")

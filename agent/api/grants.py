@@ -6,7 +6,7 @@ from fastapi import APIRouter, Request
 from starlette.responses import JSONResponse, Response
 
 from agent.api.response_models import Called, DisplayedArgument, Wire, documented
-from agent.api.surface import Surface
+from agent.api.surface import Surface, if_kept
 from agent.errors.error_response import RequestError
 from agent.http.authentication import caller_of
 from graph.approvals.grants import Grants, grant_members
@@ -54,6 +54,4 @@ def grant_routes(grants: Grants) -> APIRouter:
     return router
 
 
-GRANTS: Final = Surface(
-    name="grants", routes=lambda agent: grant_routes(agent.grants) if agent.grants else None
-)
+GRANTS: Final = Surface(name="grants", routes=if_kept(lambda kept: grant_routes(kept.grants)))

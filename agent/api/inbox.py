@@ -17,14 +17,13 @@ from agent.api.response_models import (
     documented,
     documented_body,
 )
-from agent.api.surface import Surface
+from agent.api.surface import Surface, if_kept
 from agent.api.threads.models import StartedRun
 from agent.api.validation_fault import Body, read_body
-from agent.composition.agent import Agent
+from agent.composition.kept import Kept
 from agent.http.authentication import caller_of
-from agent.runs.conversation_runs import Conversations
 from agent.runs.prepared_runs import PreparedRuns
-from graph.approvals.inbox import Inbox, kept_arguments
+from graph.approvals.inbox import kept_arguments
 from graph.approvals.prepared_run import client_of
 from graph.approvals.record import ApprovalState, ApprovalStatus, PendingApproval
 from graph.approvals.request import approval_of
@@ -116,8 +115,9 @@ def prepared_routes(prepared: PreparedRuns) -> APIRouter:
     return router
 
 
-def inbox_routes(inbox: Inbox, conversations: Conversations, prepared: PreparedRuns | None) -> APIRouter:
+def inbox_routes(kept: Kept) -> APIRouter:
     """The routes. What the caller may not decide is refused as what does not exist is."""
+    inbox, conversations, prepared = kept.inbox, kept.conversations, kept.prepared
     router = APIRouter(prefix="/approvals")
 
     @router.get("", responses=documented(WaitingApprovals))
@@ -160,13 +160,9 @@ def inbox_routes(inbox: Inbox, conversations: Conversations, prepared: PreparedR
     return router
 
 
-def _routes(agent: Agent) -> APIRouter | None:
-    if agent.inbox is None or agent.conversations is None:
-        return None
-    return inbox_routes(agent.inbox, agent.conversations, agent.prepared)
+def _prepared_routes(kept: Kept) -> APIRouter | None:
+    return None if kept.prepared is None else prepared_routes(kept.prepared)
 
 
-INBOX: Final = Surface(name="inbox", routes=_routes, polled_paths=frozenset({"/approvals"}))
-PREPARED: Final = Surface(
-    name="prepared", routes=lambda agent: prepared_routes(agent.prepared) if agent.prepared else None
-)
+INBOX: Final = Surface(name="inbox", routes=if_kept(inbox_routes), polled_paths=frozenset({"/approvals"}))
+PREPARED: Final = Surface(name="prepared", routes=if_kept(_prepared_routes))

@@ -13,6 +13,7 @@ from starlette.routing import Route
 from starlette.types import Scope
 
 from agent.composition.agent import Agent
+from agent.composition.kept import Kept
 from agent.entry_points import installed, installed_entries
 from agent.errors.error_codes import AgentCode
 from agent.http.authentication import OpenPaths, metadata_path
@@ -28,6 +29,11 @@ def _never(path: str) -> bool:  # noqa: ARG001 - the form of `Surface.starts_run
 
 def _as_it_is(paths: dict[str, Any]) -> None:
     pass
+
+
+def if_kept(routes: Callable[[Kept], APIRouter | None]) -> Callable[[Agent], APIRouter | None]:
+    """For `Surface.routes`: those of what an agent keeps. One that keeps nothing has none of them."""
+    return lambda agent: None if agent.kept is None else routes(agent.kept)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,10 +12,10 @@ from typing import Any, Final, Self
 from agent.background import end_tasks
 from agent.composition.extensions import agent_graph, load_both, model_provider
 from agent.composition.installed_policies import check_policies, in_force, installed_policies
+from agent.composition.kept import Kept
 from agent.composition.question_listeners import installed_listeners
 from agent.composition.service_parts import ServiceParts
 from agent.composition.verifier import access_token_verifier
-from agent.conversations.approvals import SqlApprovalStore
 from agent.conversations.storage import ConversationStorage
 from agent.errors.error_codes import AgentCode
 from agent.http.authentication import Admission
@@ -148,9 +148,8 @@ class Agent:
         # What is kept, and what processes share
         self._process_id: Final = secrets.token_hex(16)
         executes = None if resume_values else self._process_id  # else the server executes the runs
-        storage = self.conversation_storage = ConversationStorage.of(settings, clock, executes)
-        self.approvals: Final[SqlApprovalStore | None] = storage.approvals if storage else None
-        """`None`: runs cannot pause."""
+        storage = ConversationStorage.of(settings, clock, executes)
+        approvals = None if storage is None else storage.approvals
         self.redis: Final = shared_redis(settings, self.measures.redis)
         """`None`: each process works for itself."""
 
@@ -158,25 +157,25 @@ class Agent:
         """Those that decide after what the services declare."""
 
         # Runs
-        self.consent_urls: Final = ConsentUrls(self.access, clock, self.approvals)
-        by_name = {each.name: each for each in self.services}
+        self.consent_urls: Final = ConsentUrls(self.access, clock, approvals)
+        by_name = {service.name: service for service in self.services}
         self.answers: Final = AnswerReader(by_name, self.access)
-        self.grants: Final[Grants | None] = (
-            Grants(storage.grants, by_name, self.access, revocations, audit, clock) if storage else None
+        self.listeners: Final = installed_listeners(calls, approvals, revocations)
+        grants: Grants | None = None
+        if storage is not None:
+            grants = Grants(storage.grants, by_name, self.access, revocations, audit, clock)
+        asks = RunApprovals(
+            store=approvals,
+            seconds=settings.approval_seconds,
+            grants=grants,
+            announce=self.listeners.announce,
+            resume_values=resume_values,
+            consent_urls=self.consent_urls,
+            begun_calls=begun_calls,
+            fence=None if storage is None else storage.fence,
+            policies=self.policies,
         )
-        """What people have approved beyond one call; `None`: runs cannot pause."""
-        self.inbox: Final = (
-            Inbox(self.approvals, audit, clock, settings.policy_groups_claim) if self.approvals else None
-        )
-        """What waits for others than the asker."""
-        self.listeners: Final = installed_listeners(calls, self.approvals, revocations)
-        self.prepared: Final = (
-            PreparedRuns(settings, storage.approvals, audit, revocations, clock, self.listeners.announce)
-            if storage and self._preparing
-            else None
-        )
-        """What clients have prepared for people."""
-        parts = self._graph_parts(audit, caller, resume_values, begun_calls)
+        parts = self._graph_parts(audit, caller, asks)
         self.gate: Final = parts.gate
         self.graph: Final = agent_graph(settings, parts)
         """For runs of conversations and for runs without one, which have no thread and cannot pause."""
@@ -192,9 +191,9 @@ class Agent:
             traced=settings.agent_tracing == "langsmith",
             measures=self.measures.runs,
         )
-        self.conversations: Final = None if storage is None else self._conversations(storage)
-        """Runs of conversations; `None` if they are not stored."""
-        self.chats: Final = Chats(self.runs, self.conversations)
+        self.kept: Final = self._kept(storage, grants, audit, revocations)
+        """What is kept between runs; `None`: no conversation is stored, and runs cannot pause."""
+        self.chats: Final = Chats(self.runs, None if self.kept is None else self.kept.conversations)
         """How surfaces begin runs."""
 
         # How rights and the process end
@@ -223,9 +222,7 @@ class Agent:
         prepares = path == "/prepared" or path.startswith("/prepared/")
         return self._preparing if prepares and self._preparing else self.admission
 
-    def _graph_parts(
-        self, audit: AuditTrail, caller: TokenLookup, resume_values: bool, begun_calls: BegunCalls | None
-    ) -> GraphParts:
+    def _graph_parts(self, audit: AuditTrail, caller: TokenLookup, asks: RunApprovals) -> GraphParts:
         settings = self.settings
         return graph_parts(
             self.services,
@@ -242,17 +239,7 @@ class Agent:
                 system_prompt=settings.system_prompt_file or SYSTEM_PROMPT,
                 named=self._named_model,
             ),
-            approvals=RunApprovals(
-                store=self.approvals,
-                seconds=settings.approval_seconds,
-                grants=self.grants,
-                announce=self.listeners.announce,
-                resume_values=resume_values,
-                consent_urls=self.consent_urls,
-                begun_calls=begun_calls,
-                fence=self.conversation_storage.fence if self.conversation_storage else None,
-                policies=self.policies,
-            ),
+            approvals=asks,
             audit=audit,
             calls=self.measures.calls,
             limits=Limits(
@@ -286,16 +273,33 @@ class Agent:
         shared = Relay(redis, storage.encryption, storage.threads, live, clock=self.clock) if redis else None
         return Conversations(parts, self.runs, live=live, relay=shared)
 
+    def _kept(
+        self,
+        storage: ConversationStorage | None,
+        grants: Grants | None,
+        audit: AuditTrail,
+        revocations: RevocationList,
+    ) -> Kept | None:
+        if storage is None or grants is None:
+            return None
+        settings, clock, approvals = self.settings, self.clock, storage.approvals
+        inbox = Inbox(approvals, audit, clock, settings.policy_groups_claim)
+        prepared: PreparedRuns | None = None
+        if self._preparing is not None:
+            announce = self.listeners.announce
+            prepared = PreparedRuns(settings, approvals, audit, revocations, clock, announce)
+        return Kept(storage, self._conversations(storage), grants, inbox, prepared)
+
     def _show_measures(self, pool: PoolUse) -> None:
         """Gives the metrics the pools of the parts, and how approvals are counted. `pool` has the connections
         to IDaaS.
         """
-        measures, storage = self.measures, self.conversation_storage
+        measures, kept = self.measures, self.kept
         measures.pools.uses["idaas"] = pool
-        database = storage and storage.database
+        database = None if kept is None else kept.storage.database
         measures.pools.add(self.services, model=self.model, postgresql=database, redis=self.redis)
-        if storage is not None:
-            measures.approvals.count = lambda: storage.approvals.count_open(
+        if kept is not None:
+            measures.approvals.count = lambda: kept.approvals.count_open(
                 self.clock() - self.settings.approval_seconds
             )
 
@@ -321,8 +325,9 @@ class Agent:
         checks: dict[str, Check] = {}
         if self.policies:
             checks["policy"] = partial(check_policies, self.policies)
-        if (storage := self.conversation_storage) is not None:
-            checks["conversations"] = partial(_in_time, storage.check, AgentCode.CONVERSATIONS_UNAVAILABLE)
+        if self.kept is not None:
+            check = self.kept.storage.check
+            checks["conversations"] = partial(_in_time, check, AgentCode.CONVERSATIONS_UNAVAILABLE)
         if self.redis is not None:
             checks["redis"] = partial(_in_time, self.redis.check, AgentCode.REDIS_UNAVAILABLE)
         if self.revocation.shared:
@@ -339,10 +344,8 @@ class Agent:
     async def __aenter__(self) -> Self:
         """Warms up in the background, so that the agent starts while IDaaS is unavailable."""
         await self.revocation.start()
-        if self.conversation_storage is not None:
-            self.conversation_storage.retention.start()
-        if self.conversations is not None:
-            self.conversations.start_tasks()
+        if self.kept is not None:
+            self.kept.start_tasks()
         self._warm_up = asyncio.create_task(self.readiness.warm_up(self._list_tools), name="warm-up")
         return self
 
@@ -358,7 +361,7 @@ class Agent:
         await end_tasks(self._warm_up)
         await self.readiness.aclose()
         await self.shutdown.ended()
-        await _closed(self.listeners, self.conversations, self.conversation_storage)
+        await _closed(self.listeners, self.kept)
         await asyncio.gather(*(service.aclose() for service in self.services))
         events_jwks = self.user_events and self.user_events.keys
         await _closed(self.revocation, self.broker, self.jwks, events_jwks, self.http)
@@ -371,13 +374,13 @@ class Agent:
     ) -> UserRights:
         """What the agent may do for `user`. Without `tools`, services have those that are listed for them."""
         caller = user if isinstance(user, VerifiedAccessToken) else None
-        given = await self.grants.of(user.principal) if self.grants else ()
+        grants = await self.kept.grants.of(user.principal) if self.kept else ()
         return await rights_of(
             user,
             self.gate,
             tools or (lambda each: self.listed_tools(each, caller)),
             policy=await in_force(self.policies),
-            grants=[grant_members(grant) for grant in given],
+            grants=[grant_members(grant) for grant in grants],
         )
 
     async def model_key(self, caller: VerifiedAccessToken | None) -> Secret:

@@ -44,7 +44,8 @@ _CARD: Final[dict[str, Any]] = {"type": "object", "required": ["name", "version"
 def a2a_routes(agent: Agent) -> APIRouter:
     """The routes. The card has the agent's `public_address`."""
     settings = agent.settings
-    methods = Methods(Tasks(agent.chats, settings.llm_images), agent.inbox)
+    inbox = None if agent.kept is None else agent.kept.inbox
+    methods = Methods(Tasks(agent.chats, settings.llm_images), inbox)
     router = APIRouter(route_class=DirectRoute)
 
     @router.head(AGENT_CARD_PATH, include_in_schema=False)

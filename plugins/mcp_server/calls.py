@@ -5,15 +5,16 @@ conversation is the caller's own, and its latest message has the digest of the c
 """
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
-from langchain_core.messages import AIMessage, HumanMessage, ToolCall, ToolMessage
+from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, ToolCall, ToolMessage
 
 from agent.api.json_rpc import Members, RpcCode
 from agent.composition.agent import Agent
+from agent.composition.kept import Kept
 from agent.conversations.owned_thread import OwnedThread
 from agent.conversations.thread import is_thread_id
 from agent.runs.chats import NotStoredError
@@ -99,7 +100,9 @@ class AskedCall:
             and (isinstance(question, str) and question.strip())
             and (isinstance(conversation, str) and is_thread_id(conversation))
         ):
-            raise McpError(RpcCode.INVALID_PARAMS, "ask takes a question, and the conversation of an earlier answer")
+            raise McpError(
+                RpcCode.INVALID_PARAMS, "ask takes a question, and the conversation of an earlier answer"
+            )
         digest = arguments_digest({f"{name} {request.modern}": arguments})[:32]
         return cls(request, caller, name, arguments, digest)
 
@@ -162,7 +165,7 @@ class Calls:
         )
 
     def _may_wait(self, asked: AskedCall, call: ToolCall, service: str) -> bool:
-        """Whether the call may wait for a person: its policy asks, or its server, which the client can show."""
+        """Whether the call may wait for a person: its policy or its server asks, and the client shows it."""
         gate = self._agent.gate
         shows_questions = asked.request.asks("form") or asked.request.asks("url")
         if shows_questions and getattr(gate.services[service], "may_ask", False):
@@ -171,12 +174,11 @@ class Calls:
 
     async def _begun(self, asked: AskedCall, thread_id: str | None, call: ToolCall | None = None) -> Begun:
         """The run of the call, in a conversation if the agent stores any: `thread_id`, or a new one."""
-        conversations = self._agent.conversations
-        modern = asked.request.modern
-        if conversations is not None:
-            waited_in = None if modern else await self._waited(conversations, asked, thread_id)
+        kept, modern = self._agent.kept, asked.request.modern
+        if kept is not None:
+            waited_in = None if modern else await self._waited(kept, asked, thread_id)
             if waited_in is not None:
-                return await self._outcome(conversations, asked.caller, waited_in)
+                return await _outcome(kept.conversations, asked.caller, waited_in)
             thread_id = thread_id or uuid.uuid4().hex
         return await self._agent.chats.begin(
             asked.caller, [asked.message()], thread_id, streaming=call is None, keep=not modern, call=call
@@ -186,84 +188,114 @@ class Calls:
         """Goes on with a call that waits. `requestState` is hostile: it names a conversation and an approval,
         and counts only if they are the caller's, and those of this call.
         """
-        state, responses = asked.request.params["requestState"], asked.request.params.get("inputResponses")
-        thread_id, _, approval_id = state.partition(".") if isinstance(state, str) else ("", "", "")
-        kept, caller = self._agent.conversations, asked.caller
-        if kept is None or await self._asked_at(kept, asked, thread_id) is None:
+        params, caller = asked.request.params, asked.caller
+        thread_id, approval_id = _read_state(params["requestState"])
+        conversations = self._agent.chats.conversations
+        if conversations is None or await _asked_at(conversations, asked, thread_id) is None:
             raise McpError(RpcCode.INVALID_PARAMS, "requestState is not of this call")
-        pending = await kept.pending(caller, thread_id)
-        waiting = next((each.request for each in pending if each.request.id == approval_id), None)
-        answer = responses.get(ANSWER) if isinstance(responses, dict) else None
-        action = answer.get("action") if isinstance(answer, dict) else None
-        by_others = waiting is not None and waiting.approvers is not None
-        withdrawn = (
-            action == "cancel" and waiting is not None and waiting.kind is not ApprovalKind.ELICITATION
-        )
-        if withdrawn or (action == "decline" and by_others):
-            await kept.cancel(caller, thread_id)
-        if waiting is None or by_others or withdrawn:
-            return await self._outcome(kept, caller, thread_id)
-        if waiting.kind is ApprovalKind.TOOL_CALL and isinstance(answer, dict) and action == "accept":
+        pending = await conversations.pending(caller, thread_id)
+        by_id = {approval.request.id: approval.request for approval in pending}
+        waiting = by_id.get(approval_id)
+        if waiting is None:
+            return await _outcome(conversations, caller, thread_id)
+        answer = _read_answer(params.get("inputResponses"))
+        action = answer.get("action")
+        decided_by_others = waiting.approvers is not None
+        withdraws = action == "cancel" and waiting.kind is not ApprovalKind.ELICITATION
+        if withdraws or (action == "decline" and decided_by_others):
+            await conversations.cancel(caller, thread_id)
+        if withdraws or decided_by_others:
+            return await _outcome(conversations, caller, thread_id)
+        if waiting.kind is ApprovalKind.TOOL_CALL and action == "accept":
             content = answer.get("content")
             answer = {"approved": content.get("approve") if isinstance(content, dict) else None}
         elif waiting.kind is ApprovalKind.SIGN_IN_REQUIRED:
             answer = {"approved": True}
         try:
-            answers = {approval_id: answer}
-            run = await kept.resume(caller, thread_id, answers, streaming=asked.name == ASK)
+            run = await conversations.resume(
+                caller, thread_id, {approval_id: answer}, streaming=asked.name == ASK
+            )
         except ApprovalError as error:
             if error.code is not GraphCode.APPROVAL_INVALID:
                 raise
             return CallState(Paused(tuple(pending)))  # what is no answer asks again
         return run.events(keep=False)
 
-    async def _asked_at(self, kept: Conversations, asked: AskedCall, thread_id: str) -> float | None:
-        """When the latest run of the caller's conversation was asked this call; `None`: it was another."""
-        thread, runs = OwnedThread.of(asked.caller, thread_id), kept.threads.runs
-        latest = await runs.get(thread)
-        for asking in await runs.messages(thread.owner, [latest] if latest else [], limit=1, asked=True):
-            for each in asking:
-                if (name := each.message.id or "").startswith(_MARK) and name.endswith(asked.digest):
-                    return each.created_at
-        return None
-
-    async def _waited(self, kept: Conversations, asked: AskedCall, thread_id: str | None) -> str | None:
+    async def _waited(self, kept: Kept, asked: AskedCall, thread_id: str | None) -> str | None:
         """The conversation, `thread_id` or any, in which this call of a legacy client waited for its user
         lately, and they have decided in time or still can.
         """
-        store, now = self._agent.approvals, self._agent.clock()
-        since, latest = now - 2 * self._agent.settings.approval_seconds, dict[str, ApprovalState]()
-        for state in await store.recent(asked.caller.principal, since) if store else ():
+        now = self._agent.clock()
+        since = now - 2 * self._agent.settings.approval_seconds
+        latest: dict[str, ApprovalState] = {}
+        for state in await kept.approvals.recent(asked.caller.principal, since):
             latest.setdefault(state.request.thread_id, state)
-        for place, state in latest.items():
-            if thread_id in (None, place) and state.status_at(now) is not ApprovalStatus.EXPIRED:
-                asked_at = await self._asked_at(kept, asked, place)
+        for waited_in, state in latest.items():
+            if thread_id in (None, waited_in) and state.status_at(now) is not ApprovalStatus.EXPIRED:
+                asked_at = await _asked_at(kept.conversations, asked, waited_in)
                 if asked_at is not None and state.request.created_at >= asked_at:
-                    return place
+                    return waited_in
         return None
 
-    async def _outcome(self, kept: Conversations, caller: VerifiedAccessToken, thread_id: str) -> Begun:
-        """What a call that waited waits for now, or what became of it. One that others have approved goes on,
-        and one that waited for something done elsewhere, which is tried again.
 
-        Raises `ApprovalError` if the user did not decide in time.
-        """
-        owned = OwnedThread.of(caller, thread_id)
-        if pending := await kept.pending(caller, thread_id):
-            waits = pending[0].request
+def _read_state(state: object) -> tuple[str, str]:
+    """The conversation and the approval that `requestState` names."""
+    thread_id, _, approval_id = state.partition(".") if isinstance(state, str) else ("", "", "")
+    return thread_id, approval_id
+
+
+def _read_answer(responses: object) -> Members:
+    """The answer in `inputResponses`; empty if there is none."""
+    answer = responses.get(ANSWER) if isinstance(responses, dict) else None
+    return answer if isinstance(answer, dict) else {}
+
+
+async def _asked_at(conversations: Conversations, asked: AskedCall, thread_id: str) -> float | None:
+    """When the latest run of the caller's conversation was asked this call; `None`: it was another."""
+    thread, runs = OwnedThread.of(asked.caller, thread_id), conversations.threads.runs
+    latest = await runs.get(thread)
+    if latest is None:
+        return None
+    [questions] = await runs.messages(thread.owner, [latest], limit=1, asked=True)
+    for question in questions:
+        name = question.message.id or ""
+        if name.startswith(_MARK) and name.endswith(asked.digest):
+            return question.created_at
+    return None
+
+
+async def _outcome(conversations: Conversations, caller: VerifiedAccessToken, thread_id: str) -> Begun:
+    """What a call that waited waits for now, or what became of it. One that others have approved goes on, and
+    one that waited for something done elsewhere, which is tried again.
+
+    Raises `ApprovalError` if the user did not decide in time.
+    """
+    owned = OwnedThread.of(caller, thread_id)
+    if pending := await conversations.pending(caller, thread_id):
+        waiting = pending[0].request
+        done_elsewhere = waiting.kind in (ApprovalKind.CONSENT_REQUIRED, ApprovalKind.SIGN_IN_REQUIRED)
+        if done_elsewhere or waiting.approvers is not None:
+            answers = {waiting.id: {"approved": True}} if done_elsewhere else {}
             with suppress(ApprovalError):  # they have not decided
-                elsewhere = waits.kind in (ApprovalKind.CONSENT_REQUIRED, ApprovalKind.SIGN_IN_REQUIRED)
-                if elsewhere or waits.approvers is not None:
-                    done = {waits.id: {"approved": True}} if elsewhere else {}
-                    return (await kept.resume(caller, thread_id, done, streaming=True)).events()
-            return CallState(Paused(tuple(pending)))
-        thread = await kept.threads.get(owned)
-        if thread.status == "paused":
-            await kept.require_open(caller, thread_id)
-        if thread.status == "running" and (reader := await kept.follow(caller, thread_id)) is not None:
+                return (await conversations.resume(caller, thread_id, answers, streaming=True)).events()
+        return CallState(Paused(tuple(pending)))
+    thread = await conversations.threads.get(owned)
+    if thread.status == "paused":
+        await conversations.require_open(caller, thread_id)
+    if thread.status == "running":
+        reader = await conversations.follow(caller, thread_id)
+        if reader is not None:
             return reader
-        messages = [each.message for each in await kept.threads.messages(owned, limit=_NEWEST)]
-        asked = max((n for n, each in enumerate(messages) if isinstance(each, HumanMessage)), default=0)
-        results = [each for each in messages[asked:] if isinstance(each, ToolMessage)]
-        end = Finished(str(messages[-1].text)) if isinstance(messages[-1], AIMessage) else None
-        return CallState(end, bool(results) and results[-1].status == "success", thread_id)
+    newest = [stored.message for stored in await conversations.threads.messages(owned, limit=_NEWEST)]
+    return _stored_outcome(newest, thread_id)
+
+
+def _stored_outcome(newest: Sequence[AnyMessage], thread_id: str) -> CallState:
+    """How the latest run ended, by the messages that are stored."""
+    questions = [position for position, message in enumerate(newest) if isinstance(message, HumanMessage)]
+    since_question = newest[questions[-1] :] if questions else newest
+    results = [message for message in since_question if isinstance(message, ToolMessage)]
+    succeeded = bool(results) and results[-1].status == "success"
+    last = newest[-1]
+    end = Finished(str(last.text)) if isinstance(last, AIMessage) else None
+    return CallState(end, succeeded, thread_id)

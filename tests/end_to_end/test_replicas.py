@@ -200,8 +200,7 @@ async def test_database_that_hangs_delays_no_stateless_chat_and_takes_no_replica
             return asked("POST", CHAT, chat(GREETING, thread_id=thread) | {"stream": False})
 
         assert (await kept("before"))[0] == 200
-        storage = agent.composed.conversation_storage
-        assert storage is not None
+        storage = agent.composed.kept.storage
         storage.database._seconds = 60.0  # type: ignore[attr-defined]  # `/ready` does not wait for it
         revocations: Any = agent.composed.revocation._followed[0].store
         revocations.database._seconds = 0.5

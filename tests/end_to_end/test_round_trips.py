@@ -32,8 +32,7 @@ class Counted:
     async def warm(self) -> None:
         await self._agent.warm()
         await self._say(WEATHER, "first", stream=False)
-        conversations = self._agent.composed.conversations
-        assert conversations is not None
+        conversations = self._agent.composed.kept.conversations
         await conversations.heartbeat.aclose()
         await self._agent.composed.revocation.aclose()
         await conversations.drafts.aclose()  # on a busy machine a response may take a second

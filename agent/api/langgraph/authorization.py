@@ -60,10 +60,11 @@ async def own_threads(ctx: Auth.types.AuthContext, value: Any) -> Auth.types.Fil
         raise _refused("the messages of a run are not taken back: delete its thread")
     if ctx.action == "delete" and "thread_id" in given:
         agent = await agent_of_this_loop()
-        if (storage := agent.conversation_storage) is not None:
+        if agent.kept is not None:
+            storage, thread_id = agent.kept.storage, str(given["thread_id"])
             principal = Principal(agent.settings.idaas.issuer, ctx.user.identity)
-            await storage.approvals.withdraw(principal, str(given["thread_id"]), time.time())
-            await storage.grants.end_in(principal, str(given["thread_id"]))
+            await storage.approvals.withdraw(principal, thread_id, time.time())
+            await storage.grants.end_in(principal, thread_id)
     # The server uses one action to change a thread's metadata, to cancel a run, and to write a state.
     # On Aegra, the guard closes the route that writes a state.
     if ctx.action == "update":

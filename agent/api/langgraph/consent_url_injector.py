@@ -38,7 +38,7 @@ async def urls_of(approval_ids: Collection[str], caller: VerifiedAccessToken) ->
     agent = await agent_of_this_loop()
     urls: dict[str, Secret] = {}
     try:
-        found = await agent.approvals.find(approval_ids, caller.principal) if agent.approvals else ()
+        found = await agent.kept.approvals.find(approval_ids, caller.principal) if agent.kept else ()
         for state in found:
             if state.status_at(time.time()) is ApprovalStatus.OPEN:
                 shown = await agent.consent_urls.shown(PendingApproval(state.request, {}), caller)

@@ -284,10 +284,11 @@ class RunRequestGuard:
         self, agent: Agent, scope: Scope, thread_id: str | None, run: RunRequest, caller: VerifiedAccessToken
     ) -> object:
         approvals: Sequence[ApprovalState] = []
-        if thread_id is not None and agent.approvals is not None:
-            approvals = await agent.approvals.pending(caller.principal, thread_id)
+        if thread_id is not None and agent.kept is not None:
+            store = agent.kept.approvals
+            approvals = await store.pending(caller.principal, thread_id)
             if not approvals and run.command:
-                latest = await agent.approvals.latest(caller.principal, thread_id)
+                latest = await store.latest(caller.principal, thread_id)
                 approvals = [] if latest is None else [latest]  # its state is why it cannot be answered
         checked = checked_input(run.input, run.command, approvals, time.time())
         if isinstance(checked, Command) and thread_id is not None:

@@ -77,8 +77,8 @@ async def end_agents() -> None:
 async def _start() -> ServerAgent:
     made = await asyncio.to_thread(_make)
     await made.agent.revocation.start()
-    if made.agent.conversation_storage is not None:
-        made.agent.conversation_storage.retention.start()
+    if made.agent.kept is not None:
+        made.agent.kept.storage.retention.start()
     return made
 
 

@@ -11,7 +11,7 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from agent.api.ag_ui.messages import METADATA_KEY, to_ag_ui
 from agent.api.disconnect import while_connected
 from agent.api.response_models import documented, documented_body
-from agent.api.surface import Surface
+from agent.api.surface import Surface, if_kept
 from agent.api.threads.models import (
     Deleted,
     ExportedThread,
@@ -222,6 +222,6 @@ def _owned(request: Request, thread_id: str) -> OwnedThread:
 
 THREADS: Final = Surface(
     name="threads",
-    routes=lambda agent: thread_routes(agent.conversations) if agent.conversations else None,
+    routes=if_kept(lambda kept: thread_routes(kept.conversations)),
     polled_paths=frozenset({"/threads"}),
 )

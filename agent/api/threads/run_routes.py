@@ -79,9 +79,9 @@ def _starts_run(path: str) -> bool:
 
 
 def _routes(agent: Agent) -> APIRouter | None:
-    if agent.conversations is None:
+    if agent.kept is None:
         return None
-    return run_routes(agent.conversations, model=agent.settings.llm_model)
+    return run_routes(agent.kept.conversations, model=agent.settings.llm_model)
 
 
 RUNS: Final = Surface(name="runs", routes=_routes, starts_run=_starts_run)

@@ -332,11 +332,11 @@ class Examination:
         stores = []
         if agent.redis is not None:
             stores.append(Step("shared counters", agent.redis.check))
-        if (storage := agent.conversation_storage) is not None:
+        if agent.kept is not None:
             late = AgentCode.CONVERSATIONS_UNAVAILABLE
-            stores.append(Step("conversations", storage.check, late=late))
+            stores.append(Step("conversations", agent.kept.storage.check, late=late))
         yield from stores
-        if storage is None:
+        if agent.kept is None:
             yield skipped("conversations", "CONVERSATIONS_URL is none: they are not stored")
         needs = {each.name: "what failed above may have them" for each in stores}
         yield Step("revocations", self._read_revocations, "they can be read", needs)

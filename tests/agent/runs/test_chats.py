@@ -1,4 +1,4 @@
-"""Chats begin in the same way on every surface: a conversation takes a message once, whoever sends it again."""
+"""Chats begin in one way on every surface: a conversation takes a message once, whoever sends it again."""
 
 import pytest
 
@@ -24,7 +24,7 @@ async def test_conversation_of_an_agent_that_stores_none_starts_nothing(process:
     one = process([DONE])
     with pytest.raises(NotStoredError):
         await Chats(one.runs, None).begin(ALICE, [ASKED], THREAD, streaming=True)
-    assert (one.bench.model.asked, one.runs.limit.counted) == ([], [])
+    assert (one.bench.model.asked, one.runs.limit.counted) == ([], {})
 
 
 async def test_message_that_is_sent_again_starts_nothing_and_names_its_run(process: ProcessOf) -> None:

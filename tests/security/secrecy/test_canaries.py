@@ -284,7 +284,7 @@ async def test_database_and_routes_of_conversations_contain_no_secret(
     files = stored(tmp_path / "conversations")
     assert any("leave_apply" in text for _, text in files)  # the checkpoint of the run that waits
     seen += files
-    [pending] = await agent.composed.conversations.pending(await caller(agent, token), "t")
+    [pending] = await agent.composed.kept.conversations.pending(await caller(agent, token), "t")
     seen.append(await ask("POST", f"/threads/t/approvals/{pending.request.id}", {"decision": "approve"}))
     seen.append(await ask("GET", "/threads/t/events"))
     assert len(canaries.by_name) > 5

@@ -68,8 +68,7 @@ async def talk(agent: RunningAgent, token: str, *, ends_well: bool) -> None:
 
 async def in_redis(agent: RunningAgent, redis: RedisProcess) -> str:
     """All keys and values, after the latest events were written."""
-    conversations = agent.composed.conversations
-    assert conversations is not None
+    conversations = agent.composed.kept.conversations
     assert conversations.relay is not None
     writer = conversations.relay.writer
     while writer._streams:

@@ -152,8 +152,7 @@ async def test_conversation_that_is_too_long_is_not_sent_in_part(
 ) -> None:
     served = await threads()
     await run(served, "hello")
-    stored = served.agent.conversations
-    assert stored is not None
+    stored = served.agent.kept.conversations
     thread = (await served.ask("GET", "/threads/thread-1")).json()
     assert len(thread["messages"]) == 2
     before = await run(served)

@@ -101,7 +101,7 @@ async def http(agent: Agent, server: Server, sandbox: Sandbox) -> AsyncIterator[
 async def ask(
     agent: Agent, *, thread: str = THREAD, user: str = ALICE, seconds: float = 600
 ) -> ApprovalRequest:
-    assert agent.approvals is not None
+    assert agent.kept is not None
     now = time.time()
     request = ApprovalRequest(
         id=APPROVAL, kind=ApprovalKind.TOOL_CALL, thread_id=thread,
@@ -109,7 +109,7 @@ async def ask(
         service="leave", tool="leave_apply", call_id="call_1", digest="d", effect=Effect.WRITE,
         access_identity=None, created_at=now + min(seconds, 0), expires_at=now + seconds,
     )  # fmt: skip
-    await agent.approvals.open(request)
+    await agent.kept.approvals.open(request)
     return request
 
 
@@ -303,8 +303,8 @@ async def test_runs_are_counted_also_refused_ones_and_reads_are_not(
 
 @pytest.mark.promise("grants-are-bounded")
 async def test_grants_of_a_conversation_end_when_its_thread_is_deleted_at_the_server(agent: Agent) -> None:
-    assert agent.conversation_storage is not None
-    store, request, now = agent.conversation_storage.grants, await ask(agent), time.time()
+    assert agent.kept is not None
+    store, request, now = agent.kept.storage.grants, await ask(agent), time.time()
     for thread in (THREAD, FORK):
         given = replace(request, id=thread, thread_id=thread)
         await store.add(Grant(request=given, lasting=Lasting(60), schema="s", token="t", created_at=now))

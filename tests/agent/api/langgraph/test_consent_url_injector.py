@@ -156,10 +156,12 @@ async def test_address_is_shown_while_its_consent_is_open_only(agent: Agent, sta
         created_at=now,
         expires_at=now + 600,
     )
-    assert agent.approvals is not None
-    await agent.approvals.open(request)
+    assert agent.kept is not None
+    await agent.kept.approvals.open(request)
     if state in ("declined", "given"):
-        await agent.approvals.decide(MINE, alice.principal, approved=state == "given", digest=DIGEST, at=now)
+        await agent.kept.approvals.decide(
+            MINE, alice.principal, approved=state == "given", digest=DIGEST, at=now
+        )
     agent.consent_urls._urls[MINE] = Secret(URL), time.time() + 600  # as if it were kept for longer
     shown = {MINE: Secret(URL)} if state == "open" else {}
     assert await consent_url_injector.urls_of([MINE, OTHER], alice) == shown

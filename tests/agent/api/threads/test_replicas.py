@@ -285,8 +285,7 @@ async def written(served: Threads, *, ended: bool = True) -> None:
 
 
 def relay_of(served: Threads) -> Relay:
-    conversations = served.agent.conversations
-    assert conversations is not None
+    conversations = served.agent.kept.conversations
     assert conversations.relay is not None
     return conversations.relay
 

@@ -75,8 +75,7 @@ async def run_that_waits(served: Threads, keep: bool = False) -> AsyncIterator[h
 
 
 def live_runs(served: Threads) -> list[LiveRun]:
-    conversations = served.agent.conversations
-    assert conversations is not None
+    conversations = served.agent.kept.conversations
     return list(conversations.live._latest.values())
 
 
@@ -186,14 +185,13 @@ def message_id_of(events: list[dict[str, Any]]) -> str:
 
 
 def forget_ended(served: Threads) -> None:
-    live = served.agent.conversations.live  # type: ignore[union-attr]  # they are kept here
+    live = served.agent.kept.conversations.live
     for run in list(live._ended):
         live._remove(run)
 
 
 async def ended_a_minute_ago(served: Threads) -> None:
-    storage = served.agent.conversation_storage
-    assert storage is not None
+    storage = served.agent.kept.storage
     await storage.database.write(lambda: query("UPDATE runs SET changed_at = changed_at - 61"))
 
 

@@ -157,7 +157,7 @@ async def test_export_has_the_whole_conversation_as_a_file(threads: ThreadsOf) -
 async def test_large_conversation_is_exported_whole_while_others_are_served(threads: ThreadsOf) -> None:
     served = await threads()
     await served.say("hello")
-    store = served.agent.conversations.threads
+    store = served.agent.kept.conversations.threads
     [[owner]] = await store._database.read(lambda: query("SELECT owner FROM threads"))
     for number in range(10):
         text = [HumanMessage(f"{number} " + "long " * 400_000)]
@@ -178,7 +178,7 @@ async def test_large_conversation_is_exported_whole_while_others_are_served(thre
 async def test_export_that_fails_midway_is_cut_off_and_no_whole_response(threads: ThreadsOf) -> None:
     served = await threads()
     await served.say("hello")
-    database = served.agent.conversations.threads._database
+    database = served.agent.kept.conversations.threads._database
     await database.write(lambda: query("UPDATE messages SET body = ? WHERE seq = 1", b"of another program"))
     async with served.stream("GET", "/threads/thread-1/export") as response:
         assert response.status_code == 200

@@ -1,0 +1,40 @@
+"""What an agent keeps between runs. The parts exist together, or not at all (`CONVERSATIONS_URL=none`)."""
+
+from dataclasses import dataclass
+
+from agent.conversations.approvals import SqlApprovalStore
+from agent.conversations.storage import ConversationStorage
+from agent.runs.conversation_runs import Conversations
+from agent.runs.prepared_runs import PreparedRuns
+from graph.approvals.grants import Grants
+from graph.approvals.inbox import Inbox
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """Conversations, and what people have been asked and have decided."""
+
+    storage: ConversationStorage
+    conversations: Conversations
+    """Their runs."""
+    grants: Grants
+    """What people have approved beyond one call."""
+    inbox: Inbox
+    """What waits for others than the asker."""
+    prepared: PreparedRuns | None
+    """What clients have prepared for people; `None` without `PREPARE_SCOPE`."""
+
+    @property
+    def approvals(self) -> SqlApprovalStore:
+        """What people have been asked."""
+        return self.storage.approvals
+
+    def start_tasks(self) -> None:
+        """Starts what goes on beside the runs: retention, and the heartbeat of conversations."""
+        self.storage.retention.start()
+        self.conversations.start_tasks()
+
+    async def aclose(self) -> None:
+        """Ends the tasks, and closes connections. The runs have been ended before."""
+        await self.conversations.aclose()
+        await self.storage.aclose()
