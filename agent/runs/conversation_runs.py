@@ -67,7 +67,8 @@ class Conversations:
     heartbeat: Heartbeat = field(init=False)
 
     def __post_init__(self) -> None:
-        self.threads, self.drafts = self.parts.threads, Drafts(self.parts.threads)
+        self.threads = self.parts.threads
+        self.drafts = Drafts(self.parts.threads)
         self.ends = StoredEnds(self.parts.threads, self.parts.process_id)
         self.heartbeat = Heartbeat(self.parts, self.live, self.drafts, self.ends)
 
@@ -89,9 +90,10 @@ class Conversations:
     ) -> Run:
         """Runs the graph with the stored messages of the thread, and with `messages`, which are added.
 
-        The thread is opened if there is none. `instructions` are for this run alone; `call` is made in place of the model's response (`AgentContext.call`). Raises
-        `MessageStoredError` for messages that the thread has, `ThreadBusyError` while a run is going on,
-        `ApprovalError` while one waits, and what `Runs.check` raises.
+        The thread is opened if there is none. `instructions` are for this run alone; `call` is made in place
+        of the model's response (`AgentContext.call`). Raises `MessageStoredError` for messages that the
+        thread has, `ThreadBusyError` while a run is going on, `ApprovalError` while one waits, and what
+        `Runs.check` raises.
         """
         messages, files = detached(messages)
         run = replace(self._run(caller, thread_id, streaming), call=call, files=files)
@@ -102,7 +104,7 @@ class Conversations:
             except ApprovalError:
                 await self._end_expired_pause(run)
                 begun = await self._begin_run(run, messages)
-            of_client = [by_program(each, "the client") for each in instructions]
+            of_client = [by_program(instruction, "the client") for instruction in instructions]
             return RunStart(input={"messages": [*of_client, *begun.window, *messages]}, read=begun.read)
 
         return await self._started(run, begin)
@@ -192,11 +194,11 @@ class Conversations:
             if not replaced or not isinstance(question := replaced[0].message, HumanMessage):
                 raise ThreadBusyError(AgentCode.QUESTION_REPLACED, "the message is no question of the thread")
             asked = asked_anew or [question.model_copy(update={"id": uuid.uuid4().hex})]
-            if asked_anew and not files and (kept := file_parts(question)):
-                content: list[Any] = [{"type": "text", "text": asked[0].text}, *kept]
+            if asked_anew and not files and (images := file_parts(question)):
+                content: list[Any] = [{"type": "text", "text": asked[0].text}, *images]
                 asked = [asked[0].model_copy(update={"content": content}), *asked[1:]]
             begun = await self._begin_run(run, asked, thread, replaces=replaced[0].seq)
-            calls = calls_made(each.message for each in replaced)
+            calls = calls_made(stored.message for stored in replaced)
             return RunStart(input={"messages": [*calls, *begun.window, *asked]}, read=begun.read)
 
         return await self._started(run, begin)
@@ -211,7 +213,8 @@ class Conversations:
         owned = OwnedThread.of(caller, thread_id)
         thread = await self.threads.get(owned)
         live = self.live.running(owned)
-        if run_id not in (None, live.id if live else thread.run_id):
+        current_id = live.id if live else thread.run_id
+        if run_id not in (None, current_id):
             return False
         if live:
             live.cancel()
@@ -289,7 +292,7 @@ class Conversations:
         paused = await PausedRun.of(self.parts, OwnedThread.of(caller, thread_id))
         if not paused.waiting:
             raise LimitError(AgentCode.EVENTS_LOST, "the run waits no more")
-        response = next((each for each in paused.calls if isinstance(each, AIMessage)), None)
+        response = next((message for message in paused.calls if isinstance(message, AIMessage)), None)
         return Paused(await self.parts.shown(paused.waiting, caller), end.usage, response)
 
     async def pending(self, caller: VerifiedAccessToken, thread_id: str) -> list[PendingApproval]:
@@ -301,11 +304,13 @@ class Conversations:
 
     async def _others_decided(self, principal: Principal, paused: PausedRun) -> bool:
         """Whether the run waited for other persons only, and all have decided in time."""
-        ids, now = [each.request.id for each in paused.waiting if each.request.approvers], self.parts.clock()
+        ids = [pending.request.id for pending in paused.waiting if pending.request.approvers]
+        now = self.parts.clock()
         if not ids or len(ids) < len(paused.waiting):
             return False
         states = await self.parts.approvals.find(ids, principal)
-        return len([each for each in states if each.status_at(now) in _DECIDED]) == len(ids)
+        decided = [state for state in states if state.status_at(now) in _DECIDED]
+        return len(decided) == len(ids)
 
     async def require_open(
         self, caller: VerifiedAccessToken, thread_id: str, approval_id: str | None = None
@@ -340,7 +345,8 @@ class Conversations:
 
         Runs of other processes end there within a few seconds.
         """
-        owner, principal = ThreadOwner.of(caller), caller.principal
+        owner = ThreadOwner.of(caller)
+        principal = caller.principal
         if self.relay is not None:
             await self.relay.cancellations.send(owner)
         await self._end_here(self.live.of_owner(owner.digest))
@@ -447,14 +453,14 @@ class Conversations:
 
     async def _since(self, thread: OwnedThread, message_id: str) -> list[StoredMessage]:
         """The message with this id, and what follows it; empty if the conversation does not have it."""
-        found: list[StoredMessage] = []
-        while page := await self.threads.messages(
-            thread, before=found[0].seq if found else None, limit=_PAGE
-        ):
-            found = page + found
-            for number, each in enumerate(page):
-                if each.message.id == message_id:
-                    return found[number:]
+        messages: list[StoredMessage] = []
+        before: int | None = None
+        while page := await self.threads.messages(thread, before=before, limit=_PAGE):
+            messages = page + messages
+            before = messages[0].seq
+            for number, stored in enumerate(page):
+                if stored.message.id == message_id:
+                    return messages[number:]
         return []
 
     async def _end_expired_pause(self, run: RunRequest) -> Thread:
@@ -462,7 +468,8 @@ class Conversations:
 
         Raises `ApprovalError` if an answer can come.
         """
-        principal, now = run.caller.principal, self.parts.clock()
+        principal = run.caller.principal
+        now = self.parts.clock()
         thread = await self.threads.get(run.key.thread)
         for state in await self.parts.approvals.pending(principal, thread.id):
             if state.status_at(now) is ApprovalStatus.OPEN:

@@ -50,11 +50,11 @@ class RunDraft:
 
     def stored(self, messages: Iterable[AnyMessage]) -> None:
         """`messages` are stored: a response that is complete, or results of its calls."""
-        known = {message.tool_call_id for message in messages if isinstance(message, ToolMessage)}
+        answered = {message.tool_call_id for message in messages if isinstance(message, ToolMessage)}
         self._events = [
             event
             for event in self._events
-            if event["type"] == "tool_finished" and event["call_id"] not in known
+            if event["type"] == "tool_finished" and event["call_id"] not in answered
         ]
 
     @property
@@ -67,7 +67,8 @@ class RunDraft:
         if self._writing is None and self._events and self._clock() - self._since >= seconds:
             self._written += 1
             self._writing = Draft(self._run, self._written, self._events)
-            self._events, self._since = [], self._clock()
+            self._events = []
+            self._since = self._clock()
         return self._writing
 
     def written(self) -> None:
@@ -104,12 +105,16 @@ class Drafts(Background):
         """Writes the drafts of events that were shown `seconds` ago or earlier. If the store raises, they are
         written later.
         """
-        due = [(draft, found) for draft in self._open.values() if (found := draft.next(seconds))]
+        due: list[tuple[RunDraft, Draft]] = []
+        for run_draft in self._open.values():
+            draft = run_draft.next(seconds)
+            if draft:
+                due.append((run_draft, draft))
         for first in range(0, len(due), _AT_ONCE):
-            written = due[first : first + _AT_ONCE]
-            await self.threads.write_drafts([found for _, found in written])
-            for draft, _ in written:
-                draft.written()
+            batch = due[first : first + _AT_ONCE]
+            await self.threads.write_drafts([draft for _, draft in batch])
+            for run_draft, _ in batch:
+                run_draft.written()
 
     async def _work(self) -> None:
         while True:

@@ -62,7 +62,7 @@ class EventEntry:
             members = json.loads(text)
             end = None if members["end"] is None else _end_from_json(members["end"])
             events = [{**event, "type": str(event["type"])} for event in members["events"]]
-            announced = [str(each) for each in members["announced"]]
+            announced = [str(call_id) for call_id in members["announced"]]
             return cls(str(members["run"]), announced, int(members["first"]), events, end)  # type: ignore[arg-type]  # each was an event when it was written
         except (KeyError, TypeError, AttributeError, RecursionError):
             raise ValueError("an entry of a stream of events does not have the expected form") from None

@@ -150,7 +150,11 @@ class EventWriter(Background):
                 await self.sleep(_RETRY_SECONDS)
 
     async def _exchange(self, redis: Redis, changed: "dict[LiveRun, _Stream]") -> None:
-        entries = [(stream, entry) for stream in changed.values() if (entry := stream.next_entry())]
+        entries: list[tuple[_Stream, EventEntry]] = []
+        for stream in changed.values():
+            entry = stream.next_entry()
+            if entry:
+                entries.append((stream, entry))
         if not entries:
             return
         pipeline = redis.pipeline(transaction=False)
@@ -188,10 +192,12 @@ class _Stream:
 
     def next_entry(self) -> EventEntry | None:
         """The events after those that are written, within the size of an entry, and the end if it follows."""
-        run, replay = self._run, self._run.replay
+        run = self._run
+        replay = self._run.replay
         first = max(self._position + 1, replay.oldest)
         events: list[AgentEvent] = []
-        characters, position = 0, first
+        characters = 0
+        position = first
         while position <= replay.newest and characters < _ENTRY_CHARACTERS:
             event = replay.at(position)
             position += 1
@@ -210,7 +216,8 @@ class _Stream:
         """Keys and arguments of the script that writes `entry`: idempotent, because its position and length
         are its id.
         """
-        run, keys = self._run, self._keys
+        run = self._run
+        keys = self._keys
         body = encryption.seal(entry.to_json(), *place(run, entry.first))
         sizes = [*self._sizes, len(body)]
         if sum(sizes) > most:
@@ -232,5 +239,6 @@ class _Stream:
 
     def written(self, entry: EventEntry, *, refused: bool) -> None:
         """Notes that `entry` is in Redis, or that it refuses the events of the run."""
-        self._position, self._sizes = entry.first + len(entry.events) - 1, self._next_sizes
+        self._position = entry.first + len(entry.events) - 1
+        self._sizes = self._next_sizes
         self.is_complete = refused or entry.end is not None

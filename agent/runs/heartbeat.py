@@ -54,7 +54,9 @@ class Heartbeat(Background):
         """
         if not await self.parts.threads.exist():
             return
-        threads, now, process_id = self.parts.threads, self.parts.clock(), self.parts.process_id
+        threads = self.parts.threads
+        now = self.parts.clock()
+        process_id = self.parts.process_id
         executed = self.live.ids()
         unstored = {run.id for run in self.live.unstored()}
         stored = self.ends.ids()
@@ -92,8 +94,8 @@ class Heartbeat(Background):
         """The processes that have been silent for too long, with the time at which they were seen last."""
         before = self._observed if abs(now - self._last) <= 2 * BEAT_SECONDS + 1 else {}
         self._last = now
-        self._observed = {each: before.get(each, now) for each in seen.items()}
-        return [each for each, since in self._observed.items() if now - since >= SILENT_SECONDS]
+        self._observed = {process: before.get(process, now) for process in seen.items()}
+        return [process for process, since in self._observed.items() if now - since >= SILENT_SECONDS]
 
     async def _work(self) -> None:
         while True:
@@ -130,15 +132,14 @@ async def end_run_elsewhere(parts: RunParts, caller: VerifiedAccessToken, thread
     principal = caller.principal
     run = RunKey(OwnedThread.of(caller, thread.id), thread.run_id)
     waiting = await parts.approvals.pending(principal, thread.id)
-    begun = {each.request.call_id for each in waiting if each.request.kind is ApprovalKind.ELICITATION}
+    begun = {state.request.call_id for state in waiting if state.request.kind is ApprovalKind.ELICITATION}
     await parts.approvals.withdraw(principal, thread.id, parts.clock())
-    newest, shown = await parts.threads.drafted(run)
+    newest, drafts = await parts.threads.drafted(run)
     rest: list[AnyMessage]
     if thread.status == "paused":
-        rest = results_of_ended(
-            pending_tool_calls(newest), lambda call_id: MAY_HAVE_EFFECT if call_id in begun else text
-        )
+        texts = dict.fromkeys(begun, MAY_HAVE_EFFECT)
+        rest = results_of_ended(pending_tool_calls(newest), lambda call_id: texts.get(call_id, text))
     else:
-        rest = rest_of_stopped(newest, shown)
+        rest = rest_of_stopped(newest, drafts)
     end = RunEnd("canceled", AgentCode.RUN_CANCELLED.value)
     return await parts.threads.end_run(run, "idle", rest, end)

@@ -68,7 +68,8 @@ class UnreadEvents(ReplayBuffer):
         event = self._events.popleft()
         self.oldest = position + 1
         if self._writer is not None and len(self._events) < EVENTS_PER_TURN:
-            writer, self._writer = self._writer, None
+            writer = self._writer
+            self._writer = None
             if not writer.done():
                 writer.set_result(None)
         return event
@@ -202,7 +203,8 @@ class LiveRun(Run):
                     measure.failed(asyncio.CancelledError())
                 case _:
                     measure.record(outcome)
-        self._may_cancel, self._measure = False, None
+        self._may_cancel = False
+        self._measure = None
         try:
             async with asyncio.timeout(_CLOSE_SECONDS) as limit:
                 outcome = await work.close(outcome)
@@ -341,7 +343,7 @@ class LiveRuns:
     def _run_ended(self, run: LiveRun) -> None:
         loop = asyncio.get_running_loop()
         self._ended[run] = loop.call_later(self._kept_seconds, self._expire, run)
-        characters = sum(each.characters for each in self._ended)
+        characters = sum(run.characters for run in self._ended)
         while len(self._ended) > _MOST_KEPT or (self._ended and characters > self._most_characters):
             dropped = self._dispensable()
             characters -= dropped.characters

@@ -35,7 +35,7 @@ class PausedRun:
             return cls(stored)
         checkpoint = RunCheckpoint(RunKey(thread, stored.run_id), parts.checkpoints, resumed=True)
         state = await parts.graph.copy({"checkpointer": checkpoint}).aget_state(checkpoint.config)
-        waiting = tuple(pending_of(each.value) for each in state.interrupts)
+        waiting = tuple(pending_of(interrupt.value) for interrupt in state.interrupts)
         return cls(stored, waiting, _latest_calls(state.values.get("messages", ())))
 
     async def check(

@@ -61,9 +61,13 @@ class PreparedRuns:
         Raises `LimitError`, `ApprovalError` if the key was used for something else, and `AuditError` if it
         cannot be recorded: then it was withdrawn.
         """
-        now, arguments, settings = self.clock(), {"question": question}, self.settings
-        most, by = settings.prepared_run_seconds, client.principal
-        lasts, names = min(seconds or most, most), [by.issuer, by.subject, key or secrets.token_hex(16)]
+        now = self.clock()
+        arguments = {"question": question}
+        settings = self.settings
+        most = settings.prepared_run_seconds
+        by = client.principal
+        lasts = min(seconds or most, most)
+        names = [by.issuer, by.subject, key or secrets.token_hex(16)]
         approval_id = arguments_digest({"prepared": names})[:32]
         request = ApprovalRequest(
             id=approval_id,
@@ -80,11 +84,11 @@ class PreparedRuns:
         limits = PreparedLimits(
             of_client=settings.max_prepared_by_client, of_user=for_user, of_pair=math.ceil(for_user / _SHARES)
         )
-        if (known := await self.store.prepare(request, limits)) is not None:
-            since = known.request.created_at
-            if known.request != replace(request, created_at=since, expires_at=since + lasts):
+        if (earlier := await self.store.prepare(request, limits)) is not None:
+            since = earlier.request.created_at
+            if earlier.request != replace(request, created_at=since, expires_at=since + lasts):
                 raise ApprovalError(GraphCode.APPROVAL_USED, "the Idempotency-Key had another body")
-            return known
+            return earlier
         try:
             await self._step(AuditedAction.APPROVAL_REQUESTED, request, client).ended(AuditOutcome.SUCCEEDED)
         except AuditError:
@@ -95,9 +99,9 @@ class PreparedRuns:
         return ApprovalState(request)
 
     async def waiting(self, caller: VerifiedAccessToken) -> list[ApprovalState]:
-        """What was prepared for `caller` and can be accepted now, the oldest first."""
-        found = await self.store.waiting_for(caller.principal, self.clock())
-        return [each for each in found if self.status(each) is ApprovalStatus.OPEN]
+        """The runs that `caller` can accept now, the oldest first."""
+        states = await self.store.waiting_for(caller.principal, self.clock())
+        return [state for state in states if self.status(state) is ApprovalStatus.OPEN]
 
     def status(self, state: ApprovalState) -> ApprovalStatus:
         """The status now. What is open and void is withdrawn. A decision stays."""
@@ -120,7 +124,8 @@ class PreparedRuns:
         state = await self.store.get(approval_id, caller.principal)
         if state is None or client_of(state.request) is None:
             return None
-        request, now = state.request, self.clock()
+        request = state.request
+        now = self.clock()
         require_signed_in(caller, now)
         if is_void(request, self.revocations):
             raise ApprovalError(GraphCode.APPROVAL_USED, "the rights of the user or the client changed")

@@ -45,7 +45,8 @@ class Cancellations(Background):
         owner, or of the thread. Whether another process may have received it.
         """
         try:
-            channel, text = self._channel, json.dumps([owner.digest, thread_id, run_id])
+            channel = self._channel
+            text = json.dumps([owner.digest, thread_id, run_id])
             return await self.redis.use(lambda redis: redis.publish(channel, text)) > 0
         except RedisUnavailableError:
             return False
@@ -148,7 +149,7 @@ class Relay:
             pipeline.delete(keys.latest(run_id))
         pipeline.zrange(keys.streams, 0, -1)
         *_, streams = await pipeline.execute()
-        parts = [str(each, "ascii") for each in streams]
+        parts = [str(stream, "ascii") for stream in streams]
         if removed := [part for part in parts if part.rpartition("-")[0] in set(runs)]:
             await redis.delete(*map(keys.events, removed))
             await redis.zrem(keys.streams, *removed)

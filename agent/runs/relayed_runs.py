@@ -53,8 +53,8 @@ class RelayedRun(Run):
         self.announced = frozenset(entry.announced)
         if entry.first > self.replay.newest + 1:
             self.replay.skip(entry.first)
-        known = self.replay.newest + 1 - entry.first
-        for event in entry.events[known:]:
+        past = self.replay.newest + 1 - entry.first
+        for event in entry.events[past:]:
             self.replay.add(event)
         if entry.end is not None and self.outcome is None:
             self._end_position = entry.first + len(entry.events)
@@ -126,8 +126,8 @@ class RelayedRuns(Background):
         positions: dict[Any, Any] = {key: run.last_entry for key, run in runs.items()}
         for run in self._followed:
             run.silent_rounds += 1
-        found = await self.redis.use(lambda redis: redis.xread(positions, count=_AT_ONCE), _SECONDS)
-        for key, entries in _pairs(found):
+        answer = await self.redis.use(lambda redis: redis.xread(positions, count=_AT_ONCE), _SECONDS)
+        for key, entries in _pairs(answer):
             self._add(runs[key.decode()], entries)
 
     async def _work(self) -> None:
@@ -178,19 +178,24 @@ class RelayedRuns(Background):
             return None
         part = str(latest, "ascii", "replace").rpartition("-")[2]
         run = RelayedRun(part, RunKey(owner.thread(thread.id), thread.run_id), self.left)
-        if (known := self._known(run)) is not None:
-            return known
+        followed = self._same(run)
+        if followed is not None:
+            return followed
         self._add(run, await redis.xrange(keys.events(run.stream)))
-        if (known := self._known(run)) is not None:  # opened meanwhile
-            return known
+        followed = self._same(run)
+        if followed is not None:  # opened meanwhile
+            return followed
         return run if run.replay.newest or run.outcome is not None else None
 
-    def _known(self, run: RelayedRun) -> RelayedRun | None:
-        same = (each for each in self._followed if (each.key, each.part) == (run.key, run.part))
-        return next(same, None)
+    def _same(self, run: RelayedRun) -> RelayedRun | None:
+        for followed in self._followed:
+            if (followed.key, followed.part) == (run.key, run.part):
+                return followed
+        return None
 
     def _add(self, run: RelayedRun, entries: Sequence[tuple[bytes, dict[bytes, bytes]]]) -> None:
-        run.silent_rounds, run.ended = 0, None
+        run.silent_rounds = 0
+        run.ended = None
         for entry_id, fields in entries:
             run.last_entry = entry_id.decode()
             first = int(run.last_entry.partition("-")[0])
@@ -204,5 +209,5 @@ class RelayedRuns(Background):
                 run.add(entry)
 
 
-def _pairs(found: Any) -> Sequence[tuple[bytes, Any]]:  # noqa: ANN401 - what XREAD returns in both protocols
-    return list(found.items()) if isinstance(found, dict) else list(found or ())
+def _pairs(answer: Any) -> Sequence[tuple[bytes, Any]]:  # noqa: ANN401 - what XREAD returns in both protocols
+    return list(answer.items()) if isinstance(answer, dict) else list(answer or ())

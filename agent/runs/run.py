@@ -101,10 +101,10 @@ class ModelMessages:
     def finished(self) -> Finished:
         """The end of the run with these messages."""
         last = self._last.values()
-        thoughts = [str(each.additional_kwargs.get("reasoning_content") or "") for each in last]
-        reasons = [each.response_metadata.get("finish_reason") for each in last]
+        thoughts = [str(message.additional_kwargs.get("reasoning_content") or "") for message in last]
+        reasons = [message.response_metadata.get("finish_reason") for message in last]
         return Finished(
-            text="\n\n".join(filter(None, (str(each.text) for each in last))),
+            text="\n\n".join(filter(None, (str(message.text) for message in last))),
             reasoning="\n\n".join(filter(None, thoughts)),
             # Its calls are the agent's own: a client that reads `tool_calls` would look for them.
             finish_reason=next((reason for reason in reasons if reason in CUT_OFF), "stop"),
@@ -147,7 +147,8 @@ class ReplayBuffer:
         """Drops all events: the next one that is added has `position`, which is later than theirs."""
         self._events.clear()
         self.characters = 0
-        self.oldest, self.newest = position, position - 1
+        self.oldest = position
+        self.newest = position - 1
 
     def at(self, position: int) -> RunEvent:
         """The event at `position`, which is kept."""
@@ -217,8 +218,8 @@ class Run:
         if part != self.part or not (number.isascii() and number.isdigit()) or len(number) > 9:
             return 0
         newest = math.inf if self.is_behind else self.replay.newest
-        known = newest if self.end_position is None else self.end_position
-        return int(number) if int(number) <= known else 0
+        last = newest if self.end_position is None else self.end_position
+        return int(number) if int(number) <= last else 0
 
     def events(self, after: int = 0, *, keep: bool = True) -> "RunReader":
         """Reads the events after the position `after`, the past ones first.
@@ -241,7 +242,8 @@ class Run:
 
     def wake(self) -> None:
         """Wakes the readers: there is an event, or an end."""
-        waiting, self._waiting = self._waiting, []
+        waiting = self._waiting
+        self._waiting = []
         for waiter in waiting:
             if not waiter.done():
                 waiter.set_result(None)
@@ -284,7 +286,8 @@ class RunReader:
 
     def past(self) -> list[RunEvent]:
         """Reads the events that are here now."""
-        replay, first = self.run.replay, self.position + 1
+        replay = self.run.replay
+        first = self.position + 1
         self.position = max(self.position, replay.newest)
         return [replay.at(position) for position in range(max(first, replay.oldest), replay.newest + 1)]
 
@@ -292,7 +295,8 @@ class RunReader:
         """Waits for the first event that shows something, and reads none. Raises an error that comes before
         it.
         """
-        position, replay = self.position + 1, self.run.replay
+        position = self.position + 1
+        replay = self.run.replay
         while not self._ends_before(position):
             if position > replay.newest:
                 await self.run.changed()
@@ -305,7 +309,8 @@ class RunReader:
         return self
 
     async def __anext__(self) -> RunEvent:
-        position, replay = self.position + 1, self.run.replay
+        position = self.position + 1
+        replay = self.run.replay
         if position % EVENTS_PER_TURN == 0:
             await asyncio.sleep(0)
         while not self._ends_before(position):

@@ -69,7 +69,8 @@ class RunCheckpoint(BaseCheckpointSaver[str]):
         new_versions: ChannelVersions,  # noqa: ARG002 - as above: the checkpoint has all values
     ) -> RunnableConfig:
         """Keeps the checkpoint in place of an earlier one."""
-        self._put, self._writes = SavedCheckpoint(checkpoint, metadata), []
+        self._put = SavedCheckpoint(checkpoint, metadata)
+        self._writes = []
         return self._config_of(checkpoint)
 
     async def aput_writes(
@@ -80,8 +81,8 @@ class RunCheckpoint(BaseCheckpointSaver[str]):
         task_path: str = "",  # noqa: ARG002 - as above
     ) -> None:
         """Keeps writes that belong to the checkpoint, but no error: a run that has one is not saved."""
-        kept = [(channel, value) for channel, value in writes if not isinstance(value, BaseException)]
-        self._writes.append((kept, task_id))
+        values = [(channel, value) for channel, value in writes if not isinstance(value, BaseException)]
+        self._writes.append((values, task_id))
 
     def get_next_version(self, current: str | None, channel: None) -> str:  # noqa: ARG002 - the base's signature
         """Versions in the form of both of LangGraph's databases, which is text that sorts."""

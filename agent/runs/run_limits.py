@@ -91,7 +91,8 @@ class RunLeases(Background):
         if not self.per_caller:
             return
         self.start()
-        key, name = self._key(caller), f"{self._process}.{next(self._numbers)}"
+        key = self._key(caller)
+        name = f"{self._process}.{next(self._numbers)}"
         for remaining in range(_ATTEMPTS - 1, -1, -1):
             if await self._acquired(key, name):
                 break
@@ -104,14 +105,14 @@ class RunLeases(Background):
 
     async def _acquired(self, key: str, name: str) -> bool:
         """Whether the place is taken, or Redis is away."""
-        left = [each for each, its_key in self._left.items() if its_key == key][:_AT_ONCE]
+        left = [run for run, caller in self._left.items() if caller == key][:_AT_ONCE]
         arguments: list[Any] = [name, self.per_caller, round(LEASE_SECONDS * 1000), *left]
         try:
             taken = await self.redis.use(lambda redis: redis.register_script(_TAKE)([key], arguments))
         except RedisUnavailableError:
             return True
-        for each in left:
-            self._left.pop(each, None)
+        for run in left:
+            self._left.pop(run, None)
         return bool(taken)
 
     async def renew(self) -> None:
@@ -124,7 +125,8 @@ class RunLeases(Background):
     async def release(self) -> None:
         """Releases the places of runs that have ended."""
         while self._left:
-            left, self._left = self._left, {}
+            left = self._left
+            self._left = {}
             await self.redis.use(partial(_removed, left), _BACKGROUND_SECONDS)
 
     async def aclose(self) -> None:
@@ -198,15 +200,15 @@ class RunLimit(Generic[T]):
         if self._in_total and len(self.counted) >= self._in_total:
             raise UnavailableError(AgentCode.OVERLOADED, f"at most {self._in_total} in total")
 
-    def count(self, each: T, caller: VerifiedAccessToken) -> Callable[[], None]:
-        """Counts `each` until the function that is returned is called, once."""
+    def count(self, run: T, caller: VerifiedAccessToken) -> Callable[[], None]:
+        """Counts `run` until the function that is returned is called, once."""
         principal = caller.principal
-        self.counted[each] = caller
+        self.counted[run] = caller
         self._running[principal] += 1
         self._waiting[principal] = max(0, self._waiting[principal] - 1)
 
         def ended() -> None:
-            del self.counted[each]
+            del self.counted[run]
             self._running[principal] -= 1
             if not self._running[principal]:
                 del self._running[principal], self._waiting[principal]

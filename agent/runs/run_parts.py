@@ -36,9 +36,15 @@ class RunParts:
         self, pending: Iterable[PendingApproval], caller: VerifiedAccessToken
     ) -> tuple[PendingApproval, ...]:
         """`pending` with the schema of the arguments, or the URL of a consent, for `caller`."""
-        urls = self.consent_urls
-        known = [replace(each, parameters=self.answers.parameters(each.request, caller)) for each in pending]
-        return tuple([each if urls is None else await urls.shown(each, caller) for each in known])
+        approvals = []
+        for approval in pending:
+            parameters = self.answers.parameters(approval.request, caller)
+            with_parameters = replace(approval, parameters=parameters)
+            if self.consent_urls is None:
+                approvals.append(with_parameters)
+            else:
+                approvals.append(await self.consent_urls.shown(with_parameters, caller))
+        return tuple(approvals)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -89,9 +89,11 @@ class StoredEnds:
                 self.forget(end.run.thread)
 
     async def _store_again(self, end: _StoredEnd) -> None:
-        threads, run = self._threads, end.run
+        threads = self._threads
+        run = end.run
         messages, read = threads.opened_end(run, end.sealed)
         thread = await threads.get(run.thread)
         missing = await threads.missing(run, messages)
-        after, here = thread.change, self._process_id
+        after = thread.change
+        here = self._process_id
         await threads.end_run(run, "idle", missing, read=read, after=after, process_id=here)

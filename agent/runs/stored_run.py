@@ -66,15 +66,17 @@ class StoredRun(Run):
         if record is None:
             self.conclude(Cancelled())
             return
-        [stored] = await self._threads.runs.messages(self.key.thread.owner, [record])
-        if any(self._known.get(each.seq, each.message.id) != each.message.id for each in stored):
-            self.conclude(LimitError(AgentCode.EVENTS_LOST, "other messages have the places of lost ones"))
-            return
-        for each in stored:
-            if each.seq not in self._known:
-                self._known[each.seq] = each.message.id
-                self._of_model.add([each.message])
-                for event in self._events_of(each.message):
+        [messages] = await self._threads.runs.messages(self.key.thread.owner, [record])
+        for stored in messages:
+            if self._known.get(stored.seq, stored.message.id) != stored.message.id:
+                text = "other messages have the places of lost ones"
+                self.conclude(LimitError(AgentCode.EVENTS_LOST, text))
+                return
+        for stored in messages:
+            if stored.seq not in self._known:
+                self._known[stored.seq] = stored.message.id
+                self._of_model.add([stored.message])
+                for event in self._events_of(stored.message):
                     self.replay.add(event)
         if (outcome := self._end(record)) is not None:
             self.ended_at = record.changed_at
@@ -103,22 +105,22 @@ class StoredRun(Run):
                 yield {"type": "content", "text": message.text}
             self._calls |= {str(call["id"]): call for call in message.tool_calls}
         elif isinstance(message, ToolMessage) and (call := self._calls.pop(message.tool_call_id, None)):
-            kept: dict[str, Any] = message.artifact if isinstance(message.artifact, dict) else {}
+            report: dict[str, Any] = message.artifact if isinstance(message.artifact, dict) else {}
             about = {
                 "tool": call["name"],
                 "call_id": message.tool_call_id,
                 "service": None,
                 "access_identity": None,
-                **{name: kept[name] for name in DECLARED if kept.get(name) is not None},
+                **{name: report[name] for name in DECLARED if report.get(name) is not None},
             }
             yield cast(
                 ToolStarted, {"type": "tool_started", **about, "arguments": shown_arguments(call["args"])}
             )
             ended = {
                 "ok": message.status == "success",
-                "called": bool(kept.get("called", True)),
-                "duration_ms": int(kept.get("duration_ms") or 0),
+                "called": bool(report.get("called", True)),
+                "duration_ms": int(report.get("duration_ms") or 0),
                 "result": shown_text(message.text),
-                **({"error": kept["error"]} if kept.get("error") else {}),
+                **({"error": report["error"]} if report.get("error") else {}),
             }
             yield cast(ToolFinished, {"type": "tool_finished", **about, **ended})

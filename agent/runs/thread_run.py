@@ -72,7 +72,8 @@ class ThreadRun:
         """See `Work`. Raises what `begin`, the graph and the store raise."""
         begun = await self._beginning()
         self._draft = self._drafts.begin(self._run.key)
-        live.begin(str(call["id"]) for each in begun.earlier for call in getattr(each, "tool_calls", ()))
+        earlier_calls = [call for message in begun.earlier for call in getattr(message, "tool_calls", ())]
+        live.begin(str(call["id"]) for call in earlier_calls)
         of_model = ModelMessages()
         interrupts: Sequence[Interrupt] = ()
         context = self._context(begun, live)
@@ -90,14 +91,16 @@ class ThreadRun:
         if not interrupts:
             return of_model.finished()
         await self._checkpoint.save()
-        pending = [pending_of(each.value) for each in interrupts]
-        shown = await self._parts.shown(pending, self._run.caller)
-        return Paused(shown, of_model.usage, self._transcript.response)
+        pending = [pending_of(interrupt.value) for interrupt in interrupts]
+        as_shown = await self._parts.shown(pending, self._run.caller)
+        return Paused(as_shown, of_model.usage, self._transcript.response)
 
     async def close(self, outcome: Outcome) -> Outcome:
         if self._begun is None:
             return outcome
-        threads, approvals, run = self._parts.threads, self._parts.approvals, self._run
+        threads = self._parts.threads
+        approvals = self._parts.approvals
+        run = self._run
         last = [*self._last]
         cut_off = not isinstance(outcome, Finished | Paused)
         if cut_off:
@@ -189,7 +192,8 @@ class ThreadRun:
         return missing
 
     def _context(self, begun: RunStart, live: LiveRun) -> AgentContext:
-        run, files = self._run, self._parts.threads.files
+        run = self._run
+        files = self._parts.threads.files
 
         def write(event: AgentEvent) -> None:
             self._transcript.note(event)
@@ -229,7 +233,7 @@ def _end(outcome: Outcome) -> tuple[ThreadStatus, RunEnd]:
     match outcome:
         case Paused():
             first = outcome.pending[0].request
-            until = max(each.request.expires_at for each in outcome.pending)
+            until = max(approval.request.expires_at for approval in outcome.pending)
             return "paused", RunEnd("input_required" if first.kind.is_input else "auth_required", None, until)
         case Finished():
             return "idle", RunEnd("completed")
