@@ -1,4 +1,4 @@
-"""What is kept of conversations: threads, their messages and runs, approvals, checkpoints of paused runs.
+"""Stored conversations: threads, their messages and runs, approvals, checkpoints of paused runs.
 
 May import `agent.errors` and `agent.settings`.
 Begin at `threads`; `owned_thread` names a thread by its owner, `transcript` has the messages, `run_state`

@@ -27,7 +27,7 @@ _KEPT: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """What a run has shown since its draft before. `number` counts the drafts of the run."""
+    """The events that a run has shown since its draft before. `number` counts the drafts of the run."""
 
     run: RunKey
     number: int
@@ -56,9 +56,9 @@ def read(rows: Rows, encryption: Encryption, run: RunKey) -> list[AgentEvent]:
     """
     events: list[AgentEvent] = []
     for number, body in rows:
-        kept = encryption.open(body, "draft", *run.place, number)
+        members = encryption.open(body, "draft", *run.place, number)
         try:
-            events += _read(json.loads(kept)["events"])
+            events += _read(json.loads(members)["events"])
         except (ValueError, KeyError, TypeError):
             fault = f"a draft of thread {run.thread_id} does not have the expected form"
             raise encryption.refusal(fault) from None
@@ -77,8 +77,8 @@ def _short(events: Iterable[AgentEvent]) -> list[dict[str, Any]]:
     return short
 
 
-def _read(kept: Iterable[dict[str, Any]]) -> list[AgentEvent]:
-    return [cast(AgentEvent, {"type": each["type"], **_members(each)}) for each in kept]
+def _read(stored: Iterable[dict[str, Any]]) -> list[AgentEvent]:
+    return [cast(AgentEvent, {"type": members["type"], **_members(members)}) for members in stored]
 
 
 def _members(event: dict[str, Any]) -> dict[str, str]:

@@ -65,12 +65,12 @@ class FileStore:
         return self.encryption.seal(data, "file", *run.thread.place, identifier)
 
     async def read(self, thread: OwnedThread, ids: Sequence[str]) -> dict[str, bytes]:
-        """Those of `ids` that the thread has."""
+        """The contents of the files `ids` that the thread has, by their ids."""
         sql = f"SELECT file_id, body{_OF_THREAD} AND file_id IN ({', '.join('?' * len(ids))})"
         rows = await self.database.read(lambda: query(sql, *thread.place, *ids))
-        return {each: self.encryption.open(body, "file", *thread.place, each) for each, body in rows}
+        return {file_id: self.encryption.open(body, "file", *thread.place, file_id) for file_id, body in rows}
 
     async def ids(self, thread: OwnedThread) -> list[str]:
-        """Those of all files of the thread."""
+        """The ids of all files of the thread."""
         sql = f"SELECT file_id{_OF_THREAD}"
-        return [each for [each] in await self.database.read(lambda: query(sql, *thread.place))]
+        return [file_id for [file_id] in await self.database.read(lambda: query(sql, *thread.place))]

@@ -37,13 +37,13 @@ class SqlGrantStore:
 
     async def add(self, grant: Grant) -> None:
         owner = owner_digest(grant.request.principal)
-        kept = {
+        members = {
             "principal": asdict(grant.request.principal),
             "request": members_of(grant.request) | {"thread_id": grant.request.thread_id},
             "lasting": asdict(grant.lasting),
             **{name: getattr(grant, name) for name in _KEPT},
         }
-        body = self._encryption.seal(encoded(kept), "grant", owner, grant.id)
+        body = self._encryption.seal(encoded(members), "grant", owner, grant.id)
         values = grant.id, owner, grant.thread_id, grant.created_at, grant.ends_at, body
         sql = (
             "INSERT INTO grants (id, owner, thread_id, created_at, ends_at, uses, body)"
@@ -105,12 +105,12 @@ class SqlGrantStore:
     def _grant(self, row: Row) -> Grant:
         """Raises `ConfigurationError` if it is not what was stored."""
         grant_id, owner, thread_id, ends_at, uses, last_used_at, body = row
-        kept = json.loads(self._encryption.open(body, "grant", owner, grant_id))
-        principal = Principal(**kept["principal"])
+        members = json.loads(self._encryption.open(body, "grant", owner, grant_id))
+        principal = Principal(**members["principal"])
         grant = Grant(
-            request=request_of(kept["request"], id=grant_id, principal=principal),
-            lasting=Lasting(**kept["lasting"]),
-            **{name: kept.get(name) for name in _KEPT},
+            request=request_of(members["request"], id=grant_id, principal=principal),
+            lasting=Lasting(**members["lasting"]),
+            **{name: members.get(name) for name in _KEPT},
             uses=uses,
             last_used_at=last_used_at,
         )

@@ -33,17 +33,17 @@ async def thread_page(
     """
     after = None if before is None else place_of(before)
     size = limit + 1 if wanted is None else _SEARCHED
-    found: list[Row] = []
+    listed: list[Row] = []
     for _ in range(_MOST_READINGS if wanted is None or wanted else 0):
         rows = await database.read(partial(listed_threads, owner, after, wanted or (), size))
-        found += [row[:-1] for row in rows if row[-1]]
+        listed += [row[:-1] for row in rows if row[-1]]
         after = (rows[-1][3], rows[-1][0]) if len(rows) == size else None
-        if after is None or len(found) > limit:
+        if after is None or len(listed) > limit:
             break
-    if len(found) > limit:
-        last = found[limit - 1]
-        return found[:limit], cursor_of(last[3], last[0])
-    return found, None if after is None else cursor_of(*after)
+    if len(listed) > limit:
+        last = listed[limit - 1]
+        return listed[:limit], cursor_of(last[3], last[0])
+    return listed, None if after is None else cursor_of(*after)
 
 
 def listed_threads(

@@ -21,38 +21,38 @@ from graph.authorship import by_program, program_of
 
 def message_to_json(message: AnyMessage) -> dict[str, Any]:
     """The members of `message` that are kept. Raises `ValueError` for other kinds of messages."""
-    kept: dict[str, Any] = {"type": message.type, "id": message.id, "content": message.content}
+    members: dict[str, Any] = {"type": message.type, "id": message.id, "content": message.content}
     if message.name:
-        kept["name"] = message.name
+        members["name"] = message.name
     if (program := program_of(message)) is not None:
-        kept["written_by"] = program
+        members["written_by"] = program
     if isinstance(message, AIMessage):
-        kept |= _of_response(message)
+        members |= _of_response(message)
     elif isinstance(message, ToolMessage):
-        kept |= {"tool_call_id": message.tool_call_id, "status": message.status}
+        members |= {"tool_call_id": message.tool_call_id, "status": message.status}
         if message.artifact is not None:
-            kept["artifact"] = message.artifact
+            members["artifact"] = message.artifact
     elif not isinstance(message, HumanMessage | SystemMessage):
         kind = f"a message of type {message.type!r} cannot be stored"
         raise ValueError(kind)  # noqa: TRY004 - of a value that came from outside
-    return kept
+    return members
 
 
-def message_from_json(kept: Mapping[str, Any]) -> AnyMessage:
+def message_from_json(members: Mapping[str, Any]) -> AnyMessage:
     """The message that `message_to_json` was given. Raises `ValueError` if `kept` is no such object."""
     try:
-        message = _READERS[kept["type"]](kept)
-        return by_program(message, kept["written_by"]) if "written_by" in kept else message
+        message = _READERS[members["type"]](members)
+        return by_program(message, members["written_by"]) if "written_by" in members else message
     except (KeyError, TypeError, AttributeError):
         raise ValueError("the stored message does not have the expected form") from None
 
 
-def encoded(kept: Mapping[str, Any]) -> bytes:
+def encoded(members: Mapping[str, Any]) -> bytes:
     """JSON in UTF-8, without spaces. Lone surrogates, which a client may send, are escaped."""
     try:
-        return json.dumps(kept, ensure_ascii=False, separators=(",", ":")).encode()
+        return json.dumps(members, ensure_ascii=False, separators=(",", ":")).encode()
     except UnicodeEncodeError:
-        return json.dumps(kept, separators=(",", ":")).encode("ascii")
+        return json.dumps(members, separators=(",", ":")).encode("ascii")
 
 
 def _of_response(message: AIMessage) -> dict[str, Any]:
@@ -67,39 +67,44 @@ def _of_response(message: AIMessage) -> dict[str, Any]:
     return {name: value for name, value in members.items() if value}
 
 
-def _response(kept: Mapping[str, Any]) -> AIMessage:
-    reasoning, metadata = kept.get("reasoning"), {}
+def _response(members: Mapping[str, Any]) -> AIMessage:
+    reasoning = members.get("reasoning")
+    metadata: dict[str, Any] = {}
     for name, member in (("finish_reason", "finish_reason"), ("model_name", "model")):
-        if member in kept:
-            metadata[name] = kept[member]
+        if member in members:
+            metadata[name] = members[member]
     return AIMessage(
-        content=kept["content"],
-        id=kept["id"],
-        name=kept.get("name"),
+        content=members["content"],
+        id=members["id"],
+        name=members.get("name"),
         tool_calls=[
             ToolCall(id=call["id"], name=call["name"], args=call["args"], type="tool_call")
-            for call in kept.get("tool_calls", ())
+            for call in members.get("tool_calls", ())
         ],
         additional_kwargs={"reasoning_content": reasoning} if reasoning else {},
         response_metadata=metadata,
-        usage_metadata=kept.get("usage"),
+        usage_metadata=members.get("usage"),
     )
 
 
-def _result(kept: Mapping[str, Any]) -> ToolMessage:
+def _result(members: Mapping[str, Any]) -> ToolMessage:
     return ToolMessage(
-        content=kept["content"],
-        id=kept["id"],
-        name=kept.get("name"),
-        tool_call_id=kept["tool_call_id"],
-        status=kept["status"],
-        artifact=kept.get("artifact"),
+        content=members["content"],
+        id=members["id"],
+        name=members.get("name"),
+        tool_call_id=members["tool_call_id"],
+        status=members["status"],
+        artifact=members.get("artifact"),
     )
 
 
 _READERS: Final[Mapping[str, Callable[[Mapping[str, Any]], AnyMessage]]] = {
-    "human": lambda kept: HumanMessage(content=kept["content"], id=kept["id"], name=kept.get("name")),
-    "system": lambda kept: SystemMessage(content=kept["content"], id=kept["id"], name=kept.get("name")),
+    "human": lambda members: HumanMessage(
+        content=members["content"], id=members["id"], name=members.get("name")
+    ),
+    "system": lambda members: SystemMessage(
+        content=members["content"], id=members["id"], name=members.get("name")
+    ),
     "ai": _response,
     "tool": _result,
 }

@@ -1,4 +1,4 @@
-"""Whose threads are read and changed: a verified caller's. Another user's thread cannot be named."""
+"""Threads with their owner, a verified caller. Another user's thread cannot be named."""
 
 from dataclasses import InitVar, dataclass
 from typing import Final
@@ -76,7 +76,7 @@ class RunKey:
 
     @property
     def place(self) -> tuple[str, str, str]:
-        """What its rows are found by, and what its sealed values are bound to."""
+        """The columns by which its rows are found, and to which its sealed values are bound."""
         return self.thread.owner.digest, self.thread.id, self.run_id
 
 

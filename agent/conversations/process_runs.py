@@ -51,7 +51,7 @@ class ProcessRuns:
         await self._database.write(work)
 
     async def interrupt(self, process_id: str, run_ids: Collection[str]) -> None:
-        """Those of `run_ids` that the process executes, as the database has it, are `interrupted`. The others
+        """Interrupts the runs `run_ids` that the process executes, as the database has it. The others
         cost nothing.
         """
 

@@ -35,9 +35,10 @@ class Retention(Background):
         """Deletes conversations for good when their time has come. Returns how many. Raises what the database
         raises.
         """
-        now, purged = self.clock(), 0
-        while found := await self.database.write(lambda: _purge(now, now - self.days * _DAY_SECONDS)):
-            purged += found
+        now = self.clock()
+        purged = 0
+        while rows := await self.database.write(lambda: _purge(now, now - self.days * _DAY_SECONDS)):
+            purged += rows
         await self.database.write(lambda: query("DELETE FROM grants WHERE ends_at < ?", now))
         ended = "DELETE FROM approvals WHERE prepared_by IS NOT NULL AND expires_at < ?"
         await self.database.write(lambda: query(ended, now - 7 * _DAY_SECONDS))

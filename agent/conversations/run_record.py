@@ -82,7 +82,9 @@ class RunRecord:
         """The record in a row of `COLUMNS`. A run that waits is cancelled when its approval has expired."""
         key, thread_id, run_id, state, reason, changed_at, expires_at, *positions = row
         if expires_at is not None and expires_at <= now:
-            (state, reason), changed_at, expires_at = _EXPIRED, expires_at, None
+            state, reason = _EXPIRED
+            changed_at = expires_at
+            expires_at = None
         return cls(key, thread_id, run_id, state, reason, changed_at, expires_at, *positions)
 
 
@@ -176,7 +178,8 @@ class RunHistory:
         )
         values: list[Value] = [owner.digest, since]
         if thread_id is not None:
-            sql, values = f"{sql} AND threads.id = ?", [*values, thread_id]
+            sql = f"{sql} AND threads.id = ?"
+            values = [*values, thread_id]
         rows = await self._database.read(lambda: query(sql, *values))
         return [run_id for [run_id] in rows]
 
@@ -199,14 +202,14 @@ class RunHistory:
         def work() -> Transaction[RunPage]:
             _, [[total]], rows = yield statements
             runs = [RunRecord.read(row, now) for row in rows]
-            found = _within(runs[: which.limit], which.messages)
-            if found:
-                sizes = yield [_size(run, asked=which.messages is None) for run in found]
+            listed = _within(runs[: which.limit], which.messages)
+            if listed:
+                sizes = yield [_size(run, asked=which.messages is None) for run in listed]
                 total_bytes = accumulate(size or 0 for [[size]] in sizes)
-                fitting = [run for run, size in zip(found, total_bytes, strict=True) if size <= PAGE_BYTES]
-                found = fitting or found[:1]
-            last = cursor_of(found[-1].changed_at, found[-1].run_id) if len(runs) > len(found) else None
-            return RunPage(found, last, total)
+                fitting = [run for run, size in zip(listed, total_bytes, strict=True) if size <= PAGE_BYTES]
+                listed = fitting or listed[:1]
+            last = cursor_of(listed[-1].changed_at, listed[-1].run_id) if len(runs) > len(listed) else None
+            return RunPage(listed, last, total)
 
         return await self._database.write(work)
 

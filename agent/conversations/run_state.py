@@ -158,9 +158,11 @@ def end(change: Change, status: ThreadStatus, process_id: str | None) -> Stateme
     `process_id`, if that process executed it.
     """
     ends = "status = ?, process_id = NULL, begun_at = NULL, updated_at = ?,"
-    in_progress, where = "status IN ('running', 'paused')", list[Value]()
+    in_progress = "status IN ('running', 'paused')"
+    where = list[Value]()
     if process_id is not None:
-        in_progress, where = "status = 'running' AND process_id = ?", [process_id]
+        in_progress = "status = 'running' AND process_id = ?"
+        where = [process_id]
     return _appended(change, in_progress, ends, status, change.now, where=where)
 
 

@@ -46,7 +46,7 @@ class RunTranscript:
     @property
     def response(self) -> AIMessage | None:
         """The latest response of the model."""
-        return next((each for each in reversed(self._messages) if isinstance(each, AIMessage)), None)
+        return next((message for message in reversed(self._messages) if isinstance(message, AIMessage)), None)
 
     def add(self, messages: Sequence[AnyMessage]) -> None:
         """Messages that a node added, or changed: one with a known id replaces it."""
@@ -78,7 +78,8 @@ class RunTranscript:
         )
         text = "".join(self._text).strip()
         if text and all(message.id != self._message_id for message in self._messages):
-            identifier, cut_off = self._message_id or uuid.uuid4().hex, {"finish_reason": UNFINISHED}
+            identifier = self._message_id or uuid.uuid4().hex
+            cut_off = {"finish_reason": UNFINISHED}
             rest.append(AIMessage(text, id=identifier, response_metadata=cut_off))
         return rest
 
@@ -87,25 +88,25 @@ def results_of_ended(calls: Iterable[ToolCall], text: Callable[[str], str]) -> l
     """A result for each of `calls` of an ended run: what `text` returns for the call's id."""
     results: list[AnyMessage] = []
     for call in calls:
-        shown = text(str(call["id"]))
-        result = refusal(call, shown)
+        result_text = text(str(call["id"]))
+        result = refusal(call, result_text)
         result.id = uuid.uuid4().hex
-        if shown in _NOT_CALLED:
+        if result_text in _NOT_CALLED:
             result.artifact = {"called": False}  # as `tool_finished` says it
         results.append(result)
     return results
 
 
-def rest_of_stopped(newest: Sequence[AnyMessage], shown: Iterable[AgentEvent]) -> list[AnyMessage]:
+def rest_of_stopped(newest: Sequence[AnyMessage], events: Iterable[AgentEvent]) -> list[AnyMessage]:
     """Completes the transcript of a run after its process has stopped. `shown` is in its drafts."""
     transcript = RunTranscript(newest)
-    for event in shown:
+    for event in events:
         transcript.note(event)
     return transcript.remainder(MAY_HAVE_EFFECT)
 
 
 def calls_made(messages: Iterable[AnyMessage]) -> list[SystemMessage]:
-    """What the model must know of messages that it does not read any more; empty if no call was made."""
+    """Names the calls of `messages`, which the model does not read any more. Without calls, nothing."""
     calls: dict[str, str] = {}
     made: list[str] = []
     for message in messages:
@@ -119,7 +120,7 @@ def calls_made(messages: Iterable[AnyMessage]) -> list[SystemMessage]:
 
 def without_unfinished(messages: Sequence[AnyMessage]) -> list[AnyMessage]:
     """`messages` without cut off responses at the end, for a run that responds again."""
-    kept = list(messages)
-    while kept and kept[-1].response_metadata.get("finish_reason") == UNFINISHED:
-        kept.pop()
-    return kept
+    finished = list(messages)
+    while finished and finished[-1].response_metadata.get("finish_reason") == UNFINISHED:
+        finished.pop()
+    return finished

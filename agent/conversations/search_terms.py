@@ -24,9 +24,9 @@ MOST_WANTED: Final = 16
 """The first terms of one search are looked for."""
 
 _MOST_CHARACTERS: Final = 20_000
-"""Of one message, among which its terms are."""
+"""Characters of one message, among which its terms are."""
 _MOST_LETTERS: Final = 32
-"""Of a word: the first ones."""
+"""The first letters of a word."""
 _UNSPACED: Final = (
     "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\uf900-\ufaff"
     "\U00020000-\U0003ffff"
@@ -48,8 +48,8 @@ class SearchTerms:
     def of_texts(self, owner: str, texts: Iterable[str]) -> list[bytes]:
         """The terms of messages, at most `MOST_TERMS` of each."""
         hashed = _hashing(self._encryption.search_keys[0], owner)
-        found = dict.fromkeys(term for text in texts for term in islice(_terms(text), MOST_TERMS))
-        return [hashed(_TEXT, term) for term in found]
+        terms = dict.fromkeys(term for text in texts for term in islice(_terms(text), MOST_TERMS))
+        return [hashed(_TEXT, term) for term in terms]
 
     def of_title(self, owner: str, title: str | None) -> list[bytes]:
         """The terms of a title: of each word, its beginnings."""
@@ -59,18 +59,19 @@ class SearchTerms:
     def wanted(self, owner: str, search: str) -> list[list[bytes]]:
         """For each term of a search, what it may be stored as. None, if the search has no terms."""
         hashes = [_hashing(key, owner) for key in self._encryption.search_keys]
-        return [
-            [hashed(kind, term) for hashed in hashes for kind in (_TEXT, _TITLE)]
-            for term in islice(_terms(search), MOST_WANTED)
-        ]
+
+        def stored_as(term: str) -> list[bytes]:
+            return [hashed(kind, term) for hashed in hashes for kind in (_TEXT, _TITLE)]
+
+        return [stored_as(term) for term in islice(_terms(search), MOST_WANTED)]
 
     def not_of_title(self, owner: str, key: int, title: str | None) -> list[Statement]:
         """Removes the terms of a former title."""
-        terms = [
-            hashed(_TITLE, term)
-            for hashed in (_hashing(key, owner) for key in self._encryption.search_keys)
-            for term in _beginnings(title or "")
-        ]
+        beginnings = _beginnings(title or "")
+        terms: list[bytes] = []
+        for search_key in self._encryption.search_keys:
+            hashed = _hashing(search_key, owner)
+            terms += [hashed(_TITLE, term) for term in beginnings]
         sql = f"DELETE FROM terms WHERE thread_key = ? AND {_among(terms)}"  # noqa: S608 - constants
         return [Statement(sql, (key, *terms))] if terms else []
 
@@ -128,21 +129,21 @@ def _runs(text: str) -> Iterator[tuple[str, bool]]:
 
 
 def _terms(text: str) -> dict[str, None]:
-    found: dict[str, None] = {}
+    terms: dict[str, None] = {}
     for run, unspaced in _runs(text):
         if unspaced and len(run) > 1:
-            found |= dict.fromkeys(run[n : n + 2] for n in range(len(run) - 1))
+            terms |= dict.fromkeys(run[n : n + 2] for n in range(len(run) - 1))
         else:
-            found[run[:_MOST_LETTERS]] = None
-    return found
+            terms[run[:_MOST_LETTERS]] = None
+    return terms
 
 
 def _beginnings(title: str) -> dict[str, None]:
     """The terms of a title, and what a person has typed of them before they have typed all."""
-    found: dict[str, None] = {}
+    terms: dict[str, None] = {}
     for run, unspaced in _runs(title):
         if unspaced:
-            found |= dict.fromkeys([*run, *_terms(run)])
+            terms |= dict.fromkeys([*run, *_terms(run)])
         else:
-            found |= dict.fromkeys(run[:n] for n in range(1, min(len(run), _MOST_LETTERS) + 1))
-    return found
+            terms |= dict.fromkeys(run[:n] for n in range(1, min(len(run), _MOST_LETTERS) + 1))
+    return terms

@@ -84,9 +84,9 @@ class ConversationStorage:
         """Describes the database, for readiness and `doctor`. Raises what the database raises, and the error
         of a stored value that was refused lately.
         """
-        found = await self.database.check()
+        description = await self.database.check()
         self.encryption.check()
-        return found
+        return description
 
     async def aclose(self) -> None:
         """Closes connections."""

@@ -81,11 +81,14 @@ UNLIMITED: Final = StorageLimits()
 
 
 def _joined(limits: Iterable[tuple[str, int, int]]) -> Condition:
-    """Of a column, what is added to it, and the most that it may be; 0 is no limit."""
-    given = [(column, added, most) for column, added, most in limits if most]
-    return "".join(f" AND {column} + ? <= ?" for column, _, _ in given), tuple(
-        value for _, added, most in given for value in (added, most)
-    )
+    """A column, what is added to it, and the most that it may be, of each limit; 0 is no limit."""
+    sql = ""
+    values: list[Value] = []
+    for column, added, most in limits:
+        if most:
+            sql += f" AND {column} + ? <= ?"
+            values += [added, most]
+    return sql, tuple(values)
 
 
 def _full(code: AgentCode, most: int, unit: str) -> StorageLimitError:

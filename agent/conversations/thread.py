@@ -107,10 +107,13 @@ def first_question(messages: Iterable[AnyMessage]) -> str | None:
 
 def one_line(text: str) -> str:
     """`text` on one line, printable, and without white space at its ends."""
-    text = "".join(
-        " " if unicodedata.category(each) in ("Cc", "Zl", "Zp") else each for each in text[:_MAX_READ]
-    )
-    return " ".join(printable(text).split())
+    with_spaces = "".join(map(_or_space, text[:_MAX_READ]))
+    return " ".join(printable(with_spaces).split())
+
+
+def _or_space(character: str) -> str:
+    """A space in place of what separates lines or controls a terminal."""
+    return " " if unicodedata.category(character) in ("Cc", "Zl", "Zp") else character
 
 
 def _shortened(text: str) -> str:

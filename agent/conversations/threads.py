@@ -59,7 +59,7 @@ _WITH_TITLES: Final = "SELECT key, owner, id, title FROM threads WHERE key > ? O
 
 @dataclass(frozen=True, slots=True)
 class BegunRun:
-    """What a run begins with: the earlier messages, and the labels of what they have read."""
+    """The beginning of a run: the earlier messages, and the labels of what they have read."""
 
     window: list[AnyMessage]
     read: Mapping[str, str]
@@ -229,13 +229,14 @@ class ThreadStore:
         `StorageLimitError`.
         """
         digests = [sent_digest(message) for message in messages]
-        sent = {digest: str(each.id) for digest, each in zip(digests, messages, strict=True) if digest}
+        sent = {digest: str(message.id) for digest, message in zip(digests, messages, strict=True) if digest}
         if replaces is not None:  # a question that is asked again keeps its id
             sent = {}
         valid_id(run.thread_id)
         change, insertions = self._transcript.appended(run, self._clock(), messages, digests, replaces)
         change = replace(change, bytes=change.bytes + ROW_BYTES)
-        for identifier in (part["id"] for message in messages for part in file_parts(message)):
+        file_ids = [part["id"] for message in messages for part in file_parts(message)]
+        for identifier in file_ids:
             if identifier in files:
                 change, insertion_of_file = self.files.added(change, identifier, files[identifier])
                 insertions.append(insertion_of_file)
@@ -252,12 +253,13 @@ class ThreadStore:
             return insertion(self._terms.of_title(run.owner, question), CHANGED, *change.thread)
 
         def work() -> Transaction[BegunRun]:
-            locked, claimed, *found = yield [run_state.lock(change), claim, *left, before, *added]
+            locked, claimed, *results = yield [run_state.lock(change), claim, *left, before, *added]
             if claimed:
                 if not (locked and locked[0][1]):  # it had no title
                     yield of_title()
                 key, labels = claimed[0]
-                thread, latest = ThreadKey(key, *run.thread.place), found[len(left)]
+                thread = ThreadKey(key, *run.thread.place)
+                latest = results[len(left)]
                 window = (yield from self._transcript.window(thread, tokens, latest)) if tokens else []
                 return BegunRun(window, self._labels(run.thread, labels))
             creation = run_state.creation(change, process_id, title, self._limits)
@@ -298,7 +300,7 @@ class ThreadStore:
         """Writes what runs have shown, unless they are not the runs of their threads any more. One
         transaction.
         """
-        insertions = [drafts.insertion(each, self._encryption) for each in written]
+        insertions = [drafts.insertion(draft, self._encryption) for draft in written]
 
         def work() -> Transaction[None]:
             yield insertions
@@ -312,8 +314,8 @@ class ThreadStore:
 
         def work(thread: ThreadKey) -> Transaction[tuple[list[AnyMessage], list[AgentEvent]]]:
             newest = yield from self._transcript.turn(thread)
-            shown = yield from self._transcript.drafted(thread, run.run_id)
-            return [each.message for each in newest], shown
+            events = yield from self._transcript.drafted(thread, run.run_id)
+            return [stored.message for stored in newest], events
 
         return await self._read(run.thread, work)
 
@@ -342,30 +344,30 @@ class ThreadStore:
             ending.append(run_state.removal(change, "checkpoints"))
 
         def work() -> Transaction[bool]:
-            found, *_ = yield ending
-            return bool(found)
+            ended, *_ = yield ending
+            return bool(ended)
 
         return await self._database.batches(work)
 
     async def missing(self, run: RunKey, messages: Sequence[AnyMessage]) -> Sequence[AnyMessage]:
-        """Those of `messages` that are not stored, or not any more. They are all that the run in progress has
+        """The `messages` that are not stored, or not any more. They are all that the run in progress has
         written, in this order: what is stored of them ends with the newest message of the thread.
         """
-        newest = [each.message.id for each in await self.messages(run.thread, limit=1)]
+        newest = [stored.message.id for stored in await self.messages(run.thread, limit=1)]
         for number in range(len(messages), 0, -1):
             if messages[number - 1].id in newest:
                 return messages[number:]
         return messages
 
     def sealed_end(self, run: RunKey, messages: Sequence[AnyMessage], read: Mapping[str, str]) -> bytes:
-        """What `opened_end` opens, sealed as stored values are."""
-        kept = {"messages": [message_to_json(message) for message in messages], "read": dict(read)}
-        return self._encryption.seal(encoded(kept), "end", *run.place)
+        """The end for `opened_end`, sealed as stored values are."""
+        members = {"messages": [message_to_json(message) for message in messages], "read": dict(read)}
+        return self._encryption.seal(encoded(members), "end", *run.place)
 
     def opened_end(self, run: RunKey, sealed: bytes) -> tuple[list[AnyMessage], dict[str, str]]:
         """The messages and labels of `sealed_end`. Raises what `Encryption.open` raises."""
-        kept = json.loads(self._encryption.open(sealed, "end", *run.place))
-        return [message_from_json(message) for message in kept["messages"]], kept["read"]
+        members = json.loads(self._encryption.open(sealed, "end", *run.place))
+        return [message_from_json(message) for message in members["messages"]], members["read"]
 
     async def index_anew(self) -> None:
         """Stores all terms under the present key, thread by thread. A search may miss the thread of which
@@ -380,7 +382,8 @@ class ThreadStore:
                 await self._database.write(
                     partial(self._title_anew, key, self._terms.of_title(owner, opened))
                 )
-                thread, seq = ThreadKey(key, owner, thread_id), 0
+                thread = ThreadKey(key, owner, thread_id)
+                seq = 0
                 while seq := await self._database.write(partial(self._transcript.index_page, thread, seq)):
                     pass
             after = rows[-1][0]
@@ -389,7 +392,7 @@ class ThreadStore:
         yield [Statement("DELETE FROM terms WHERE thread_key = ?", (key,)), *insertion(terms, "key = ?", key)]
 
     async def _read(self, thread: OwnedThread, work: Callable[[ThreadKey], Transaction[T]]) -> T:
-        """What `work` reads of the thread."""
+        """The result of `work` on the thread."""
 
         def of_thread() -> Transaction[T]:
             return (yield from work((yield from thread_key(thread))))

@@ -87,7 +87,8 @@ class Window:
         if sum(tokens for _, tokens in self._turn) <= self._left and (whole or len(self._turn) > 1):
             self._left -= self._needed
             self._kept += [message for message, _ in self._turn]
-        self._turn, self._needed = [], 0
+        self._turn = []
+        self._needed = 0
         return whole and self._left > 0
 
     def messages(self) -> list[AnyMessage]:
@@ -173,10 +174,10 @@ class Transcript:
         yield from query("DELETE FROM checkpoints WHERE thread_key = ?", thread.key)
         try:
             newest = yield from self.turn(thread)
-            shown = yield from self.drafted(thread, run_id)
+            events = yield from self.drafted(thread, run_id)
         except ConfigurationError:  # one damaged message must not keep other runs from being interrupted
             return
-        if messages := rest_of_stopped([each.message for each in newest], shown):
+        if messages := rest_of_stopped([stored.message for stored in newest], events):
             run = thread.run(run_id)
             change, insertions = self.appended(run, now, messages)
             yield [room_after(change), *insertions]
@@ -215,7 +216,9 @@ class Transcript:
         """
         [rows, other] = yield [_before(thread, before, limit, most_bytes), _other_versions(thread)]
         versions = _versions(other)
-        return [replace(each, versions=versions.get(each.seq, ())) for each in self._messages(thread, rows)]
+        return [
+            replace(stored, versions=versions.get(stored.seq, ())) for stored in self._messages(thread, rows)
+        ]
 
     def show(self, thread: ThreadKey, version: int) -> Transaction[None]:
         """Makes the version part of the conversation, with what followed it, in place of the version that is.
@@ -225,14 +228,14 @@ class Transcript:
         [other] = yield [_other_versions(thread)]
         first, *_ = _versions(other).get(version, (0,))
         part = "thread_key = ? AND aside IS NULL"
-        shown = yield from query(
+        rows_shown = yield from query(
             f"SELECT seq FROM messages WHERE {part} AND (seq = ? OR version_of = ?)",  # noqa: S608 - constants
             *(thread.key, first, first),
         )
-        if not shown:
+        if not rows_shown:
             fault = f"no version of the question at {version} is part of the conversation"
             raise ThreadBusyError(AgentCode.QUESTION_REPLACED, fault)
-        [[present]] = shown
+        [[present]] = rows_shown
         sql = f"UPDATE messages SET aside = ? WHERE {part} AND seq >= ?"  # noqa: S608 - constants
         yield from query(sql, present, thread.key, present)
         sql = "UPDATE messages SET aside = NULL WHERE thread_key = ? AND aside = ?"
@@ -304,8 +307,8 @@ class Transcript:
 
 
 def searched_texts(messages: Sequence[AnyMessage]) -> list[str]:
-    """What people and the model have written: by this a conversation is found, not by results of tools."""
-    return [str(each.text) for each in messages if isinstance(each, HumanMessage | AIMessage)]
+    """The words of people and of the model, by which a conversation is found. Results of tools are none."""
+    return [str(message.text) for message in messages if isinstance(message, HumanMessage | AIMessage)]
 
 
 def _before(thread: ThreadKey, before: int | None, limit: int, most_bytes: int) -> Statement:

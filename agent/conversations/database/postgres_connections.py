@@ -76,16 +76,16 @@ def conninfo(url: Secret, cafile: Path | None = None) -> Secret:
     """
     from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-    given = conninfo_to_dict(url.reveal())
+    of_url = conninfo_to_dict(url.reveal())
     members: dict[str, Any] = {
         "application_name": "idaas-agent",
         "connect_timeout": _CONNECT_SECONDS,
         "tcp_user_timeout": _SILENT_MILLISECONDS,
         "keepalives_idle": 30,
     }
-    hosts = str(given.get("host") or "").split(",")
-    is_local = all(each.startswith("/") or each in _LOCAL for each in hosts)
-    mode = given.get("sslmode", None if is_local else "verify-full")
+    hosts = str(of_url.get("host") or "").split(",")
+    is_local = all(host.startswith("/") or host in _LOCAL for host in hosts)
+    mode = of_url.get("sslmode", None if is_local else "verify-full")
     if mode is not None:
         members["sslmode"] = mode
     if mode == "verify-full":
@@ -93,7 +93,7 @@ def conninfo(url: Secret, cafile: Path | None = None) -> Secret:
     elif cafile is not None and (mode == "verify-ca" or (mode == "require" and not is_local)):
         members["sslrootcert"] = str(cafile)  # libpq takes `system` with `verify-full` only
     options = " ".join(f"-c {name}={value}" for name, value in _SESSION.items())
-    return Secret(make_conninfo(**(members | given | {"options": options})))
+    return Secret(make_conninfo(**(members | of_url | {"options": options})))
 
 
 class PostgresConnections:

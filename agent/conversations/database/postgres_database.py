@@ -195,7 +195,10 @@ async def _executed(connection: "Connection", statements: Sequence[Statement]) -
         cursor = await connection.execute(_sql(statements[0]), statements[0].values, binary=True)
         return [await cursor.fetchall() if cursor.description else ()]
     async with connection.pipeline():
-        cursors = [await connection.execute(_sql(each), each.values, binary=True) for each in statements]
+        cursors = [
+            await connection.execute(_sql(statement), statement.values, binary=True)
+            for statement in statements
+        ]
     return [await cursor.fetchall() if cursor.description else () for cursor in cursors]
 
 

@@ -187,7 +187,7 @@ _OPAQUE_COUNTS: Final = (
     """,
     "ALTER TABLE counted_calls ADD COLUMN body {bytes}",
 )
-"""What the calls of a day are counted by; `call_totals` and `amount` are for processes of version 0.1.0."""
+"""The keys by which the calls of a day are counted; `call_totals` and `amount` are for processes of 0.1.0."""
 
 _MIGRATIONS: Final[Sequence[Sequence[str]]] = (_TABLES, _REVOCATION_LOG, _OPAQUE_COUNTS)
 """A migration must leave the tables usable for the release before it, whose processes go on meanwhile: what

@@ -116,9 +116,9 @@ class SqliteDatabase:
 
     async def check(self) -> str:
         """See `Database`. A file that is not there is not created."""
-        found = await self._in_thread(self._check)
+        version = await self._in_thread(self._check)
         self._writes.check()
-        return found
+        return version
 
     async def exists(self) -> bool:
         return await self._in_thread(lambda: os.path.lexists(self._path))
@@ -278,7 +278,8 @@ class SqliteDatabase:
             self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
     def _close(self) -> None:
-        connection, self._connection = self._connection, None
+        connection = self._connection
+        self._connection = None
         if connection is not None:
             with contextlib.suppress(sqlite3.Error):
                 connection.close()
@@ -302,7 +303,9 @@ def _driven(
     try:
         statements = next(transaction)
         while True:
-            rows = [connection.execute(each.sql, each.values).fetchall() for each in statements]
+            rows = [
+                connection.execute(statement.sql, statement.values).fetchall() for statement in statements
+            ]
             statements = transaction.send(rows)
     except StopIteration as end:
         result: T = end.value

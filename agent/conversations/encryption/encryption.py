@@ -128,7 +128,7 @@ class KeyRegister:
         self._known = encryption.key_names
         self._allows_clear = encryption.allows_clear
         self.present: Final = self._known[0] if self._known else CLEAR
-        """What seals now."""
+        """The key that seals now."""
 
     def enter(self) -> Transaction[None]:
         """Notes the key that seals now. Raises `ConfigurationError` if another one is needed and missing, or

@@ -26,13 +26,14 @@ class _Column:
     first: tuple[Value, ...]
     """Before all keys."""
     place: tuple[str, *tuple[int, ...]]
-    """What it is, then the members of a row that its place has."""
+    """The kind of value, then the members of a row that its place has."""
     join: str = ""
     run: str = "NULL"
     at_once: int = _AT_ONCE
 
     def select(self) -> str:
-        keys, places = ", ".join(self.keys), ", ".join("?" * len(self.keys))
+        keys = ", ".join(self.keys)
+        places = ", ".join("?" * len(self.keys))
         run = self.run.format(self.table)
         return (
             f"SELECT {keys}, owner, id, {run}, {self.name} FROM {self.table}{self.join}"  # noqa: S608 - constants
@@ -84,14 +85,16 @@ class Reencryption:
         await self._database.write(self._register.enter)
         if not (former := await self._database.read(self._register.former)):
             return 0
-        changed, refused = 0, 0
+        changed = 0
+        refused = 0
         for column in _COLUMNS:
             after = column.first
             while rows := await self._database.read(partial(query, column.select(), *after)):
                 after = rows[-1][: len(column.keys)]
                 outdated = [row for row in rows if not self._encryption.is_present(row[-1])]
                 opened = await self._database.write(partial(self._replace, column, outdated))
-                changed, refused = changed + opened, refused + len(outdated) - opened
+                changed += opened
+                refused += len(outdated) - opened
         await self._index_anew()
         if refused:
             _LOG.error("%d stored values cannot be opened, and are left as they are", refused)
@@ -105,7 +108,8 @@ class Reencryption:
         opened = 0
         for row in outdated:
             what, *members = column.place
-            place, stored = (what, *[row[each] for each in members]), row[-1]
+            place = (what, *[row[member] for member in members])
+            stored = row[-1]
             try:
                 sealed = self._encryption.seal(self._encryption.open(stored, *place), *place)
             except ConfigurationError:
