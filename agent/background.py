@@ -28,7 +28,7 @@ async def end_tasks(*tasks: asyncio.Task[Any] | None) -> None:
 @asynccontextmanager
 async def running(*work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
     """Runs each of `work` in a task while the block runs. They have ended when it ends."""
-    tasks = [asyncio.create_task(each) for each in work]
+    tasks = [asyncio.create_task(coroutine) for coroutine in work]
     try:
         yield
     finally:

@@ -32,9 +32,10 @@ def deployed_files(root: Path) -> dict[str, bytes]:
     """
     public = root / PACKAGE if (root / PACKAGE).is_dir() else root
     folders = [root / folder for folder in INNER if folder != "sandbox"]
-    found = {file: f"{PACKAGE}/{file.name}" for file in public.iterdir() if file.suffix in (".py", ".typed")}
-    found |= {file: file.relative_to(root).as_posix() for folder in folders for file in folder.rglob("*.*")}
-    deployed = {name: file for file, name in found.items() if _is_deployed_file(file, name)}
+    names = {file: f"{PACKAGE}/{file.name}" for file in public.iterdir() if file.suffix in (".py", ".typed")}
+    for folder in folders:
+        names |= {file: file.relative_to(root).as_posix() for file in folder.rglob("*.*")}
+    deployed = {name: file for file, name in names.items() if _is_deployed_file(file, name)}
     files = within_package({name: file.read_bytes() for name, file in sorted(deployed.items())})
     return files | _metadata(root, files)
 
@@ -45,7 +46,7 @@ def _is_deployed_file(file: Path, name: str) -> bool:
 
 
 def _metadata(root: Path, files: Collection[str]) -> dict[str, bytes]:
-    """What makes the deployed `files` a distribution: its entry points are found by Python's metadata.
+    """The metadata that makes the deployed `files` a distribution, by which its entry points are found.
 
     Those of modules that are not deployed are left out.
     """
@@ -60,7 +61,11 @@ def _metadata(root: Path, files: Collection[str]) -> dict[str, bytes]:
     for group in groups.sections():
         lines.append(f"[{group}]")
         references = {name: moved_entry(reference) for name, reference in groups.items(group)}
-        lines += [f"{name} = {found}" for name, found in references.items() if _is_deployed(found, files)]
+        lines += [
+            f"{name} = {reference}"
+            for name, reference in references.items()
+            if _is_deployed(reference, files)
+        ]
     version = _VERSION.findall((root / "tools" / "__init__.py").read_text("utf-8"))[0]
     folder = f"{PACKAGE}-{version}.dist-info"
     return {
@@ -85,12 +90,11 @@ def within_package(files: Mapping[str, bytes]) -> dict[str, bytes]:
     Raises `ValueError` for an import that cannot be moved: `import tools.leave` would bind another name.
     """
     modules = frozenset(_module(path) for path in files if path.endswith(".py"))
-    return {
-        f"{PACKAGE}/{path}" if path.split("/")[0] in INNER else path: (
-            moved_imports(content, path, modules) if path.endswith(".py") else content
-        )
-        for path, content in files.items()
-    }
+    moved = {}
+    for path, content in files.items():
+        place = f"{PACKAGE}/{path}" if path.split("/")[0] in INNER else path
+        moved[place] = moved_imports(content, path, modules) if path.endswith(".py") else content
+    return moved
 
 
 def moved_imports(source: bytes, path: str, modules: Collection[str] = ()) -> bytes:
@@ -111,9 +115,9 @@ def _names(tree: ast.Module, lines: list[bytes], modules: Collection[str]) -> It
         elif isinstance(node, ast.Import) and any(name.name.split(".")[0] in INNER for name in node.names):
             raise ValueError(f'line {node.lineno}: "from … import …" can be moved, "import …" cannot')
         elif isinstance(node, ast.Constant) and isinstance(node.value, str):
-            found = _REFERENCE.fullmatch(node.value)
-            if found and found[1] in modules:
-                yield node.lineno, lines[node.lineno - 1].index(found[0].encode(), node.col_offset)
+            reference = _REFERENCE.fullmatch(node.value)
+            if reference and reference[1] in modules:
+                yield node.lineno, lines[node.lineno - 1].index(reference[0].encode(), node.col_offset)
 
 
 def _module(path: str) -> str:

@@ -183,7 +183,7 @@ class SharedRedis:
         """For readiness. Raises `UnreachableError` while Redis is away, and for a Redis Cluster, in which no
         command and no script may use two such keys.
         """
-        keys = [self.name("check", each) for each in "12"]
+        keys = [self.name("check", number) for number in "12"]
         try:
             await self.use(lambda redis: cast(Awaitable[Any], redis.exists(*keys)))
         except RedisUnavailableError as error:
@@ -207,7 +207,8 @@ class SharedRedis:
         self._failure = kind
         self._away_until = now + _AWAY_SECONDS
         if now >= self._quiet_until:
-            self._quiet_until, self._is_logged = now + _QUIET_SECONDS, True
+            self._quiet_until = now + _QUIET_SECONDS
+            self._is_logged = True
             text = "REDIS_URL: Redis failed (%s); until it responds, each process counts for itself"
             _LOG.warning(text, kind)
 
@@ -232,7 +233,8 @@ async def _time_limit(seconds: float) -> AsyncGenerator[None]:
 
     The Redis client loses a cancellation at some steps, and its caller would go on: it is raised at the end.
     """
-    loop, task = asyncio.get_running_loop(), asyncio.current_task()
+    loop = asyncio.get_running_loop()
+    task = asyncio.current_task()
     assert task is not None  # noqa: S101 - a coroutine that runs has a task
     cancellations = task.cancelling()
     try:

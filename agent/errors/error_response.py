@@ -113,9 +113,7 @@ def error_body(error: AgentError | RequestError) -> dict[str, Any]:
     status = status_of(error)
     if isinstance(error, RequestError):
         return _body(status, error.message, error.code, error.param)
-    argument = error.argument if isinstance(error, ApprovalError) else None
-    param = None if argument is None else f"arguments.{argument}" if argument else "arguments"
-    body = _body(status, error.for_person(REQUEST_ID.get()), error.code.value, param)
+    body = _body(status, error.for_person(REQUEST_ID.get()), error.code.value, _param_of(error))
     if isinstance(error, ApprovalError):
         body["error"] |= error.decided
     if error.service is not None:
@@ -125,6 +123,14 @@ def error_body(error: AgentError | RequestError) -> dict[str, Any]:
     if status in _WITH_RETRY_AFTER:
         body["error"]["retry_after"] = int(retry_after(error))
     return body
+
+
+def _param_of(error: AgentError) -> str | None:
+    """The edited argument that an answer to an approval has wrong."""
+    argument = error.argument if isinstance(error, ApprovalError) else None
+    if argument is None:
+        return None
+    return f"arguments.{argument}" if argument else "arguments"
 
 
 def reported_body(error: AgentError | RequestError) -> dict[str, Any]:

@@ -224,7 +224,8 @@ class LimitedHttpProtocol(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         """Starts the timer of the headers; their first bytes may have come with another request."""
         self._wait(self._limits.head_seconds)
-        self._head_complete, self._trailer_bytes = False, 0
+        self._head_complete = False
+        self._trailer_bytes = 0
         super().on_message_begin()
 
     def on_header(self, name: bytes, value: bytes) -> None:
@@ -239,10 +240,13 @@ class LimitedHttpProtocol(HttpToolsProtocol):
         if len(self.pipeline) >= self._limits.pipelined:
             self.transport.abort()
             raise ValueError("too many pipelined requests")  # stops the parser
-        self._head_complete, self._between, self._pending_bytes = True, False, 0
+        self._head_complete = True
+        self._between = False
+        self._pending_bytes = 0
         self._wait(self._limits.body_seconds)
         super().on_headers_complete()
-        self._keep_alive, self.cycle.keep_alive = self.cycle.keep_alive, False
+        self._keep_alive = self.cycle.keep_alive
+        self.cycle.keep_alive = False
         if self.parser.get_http_version() == "1.0":  # RFC 9110, section 10.1.1
             self.cycle.waiting_for_100_continue = False
 
@@ -253,7 +257,8 @@ class LimitedHttpProtocol(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         """The request is complete; the next one may begin until keep-alive ends."""
-        self._between, self._pending_bytes = True, 0
+        self._between = True
+        self._pending_bytes = 0
         self._wait(None)
         if not self.cycle.response_started:
             self.cycle.keep_alive = self._keep_alive

@@ -30,7 +30,8 @@ def _is_loopback_authority(host: str) -> bool:
     """Whether the value of `Host` is a loopback address, perhaps with a port, and nothing else."""
     try:
         parts = urlsplit(f"//{host}")
-        name, port = parts.hostname, parts.port
+        name = parts.hostname
+        port = parts.port
     except ValueError:  # a port that is no number, a broken IPv6 address
         return False
     return parts.netloc == host and "@" not in host and port != 0 and is_loopback(name or "")

@@ -49,8 +49,9 @@ class LocalWindow:
         Returns 0; or takes none and returns the seconds after which they fit, if no others are taken.
         """
         now = self._monotonic()
-        taken, past = self._callers.get(caller, {}), now - WINDOW_SECONDS
-        for unit, _ in list(takewhile(lambda each: each[1] <= past, taken.items())):
+        taken = self._callers.get(caller, {})
+        past = now - WINDOW_SECONDS
+        for unit, _ in list(takewhile(lambda counted: counted[1] <= past, taken.items())):
             del taken[unit]
         over = len(taken) + amount - self._limit
         if over > (replaces in taken):

@@ -55,13 +55,18 @@ def request_log(
         if scope["type"] != "http":
             await app(scope, receive, send)
             return
-        request_id, started, status = secrets.token_hex(8), time.perf_counter(), 0
-        codes, failure = list[str](), ""
+        request_id = secrets.token_hex(8)
+        started = time.perf_counter()
+        status = 0
+        codes = list[str]()
+        failure = ""
         span = NO_SPAN if tracer is None else _begun(tracer, scope)
         span.set_for_trace(Attribute.REQUEST_ID, request_id)
-        outer_id, outer_user = REQUEST_ID.set(request_id), USER.set(None)
+        outer_id = REQUEST_ID.set(request_id)
+        outer_user = USER.set(None)
         outer_device = DEVICE.set(device_of(scope))
-        outer_codes, outer_span = REPORTED_CODES.set(codes), CURRENT_SPAN.set(span)
+        outer_codes = REPORTED_CODES.set(codes)
+        outer_span = CURRENT_SPAN.set(span)
         counted.open += 1
 
         async def send_with_id(message: Message) -> None:
@@ -118,8 +123,8 @@ def _route(scope: Scope) -> str | None:
 
 def _begun(tracer: Tracer, scope: Scope) -> Span:
     """The span of a request, within the caller's trace if exactly one `traceparent` names it."""
-    found = [value for name, value in scope["headers"] if name == _TRACEPARENT]
-    outer = parse_traceparent(found[0].decode("latin-1")) if len(found) == 1 else None
+    headers = [value for name, value in scope["headers"] if name == _TRACEPARENT]
+    outer = parse_traceparent(headers[0].decode("latin-1")) if len(headers) == 1 else None
     span = tracer.begin(_method(scope), SpanKind.SERVER, outer)
     span.set(Attribute.HTTP_METHOD, _method(scope))
     return span

@@ -28,10 +28,10 @@ def take_role_headers(scope: Scope, role: RequestHeaderRole, *, verified: bool) 
 
     The scope itself is changed: nothing further outside needs them, and it sees what the router adds.
     """
-    found = {_NAMES[name]: value.decode("latin-1") for name, value in scope["headers"] if name in _NAMES}
-    if not found:
+    members = {_NAMES[name]: value.decode("latin-1") for name, value in scope["headers"] if name in _NAMES}
+    if not members:
         return scope
     if verified:
-        role.take(found)
+        role.take(members)
     scope["headers"] = [(name, value) for name, value in scope["headers"] if name not in _NAMES]
     return scope

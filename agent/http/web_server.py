@@ -34,7 +34,7 @@ def raise_open_files_limit() -> int:
 
 
 STOP_NOW: Final = signal.SIGUSR1
-"""What a parent process sends for Ctrl-C: as SIGTERM, without the delay."""
+"""The signal that a parent process sends for Ctrl-C: as SIGTERM, without the delay."""
 _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, STOP_NOW)
 _ABORT_SECONDS: Final = 2.0
 """How long a server waits, after the end of its responses, for clients that do not read them."""

@@ -94,7 +94,8 @@ class Workers:
                 if reader in ready:
                     for received in reader.recv(64):  # a byte for each signal
                         self._stop(signal.SIGTERM if received == signal.SIGTERM else STOP_NOW)
-                for process in [each for each in self._processes if each.sentinel in ready]:
+                ended = [process for process in self._processes if process.sentinel in ready]
+                for process in ended:
                     self._ended(process)
                 self._fill()
             signal.set_wakeup_fd(-1)
@@ -106,7 +107,8 @@ class Workers:
 
     def _fill(self) -> None:
         now = self.clock()
-        for place in [each for each in self._empty if each.due_at <= now]:
+        due = [place for place in self._empty if place.due_at <= now]
+        for place in due:
             self._empty.remove(place)
             self._start(place)
 
@@ -123,8 +125,8 @@ class Workers:
             process.start()
         finally:
             signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
-            for each in links:
-                each.close()  # the worker has its own descriptor of it
+            for link in links:
+                link.close()  # the worker has its own descriptor of it
         place.started_at = self.clock()
         self._processes[process] = place
 

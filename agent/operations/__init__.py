@@ -1,4 +1,4 @@
-"""What operators see and do: the audit log, log lines, metrics, traces, readiness, revocation.
+"""The operators' part: the audit log, log lines, metrics, traces, readiness, revocation.
 
 May import `agent.conversations`, whose database keeps revocations, `agent.redis`, `agent.settings` and
 `agent.errors`.

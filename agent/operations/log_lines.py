@@ -79,7 +79,7 @@ class TextLines(_Lines):
 
 
 def _escaped(text: str) -> str:
-    return _CONTROL.sub(lambda found: json.dumps(found[0])[1:-1], text)
+    return _CONTROL.sub(lambda control: json.dumps(control[0])[1:-1], text)
 
 
 def _fields_of(record: logging.LogRecord) -> dict[str, Any]:

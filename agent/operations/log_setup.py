@@ -38,7 +38,8 @@ _FAILURES: Final = logging.getLogger("idaas_agent.process")
 
 def set_up_logging(level: LogLevel = "info", form: LogFormat | None = None) -> None:
     """Lines go to standard error. Without `form` they are text if that is a terminal, else JSON."""
-    handler, number = _StandardError(), logging.getLevelNamesMapping()[level.upper()]
+    handler = _StandardError()
+    number = logging.getLevelNamesMapping()[level.upper()]
     if form is None:
         form = "text" if handler.stream.isatty() else "json"
     encoding = (getattr(handler.stream, "encoding", None) or "ascii").lower()

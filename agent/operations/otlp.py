@@ -74,7 +74,7 @@ def agent_resource() -> "Resource":
     from opentelemetry.sdk.resources import Resource
 
     own = Resource({"service.name": _SERVICE, "service.instance.id": str(uuid.uuid4())})
-    given = dict(Resource.create().attributes)
-    if str(given.get("service.name", "")).startswith("unknown_service"):  # the SDK's own default
-        del given["service.name"]
-    return own.merge(Resource(given))
+    attributes = dict(Resource.create().attributes)
+    if str(attributes.get("service.name", "")).startswith("unknown_service"):  # the SDK's own default
+        del attributes["service.name"]
+    return own.merge(Resource(attributes))

@@ -95,13 +95,13 @@ class Readiness:
         return name in self.optional and error.code not in _UNFIT
 
     def _report(self, name: str, error: AgentError | None) -> None:
-        known = self._reported.pop(name, None)
+        reported = self._reported.pop(name, None)
         if error is None:
-            if known is not None:
+            if reported is not None:
                 _LOG.info('check "%s" succeeds again', name)
             return
         self._reported[name] = error.code
-        if error.code != known:
+        if error.code != reported:
             kind = "degraded" if self._is_bearable(name, error) else "not ready"
             row = for_operators(error).row
             fields = {"check": name, "code": error.code.value, "cause": row.cause, "remedy": row.remedy}

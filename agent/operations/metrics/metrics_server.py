@@ -77,7 +77,8 @@ class MetricsServer(ThreadingHTTPServer):
 
 class _Handler(BaseHTTPRequestHandler):
     timeout = _SECONDS
-    server_version, sys_version = "metrics", ""
+    server_version = "metrics"
+    sys_version = ""
 
     server: MetricsServer
 

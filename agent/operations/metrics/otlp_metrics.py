@@ -50,7 +50,8 @@ class OtlpMetrics:
         from agent.operations.metrics.otlp_points import metrics_data
 
         exporter = OTLPMetricExporter(**self._options)
-        since, resource = time.time_ns(), agent_resource()
+        since = time.time_ns()
+        resource = agent_resource()
         while True:
             last = self._stopping.wait(self._seconds)
             self._failures.succeeds(

@@ -1,4 +1,4 @@
-"""What a process that serves requests shows of itself."""
+"""Metrics of a process that serves requests."""
 
 import os
 import resource

@@ -60,17 +60,17 @@ class _Families(Collector):
 
 def _family(metric: Metric, values: Values) -> Family:
     about = (prometheus_name(metric), metric.description)
-    labels = prometheus_labels(metric)
+    names = prometheus_labels(metric)
     if metric.kind is Kind.HISTOGRAM:
-        histogram = HistogramMetricFamily(*about, labels=labels)
+        histogram = HistogramMetricFamily(*about, labels=names)
         bounds = [*(str(float(bound)) for bound in metric.bounds), "+Inf"]
-        for found, value in values.items():
+        for labels, value in values.items():
             *counts, total = cast(tuple[float, ...], value)
             buckets = list(zip(bounds, accumulate(counts), strict=True))
-            histogram.add_metric(found, buckets, sum_value=total)
+            histogram.add_metric(labels, buckets, sum_value=total)
         return histogram
     kind = CounterMetricFamily if metric.kind is Kind.COUNTER else GaugeMetricFamily
-    family = kind(*about, labels=labels)
-    for found, value in values.items():
-        family.add_metric(found, cast(float, value))
+    family = kind(*about, labels=names)
+    for labels, value in values.items():
+        family.add_metric(labels, cast(float, value))
     return family

@@ -73,11 +73,15 @@ class _Worker:
     def receive(self, until: float) -> None:
         """Takes its reports; an awaited one, if it arrives until then."""
         try:
-            while self.link.poll(max(0.0, until - time.monotonic()) if self.awaited else 0):
+            while self.link.poll(self._seconds_until(until)):
                 self.last = self.link.recv()
                 self.awaited = False
         except (EOFError, OSError):
             self.ended = True
+
+    def _seconds_until(self, until: float) -> float:
+        """How long an awaited report may take. Others are here, or not taken."""
+        return max(0.0, until - time.monotonic()) if self.awaited else 0
 
 
 class WorkersMetrics:
@@ -114,7 +118,8 @@ class WorkersMetrics:
             until = time.monotonic() + self._seconds
             for worker in self._workers:
                 worker.receive(until)
-            for worker in [each for each in self._workers if each.ended]:
+            ended = [worker for worker in self._workers if worker.ended]
+            for worker in ended:
                 self._workers.remove(worker)
                 worker.link.close()
                 lasting = {name: value for name, value in worker.last.items() if name.kind is not Kind.GAUGE}
@@ -147,15 +152,15 @@ def _merged(readings: Sequence[Reading]) -> Reading:
     joined: dict[Metric, dict[Labels, Value]] = {}
     for reading in readings:
         for metric, values in reading.items():
-            found = joined.setdefault(metric, {})
+            sums = joined.setdefault(metric, {})
             for labels, value in values.items():
-                before = found.get(labels)
+                before = sums.get(labels)
                 if before is None:
-                    found[labels] = value
+                    sums[labels] = value
                 elif metric.shared:
-                    found[labels] = max(before, value)
+                    sums[labels] = max(before, value)
                 else:
-                    found[labels] = _added(before, value)
+                    sums[labels] = _added(before, value)
     return {**joined}
 
 

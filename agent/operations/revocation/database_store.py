@@ -16,7 +16,8 @@ from identity.errors import AgentError
 T = TypeVar("T")
 
 _LOG: Final = logging.getLogger("idaas_agent.revocation")
-_SHARED_SECONDS, _LOCAL_SECONDS = 0.5, 0.1
+_SHARED_SECONDS: Final = 0.5
+_LOCAL_SECONDS: Final = 0.1
 """Between two queries for later rows: to a server of several machines, and to a file."""
 _PAGE: Final = 2_000
 """How many stored revocations are read at once."""
@@ -104,7 +105,7 @@ class DatabaseStore:
 
     async def put(self, revocations: Sequence[Revocation]) -> None:
         first = [_LOCK, _DISCARD_LOG] if self.shared else [_DISCARD_LOG]
-        rows = [(*_key(each), each.until, each.changed_at) for each in revocations]
+        rows = [(*_key(revocation), revocation.until, revocation.changed_at) for revocation in revocations]
         for part in _parts(_PUT, rows):
             last = [Statement(_MARK, (secrets.token_hex(16),)), _FORGET_MARKS, _LATEST_PLACE]
             results = await self._written([*first, *part, *last], durable=True)
@@ -124,7 +125,8 @@ class DatabaseStore:
             del self._reached[: len(reached)]
             read = later
             if later.rows:
-                yield [each for row in later.rows if (each := _revocation(*row[1:]))]
+                revocations = [_revocation(*row[1:]) for row in later.rows]
+                yield [revocation for revocation in revocations if revocation]
             if len(later.rows) < _PAGE:
                 if not all_sent:
                     yield []
@@ -132,14 +134,14 @@ class DatabaseStore:
                 await self._sleep(_SHARED_SECONDS if self.shared else _LOCAL_SECONDS)
 
     async def remove(self, revocations: Sequence[Revocation]) -> None:
-        for part in _parts(_REMOVE, [(*_key(each), *each.order) for each in revocations]):
+        for part in _parts(_REMOVE, [(*_key(revocation), *revocation.order) for revocation in revocations]):
             await self._written(part, durable=False)
 
     async def aclose(self) -> None:
         await self.database.aclose()
 
     async def _later(self, read: "_Read", reached: Sequence[_Place]) -> "_Read":
-        """What the table has after `read`. The log is read last: it has at least the places of all rows."""
+        """The rows after `read`. The log is read last: it has at least the places of all rows."""
         if not read.seen and not await self._done(self.database.exists()):
             return _Read()
         earliest = min([*read.log[-1:], *reached], default=None)
@@ -162,7 +164,7 @@ class DatabaseStore:
 
 @dataclass(frozen=True, slots=True)
 class _Read:
-    """What one query has read; at first nothing."""
+    """The result of one query; at first nothing."""
 
     seen: int = 0
     """The number of the last row that was read so far."""

@@ -101,31 +101,37 @@ class RevocationEnforcer:
         """
         unread = "the revocations were not read since the start"
         self.revocations.unread = UnreachableError(AgentCode.REVOCATIONS_UNAVAILABLE, unread)
-        self._tasks = [asyncio.create_task(self._follow(each), name="revocations") for each in self._followed]
+        follows = [self._follow(followed) for followed in self._followed]
+        self._tasks = [asyncio.create_task(follow, name="revocations") for follow in follows]
         with suppress(TimeoutError):
-            while not (self._is_read or any(each.tried.is_set() and not each.read for each in self._lasting)):
+            while not (self._is_read or self._has_failed):
                 self._received.clear()
                 async with asyncio.timeout(_PART_SECONDS):
                     await self._received.wait()
         if not self._is_read:
             _LOG.warning("the revocations could not be read; until they are, no access token is accepted")
 
+    @property
+    def _has_failed(self) -> bool:
+        """Whether a store that lasts was tried, and not read."""
+        return any(followed.tried.is_set() and not followed.read for followed in self._lasting)
+
     async def aclose(self) -> None:
         """Stops following the stores, and closes them."""
         await end_tasks(*self._tasks)
-        for each in self._followed:
-            await each.store.aclose()
+        for followed in self._followed:
+            await followed.store.aclose()
 
     @property
     def shared(self) -> bool:
         """Whether several machines have the same revocations: a failure would concern all of them at once."""
-        return any(each.store.shared for each in self._followed)
+        return any(followed.store.shared for followed in self._followed)
 
     async def check(self) -> None:
         """Raises `UnreachableError` if a store that lasts was not read yet, fails, or has lost data now."""
-        for each in self._lasting:
-            if self._tasks and each.failure is not None:
-                raise each.failure.with_traceback(None)
+        for followed in self._lasting:
+            if self._tasks and followed.failure is not None:
+                raise followed.failure.with_traceback(None)
 
     async def check_read(self) -> None:
         """Raises `UnreachableError` until each store that lasts was read once. From then on, what is known is
@@ -142,7 +148,7 @@ class RevocationEnforcer:
         """
         self._apply(revocations)
         superseded = frozenset(filter(self.revocations.supersedes, revocations))
-        in_force = [each for each in revocations if each not in superseded]
+        in_force = [revocation for revocation in revocations if revocation not in superseded]
         outcome = AuditOutcome.FAILED
         try:
             await self._store(in_force)
@@ -154,17 +160,17 @@ class RevocationEnforcer:
 
     @property
     def _lasting(self) -> list["_Followed"]:
-        return [each for each in self._followed if each.store.lasts]
+        return [followed for followed in self._followed if followed.store.lasts]
 
     @property
     def _is_read(self) -> bool:
-        return all(each.read for each in self._lasting)
+        return all(followed.read for followed in self._lasting)
 
     async def _store(self, revocations: Sequence[Revocation]) -> None:
         for followed in self._followed:
             followed.awaits(revocations)
         results = await asyncio.gather(
-            *(self._write(each, revocations) for each in self._followed), return_exceptions=True
+            *(self._write(followed, revocations) for followed in self._followed), return_exceptions=True
         )
         for followed, result in zip(self._followed, results, strict=True):
             if result is not None and (followed.store.lasts or not isinstance(result, StoreError)):
@@ -180,17 +186,23 @@ class RevocationEnforcer:
 
     def _apply(self, revocations: Sequence[Revocation]) -> list[Revocation]:
         """Enforces `revocations`. Returns the ones that this process did not know."""
+        in_force = self.revocations
         new = [
-            each for each in revocations if not self.revocations.has(each) and self.revocations.reaches(each)
+            revocation
+            for revocation in revocations
+            if not in_force.has(revocation) and in_force.reaches(revocation)
         ]
-        changed = [each for each in revocations if self.revocations.apply(each) and each.until is not None]
+        changed: list[Revocation] = []
+        for revocation in revocations:
+            has_changed = in_force.apply(revocation)
+            if has_changed and revocation.until is not None:
+                changed.append(revocation)
+                self.applied.add(revocation.target.value)
         if not changed:
             return new
-        for each in changed:
-            self.applied.add(each.target.value)
-        users = {each.name for each in changed if each.target is Target.USER}
-        tokens = {each.name for each in changed if each.target is Target.TOKEN}
-        all_tokens = any(each.target is Target.ALL for each in changed)
+        users = {revocation.name for revocation in changed if revocation.target is Target.USER}
+        tokens = {revocation.name for revocation in changed if revocation.target is Target.TOKEN}
+        all_tokens = any(revocation.target is Target.ALL for revocation in changed)
         forgotten = self.forget_users(
             lambda fingerprint, principal: all_tokens or principal.subject in users or fingerprint in tokens
         )
@@ -232,10 +244,11 @@ class RevocationEnforcer:
                     part = revocations[start : start + _AT_ONCE]
                     await self._learn(followed, part)
                     if unfound is not None:
-                        for each in part:
-                            unfound.found(each)
-                        reaches, later = self.revocations.reaches, _KEPT_LONGER_SECONDS
-                        expired += (each for each in part if not reaches(each, later))
+                        for revocation in part:
+                            unfound.found(revocation)
+                        reaches = self.revocations.reaches
+                        later = _KEPT_LONGER_SECONDS
+                        expired += (revocation for revocation in part if not reaches(revocation, later))
                     await asyncio.sleep(0)
                 if unfound is not None and not revocations:
                     lacking = list(filter(self.revocations.reaches, unfound.entries()))
@@ -249,7 +262,8 @@ class RevocationEnforcer:
         """Applies what a store has sent, and stores on this machine what others have announced."""
         new = self._apply(revocations)
         if source.awaited:
-            source.has([each for each in revocations if not self.revocations.supersedes(each)])
+            supersedes = self.revocations.supersedes
+            source.has([revocation for revocation in revocations if not supersedes(revocation)])
         for other in self._followed:
             if new and other is not source:
                 other.awaits(new)
@@ -263,7 +277,7 @@ class RevocationEnforcer:
 
     def _judge(self, followed: "_Followed", lacking: Sequence[Revocation]) -> None:
         """Decides if a store that was read has lost the lacking revocations, or did not receive them yet."""
-        lost = [each for each in lacking if each.key not in followed.awaited]
+        lost = [revocation for revocation in lacking if revocation.key not in followed.awaited]
         followed.is_whole()
         if self._is_read:
             self.revocations.unread = None
@@ -313,13 +327,13 @@ class _Followed:
     def awaits(self, revocations: Sequence[Revocation]) -> None:
         """They are in force, and may not be in this store yet."""
         if self.read:
-            self.awaited.update(each.key for each in revocations)
+            self.awaited.update(revocation.key for revocation in revocations)
 
     def look_for(self, revocations: Sequence[Revocation], seconds: float) -> None:
         """If the store lacks any of them after `seconds`, it is read as a whole."""
 
         def look() -> None:
-            if self.awaited.isdisjoint(each.key for each in revocations):
+            if self.awaited.isdisjoint(revocation.key for revocation in revocations):
                 return
             if self.is_followed:
                 self.read_again(0.0)
@@ -330,7 +344,7 @@ class _Followed:
 
     def has(self, revocations: Sequence[Revocation]) -> None:
         """They are in this store."""
-        self.awaited.difference_update(each.key for each in revocations)
+        self.awaited.difference_update(revocation.key for revocation in revocations)
 
     def lost(self, number: int) -> None:
         """It lacks so many revocations that it had."""
@@ -352,8 +366,8 @@ class _Followed:
 
     def failed(self, error: Exception) -> None:
         """It cannot be read or written. Only the text of a `StoreError` is shown."""
-        known = isinstance(error, StoreError)
-        failure = str(error) if known else f"the store failed unexpectedly ({type(error).__name__})"
+        is_store_error = isinstance(error, StoreError)
+        failure = str(error) if is_store_error else f"the store failed unexpectedly ({type(error).__name__})"
         if self.failure is None or self.failure.detail != failure:
             _LOG.warning("revocations cannot be read or written: %s: %s", self.store.name, failure)
         code = AgentCode.REVOCATIONS_LOST if self.has_lost else AgentCode.REVOCATIONS_UNAVAILABLE
@@ -364,4 +378,5 @@ class _Followed:
         """It has all revocations that are in force."""
         if self.has_lost:
             _LOG.warning("%s has all revocations again", self.store.name)
-        self.has_lost, self.failure = False, None
+        self.has_lost = False
+        self.failure = None

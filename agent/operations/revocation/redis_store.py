@@ -82,8 +82,9 @@ class RedisStore:
                 cursor = None
                 while cursor != 0:
                     cursor, stored = await self._done("hscan", cursor or 0, None, _CHUNK)
-                    if found := _parsed(stored.values()):
-                        yield found
+                    revocations = _parsed(stored.values())
+                    if revocations:
+                        yield revocations
                 yield []
                 async for message in messages:
                     if message is None:
@@ -104,16 +105,17 @@ class RedisStore:
 
     async def _executed(self, script: str, revocations: Sequence[Revocation]) -> None:
         for start in range(0, len(revocations), _CHUNK):
-            given = [secrets.token_hex(16)]
-            for each in revocations[start : start + _CHUNK]:
-                given += ("\n".join((each.target, each.origin, each.name)), to_json(each))
-            await self._done("eval", script, 1, self._key, *given)
+            values = [secrets.token_hex(16)]
+            for revocation in revocations[start : start + _CHUNK]:
+                name = "\n".join((revocation.target, revocation.origin, revocation.name))
+                values += (name, to_json(revocation))
+            await self._done("eval", script, 1, self._key, *values)
 
     async def _done(self, command: str, *values: object) -> Any:  # noqa: ANN401 - what Redis returns
         """The result of a method of the client."""
-        given = values if command == "eval" else (self._key, *values)
+        arguments = values if command == "eval" else (self._key, *values)
         try:
-            return await self._redis.use(lambda redis: getattr(redis, command)(*given), _SECONDS)
+            return await self._redis.use(lambda redis: getattr(redis, command)(*arguments), _SECONDS)
         except RedisUnavailableError as error:
             raise _failure(error) from None
 
@@ -152,8 +154,11 @@ def _write(message: bytes) -> tuple[bytes, bytes] | None:
         members = read_object(message)
     except ValueError:
         return None
-    mark, after = members.get("mark"), members.get("after")
-    return (mark.encode(), after.encode()) if isinstance(mark, str) and isinstance(after, str) else None
+    mark = members.get("mark")
+    after = members.get("after")
+    if not isinstance(mark, str) or not isinstance(after, str):
+        return None
+    return mark.encode(), after.encode()
 
 
 def _failure(error: RedisUnavailableError) -> StoreError:
@@ -161,10 +166,10 @@ def _failure(error: RedisUnavailableError) -> StoreError:
 
 
 def _parsed(lines: Iterable[object]) -> list[Revocation]:
-    found = []
+    revocations = []
     for line in lines:
         try:
-            found.append(from_json(line if isinstance(line, bytes) else str(line).encode()))
+            revocations.append(from_json(line if isinstance(line, bytes) else str(line).encode()))
         except ValueError:
             continue
-    return found
+    return revocations

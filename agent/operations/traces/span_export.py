@@ -66,7 +66,8 @@ def readable(span: RecordedSpan, resource: Resource) -> ReadableSpan:
     attributes = {**span.trace.attributes, **span.attributes}
     if span.error:
         attributes[Attribute.ERROR_TYPE] = span.error
-    own, link = span.trace.trace_id, span.link
+    own = span.trace.trace_id
+    link = span.link
     return ReadableSpan(
         name=span.name,
         context=_context(own, span.span_id),
