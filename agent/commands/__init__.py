@@ -1,4 +1,4 @@
-"""What a person types: a file for each command of `idaas-agent`, a folder for doctor.
+"""The commands that a person types: a file for each command of `idaas-agent`, a folder for doctor.
 
 May import everything but the sandbox and plug-ins, whose commands are their own; `agent.cli` and those import
 it.

@@ -64,7 +64,7 @@ def accept_tools(
         out.print(f'accepted {len(unaccepted)} tools of "{service}"; running agents use them within minutes')
 
 
-async def _selection(settings: Settings, service: str) -> "ToolSelection | None":
+async def _selection(settings: Settings, name: str) -> "ToolSelection | None":
     """The selection of the service after it has listed its tools. Raises `AgentError`."""
     from agent.composition.service_parts import ServiceParts
     from agent.composition.verifier import access_token_verifier
@@ -77,10 +77,10 @@ async def _selection(settings: Settings, service: str) -> "ToolSelection | None"
         if token:
             async with aclosing(Jwks(settings.jwks_url, calls.http)) as keys:
                 caller = await access_token_verifier(settings, keys, RevocationList()).verify(Secret(token))
-        for each in calls.services:
-            if isinstance(each, MCPService) and each.name == service:
-                await each.tools(calls.access(service, caller))
-                return each.selection
+        for service in calls.services:
+            if isinstance(service, MCPService) and service.name == name:
+                await service.tools(calls.access(name, caller))
+                return service.selection
         return None
 
 
@@ -88,11 +88,11 @@ def _shown(unaccepted: "Mapping[str, UnacceptedTool]") -> str:
     tools = [
         {
             "tool": name,
-            "because": each.reason,
-            "description": each.tool.schema.description,
-            "parameters": each.tool.schema.parameters,
+            "because": withheld.reason,
+            "description": withheld.tool.schema.description,
+            "parameters": withheld.tool.schema.parameters,
         }
-        for name, each in sorted(unaccepted.items())
+        for name, withheld in sorted(unaccepted.items())
     ]
     return printable_json(tools)
 
@@ -100,7 +100,7 @@ def _shown(unaccepted: "Mapping[str, UnacceptedTool]") -> str:
 def _digest(unaccepted: "Mapping[str, UnacceptedTool]") -> str:
     """A digest of the tools as they were shown: no other tools are accepted with it."""
     parts = [
-        f"{name} {each.tool.digest.description} {each.tool.digest.parameters}"
-        for name, each in unaccepted.items()
+        f"{name} {withheld.tool.digest.description} {withheld.tool.digest.parameters}"
+        for name, withheld in unaccepted.items()
     ]
     return hashlib.sha256("\n".join(sorted(parts)).encode()).hexdigest()[:16]

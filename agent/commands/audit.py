@@ -65,11 +65,11 @@ def verify(
     the end are found if a later line or --heads names one: keep that file elsewhere.
     """
     variables = environment(env_file)
-    known = _known_heads(heads)
+    former = _known_heads(heads)
     keys = _keys(key_file, variables.get("AUDIT_KEY_FILE"))
     paths = _named_files(files, variables)
     try:
-        result = verified(paths, keys, heads=known, partial=partial)
+        result = verified(paths, keys, heads=former, partial=partial)
     except (OSError, EOFError) as error:
         _unusable(f"a file cannot be read: {error}")
     if json_:
@@ -202,13 +202,19 @@ def explain(
     """
     paths = _named_files(files, environment(env_file))
     try:
-        found = [each for path in paths for each in records(path) if each and each.get("tool")]
+        about_tools = []
+        for path in paths:
+            about_tools += [record for record in records(path) if record and record.get("tool")]
     except (OSError, EOFError) as error:
         _unusable(f"a file cannot be read: {error}")
-    calls = [each for each in found if about in (each.get("call_id"), each.get("approval"))]
-    approvals = {each["approval"] for each in calls if each.get("approval")}
-    others = [each for each in found if each.get("approval") in approvals and each["event"] != "tool_call"]
-    for record in sorted([*calls, *(each for each in others if each not in calls)], key=itemgetter("time")):
+    calls = [record for record in about_tools if about in (record.get("call_id"), record.get("approval"))]
+    approvals = {call["approval"] for call in calls if call.get("approval")}
+    of_approvals = [
+        record
+        for record in about_tools
+        if record.get("approval") in approvals and record["event"] != "tool_call" and record not in calls
+    ]
+    for record in sorted([*calls, *of_approvals], key=itemgetter("time")):
         _print_record(record, as_json=json_)
     if not calls:
         _unusable(f'no record is about "{about}"')
@@ -252,6 +258,6 @@ def _line(record: Mapping[str, Any]) -> Text:
     line.append(f"  {record['event']:<15}  {who}")
     for name, value in record.items():
         if value is not None and name not in _UNSHOWN:
-            shown = "; ".join(map(str, value)) if isinstance(value, list) else value
-            line.append(f"  {name}={shown}", "red" if name == "error" else "")
+            text = "; ".join(map(str, value)) if isinstance(value, list) else value
+            line.append(f"  {name}={text}", "red" if name == "error" else "")
     return line

@@ -20,8 +20,8 @@ ENTRY_POINTS: Final = "idaas_agent.commands"
 @cache
 def _entries() -> dict[str, EntryPoint]:
     """The entry points by their names. Of two with one name, that of the agent counts."""
-    found = sorted(entry_points(group=ENTRY_POINTS), key=_is_own)
-    return {entry.name: entry for entry in found}
+    entries = sorted(entry_points(group=ENTRY_POINTS), key=_is_own)
+    return {entry.name: entry for entry in entries}
 
 
 def _is_own(entry: EntryPoint) -> bool:

@@ -34,9 +34,11 @@ class RefusedError(Exception):
     """The agent's refusal or failure, as its text for the person."""
 
     def __init__(self, error: object) -> None:
-        self.code, text = "", "the response is not an agent's"
+        self.code = ""
+        text = "the response is not an agent's"
         if isinstance(error, dict) and "message" in error:
-            self.code, text = str(error.get("code")), f"{error['message']} ({error.get('code')})"
+            self.code = str(error.get("code"))
+            text = f"{error['message']} ({error.get('code')})"
         super().__init__(text)
 
 
@@ -87,8 +89,9 @@ class Conversation:
 
     def _run(self, messages: list[dict[str, str]], resume: dict[str, Any] | None = None) -> list[Any]:
         """Shows one run; the interrupts with which it ends."""
-        given = {"threadId": self.thread, "runId": uuid.uuid4().hex, "messages": messages}
-        body = given if resume is None else given | {"resume": [resume]}
+        body: dict[str, Any] = {"threadId": self.thread, "runId": uuid.uuid4().hex, "messages": messages}
+        if resume is not None:
+            body["resume"] = [resume]
         interrupts: list[Any] = []
         with httpx.stream(
             "POST", f"{self.url}/ag-ui/agent", json=body, headers=self._headers(), timeout=_TIMEOUT
@@ -133,11 +136,11 @@ class Conversation:
                 for service, code in event["value"]["services"].items():
                     err.print(f"· answered without {service}, which is unavailable ({code})", style="dim")
             case "MESSAGES_SNAPSHOT":
-                texts = [each for each in event["messages"] if isinstance(each.get("content"), str)]
+                texts = [message for message in event["messages"] if isinstance(message.get("content"), str)]
                 self.messages = [
-                    {name: each[name] for name in ("id", "role", "content")}
-                    for each in texts
-                    if each["role"] in ("user", "assistant")
+                    {name: message[name] for name in ("id", "role", "content")}
+                    for message in texts
+                    if message["role"] in ("user", "assistant")
                 ]
             case "RUN_FINISHED" if note := _CUT_OFF.get(str(about.get("finish_reason"))):
                 err.print(note, style="dim")
@@ -155,7 +158,8 @@ class Conversation:
     def _end_line(self) -> None:
         if self._in_line:
             out.print(self._open_emoji)
-        self._open_emoji, self._in_line = "", False
+        self._open_emoji = ""
+        self._in_line = False
 
     def _decide(self, interrupts: list[Any]) -> None:
         """Asks the person about each call that waits, until the run has ended."""
@@ -213,13 +217,14 @@ class Conversation:
 
 def _edited(arguments: dict[str, Any]) -> dict[str, Any]:
     """The arguments as the person changes them. Raises `ValueError` for what is no JSON object."""
-    shown = " ".join(line.strip() for line in printable_json(arguments).split("\n"))
-    return read_object(read_answer("arguments: ", begins_with=shown).encode())
+    text = " ".join(line.strip() for line in printable_json(arguments).split("\n"))
+    return read_object(read_answer("arguments: ", begins_with=text).encode())
 
 
 def _call(about: dict[str, Any]) -> str:
     """A call, and whose rights it uses; one that was not made used none."""
-    identity, tool = about.get("access_identity"), about.get("tool") or ""
+    identity = about.get("access_identity")
+    tool = about.get("tool") or ""
     name = f"{about.get('service') or 'unknown'}.{tool}" if tool else str(about.get("service") or "unknown")
     if about.get("called") is False:
         return name
@@ -237,7 +242,7 @@ def _outcome(about: dict[str, Any]) -> str:
 
 
 def _about(event: dict[str, Any]) -> dict[str, Any]:
-    """What AG-UI has no member for."""
+    """The members that AG-UI does not have."""
     metadata = event.get("metadata")
     about = metadata.get("idaas-agent") if isinstance(metadata, dict) else None
     return about if isinstance(about, dict) else {}

@@ -1,4 +1,4 @@
-"""What a person types at the terminal: messages, and answers to questions that they have seen.
+"""The person's input at the terminal: messages, and answers to questions that they have seen.
 
 A terminal keeps what is typed or pasted while nobody reads it. A message takes it up, as further lines; an
 answer drops it, because it was typed before its question was on the screen.
@@ -69,8 +69,8 @@ def _prefilled(prompt: str, text: str) -> str:
 
 
 def _pending_text(pause: float) -> str:
-    """What has been typed and not read, until nothing comes for `pause` seconds. Nothing if input is no
-    terminal.
+    """The text that has been typed and not read, until nothing comes for `pause` seconds. Nothing if input is
+    no terminal.
 
     Lines are read as they are: the terminal would keep back one that has no end.
     """
@@ -82,7 +82,8 @@ def _pending_text(pause: float) -> str:
     attributes = termios.tcgetattr(keyboard)
     unbuffered = termios.tcgetattr(keyboard)
     unbuffered[3] &= ~(termios.ICANON | termios.ECHO)
-    unbuffered[6][termios.VMIN], unbuffered[6][termios.VTIME] = 1, 0
+    unbuffered[6][termios.VMIN] = 1
+    unbuffered[6][termios.VTIME] = 0
     typed = b""
     with contextlib.ExitStack() as restored:
         restored.callback(termios.tcsetattr, keyboard, termios.TCSANOW, attributes)

@@ -65,7 +65,8 @@ def revoke(
     out.print(f"revoked: {_text(target, name, until)}")
     out.print("each running agent refuses them within a second, and ends their runs")
     if seen is not None and name not in seen:
-        for match in sorted(each for each in seen if name.lower() in each.lower())[:_OFFERED]:
+        alike = sorted(subject for subject in seen if name.lower() in subject.lower())
+        for match in alike[:_OFFERED]:
             err.print(f"did you mean: {own_command()} revoke --user {match}")
         stop(
             f"no line of {settings.audit_log_file} names the user {name!r}: it may have ended no one's access"
@@ -78,11 +79,13 @@ def _subjects(settings: Settings) -> set[str] | None:
         err.print("whether the agent has seen the user is not known here: there is no file AUDIT_LOG_FILE")
         return None
     try:
-        verified = [each for each in records(file) if each and each["event"] == AuditedAction.AUTHENTICATION]
+        verified = [
+            record for record in records(file) if record and record["event"] == AuditedAction.AUTHENTICATION
+        ]
     except (OSError, EOFError) as error:
         err.print(f"whether the agent has seen the user is not known: {file}: {error}")
         return None
-    return {str(each["principal"].get("sub")) for each in verified if each["principal"]}
+    return {str(record["principal"].get("sub")) for record in verified if record["principal"]}
 
 
 def unrevoke(

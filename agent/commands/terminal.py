@@ -1,4 +1,4 @@
-"""What commands share: two consoles, exit with a message, the environment, and times as people type them."""
+"""The parts that commands share: two consoles, exit with a message, the environment, and times as typed."""
 
 import logging
 import os
@@ -101,9 +101,9 @@ def environment(env_file: Path | None = None) -> dict[str, str]:
             stop(f"the file {str(env_file)!r} must be UTF-8")
         except OSError as error:
             stop(f"the file {str(env_file)!r} cannot be read: {error.strerror}")
-    given = {name: value for name, value in os.environ.items() if value.strip() or name not in added}
+    variables = {name: value for name, value in os.environ.items() if value.strip() or name not in added}
     in_file = {name: value for name, value in added.items() if value is not None}
-    return without_quotation_marks({**in_file, **given})
+    return without_quotation_marks({**in_file, **variables})
 
 
 def users_token() -> str:

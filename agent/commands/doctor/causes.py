@@ -45,9 +45,11 @@ _DATED: Final = frozenset({"CLIENT_SECRET_JWT", "PRIVATE_KEY_JWT", "PCA", "PKCS7
 async def obstacle(url: str, setting: str, tls: ssl.SSLContext) -> Explanation | None:
     """Why `url`, configured by `setting`, cannot be reached; `None` if it can, or if a proxy is used."""
     parts = urlsplit(url)
-    host, secure = parts.hostname or "", parts.scheme in ("https", "rediss")
+    host = parts.hostname or ""
+    secure = parts.scheme in ("https", "rediss")
     port = parts.port or (443 if secure else 80)
-    problem, sandbox = "no connection", ""
+    problem = "no connection"
+    sandbox = ""
     if parts.scheme in ("http", "https") and uses_proxy(url):
         return None
     try:
@@ -65,7 +67,8 @@ async def obstacle(url: str, setting: str, tls: ssl.SSLContext) -> Explanation |
     except TimeoutError:
         reason = "no_route"
     except OSError as error:
-        reason, problem = "no_connection", (error.strerror or problem).lower()
+        reason = "no_connection"
+        problem = (error.strerror or problem).lower()
     else:
         writer.close()
         with suppress(OSError):
@@ -106,10 +109,12 @@ def _ahead(response: Response, now: float) -> float:
 
 def _instance(response: Response) -> str:
     try:
-        found = read_object(response.body).get("instance_id") if response.status == 200 else None
+        instance_id = read_object(response.body).get("instance_id") if response.status == 200 else None
     except ValueError:
         return ""
-    return found if isinstance(found, str) and found.isprintable() and len(found) <= 100 else ""
+    if not isinstance(instance_id, str) or not instance_id.isprintable() or len(instance_id) > 100:
+        return ""
+    return instance_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +153,7 @@ def origin_of(settings: Settings, services: Sequence[Service], part: str, error:
             return replace(origin, url=url, url_setting="openApiEndpoint")
         case IdentityCode.IDAAS_UNREACHABLE:
             return replace(origin, url=settings.idaas.token_endpoint, url_setting="tokenEndpoint")
-    codes = {GraphCode.MODEL_CALL_FAILED, *(each.error_code for each in declared_services(settings))}
+    codes = {GraphCode.MODEL_CALL_FAILED, *(service.error_code for service in declared_services(settings))}
     return origin if error.code in codes else replace(origin, url="")
 
 
@@ -157,7 +162,7 @@ def _of_settings(settings: Settings, part: str) -> Origin | None:
     if part == "model":
         key = "LLM_API_KEY_IDENTIFIER" if settings.llm_api_key_file is None else "LLM_API_KEY_FILE"
         return Origin(settings.llm_base_url, "LLM_BASE_URL", key)
-    declared = next((each for each in declared_services(settings) if each.name == part), None)
+    declared = next((service for service in declared_services(settings) if service.name == part), None)
     if declared is None:
         return None
     url = declared.declaration.url

@@ -63,7 +63,8 @@ def check_writable(path: Path) -> None:
     """Raises `AuditError` with the system's reason. A file that is not there is made by the agent."""
     if path == STANDARD_OUTPUT:
         return
-    folder, problem = Path(os.path.realpath(path)).parent, ""
+    folder = Path(os.path.realpath(path)).parent
+    problem = ""
     try:
         os.close(os.open(path, os.O_WRONLY | os.O_APPEND | os.O_NONBLOCK))  # no waiting for a pipe's reader
     except FileNotFoundError:
@@ -97,7 +98,8 @@ async def check_issued(
             IdentityCode.ACCESS_TOKEN_INVALID, 'header "kid" of what IDaaS issues names no key of the JWKS'
         )
     if claims.issued_at is not None:
-        behind, ahead = claims.issued_at - arrived_at, requested_at - claims.issued_at
+        behind = claims.issued_at - arrived_at
+        ahead = requested_at - claims.issued_at
         if max(behind, ahead) > _LEEWAY:
             where = "future" if behind > ahead else "past"
             raise _invalid("iat", f"of what IDaaS issued now is {max(behind, ahead):.0f} s in the {where}")
@@ -148,9 +150,11 @@ async def compare_metadata(service: MCPService, audience: str, issuer: str) -> s
     """Whether the server names, as a protected resource (RFC 9728), what the agent's access token for it is
     issued by and for. Raises `ServiceError`.
     """
-    if (found := await service.metadata()) is None:
+    metadata = await service.metadata()
+    if metadata is None:
         return "the server has no metadata (RFC 9728)"
-    named, servers = found.get("resource"), found.get("authorization_servers")
+    named = metadata.get("resource")
+    servers = metadata.get("authorization_servers")
     faults = []
     if named != audience:
         faults.append(f'resource must be "{audience}", found {json.dumps(named)[:_SHOWN]}')
@@ -167,7 +171,7 @@ def names_of_tools(services: Sequence[Service], listed: Sequence[Sequence[ToolSc
     step = "names of tools"
     if not any(listed):
         return skipped(step, "no service could list its tools")
-    faults = [str(each) for each in collisions(services, listed).values()]
+    faults = [str(collision) for collision in collisions(services, listed).values()]
     if not faults:
         return Finding(step, "ok", "no two services have a tool of one name")
     error = ConfigurationError(AgentCode.TOOLS_NOT_OFFERED, faults)
@@ -187,10 +191,11 @@ def tools_of_server(selection: ToolSelection) -> Finding:
     if not selection.unaccepted:
         return Finding(step, "ok", "as they were accepted")
     changes = []
-    for name, each in selection.unaccepted.items():
-        description = each.tool.schema.description
-        shown = description if len(description) <= _SHOWN else f"{description[:_SHOWN]}…"
-        changes.append(f'"{name}" is withheld, because {each.reason}: {shown}')
+    for name, withheld in selection.unaccepted.items():
+        description = withheld.tool.schema.description
+        if len(description) > _SHOWN:
+            description = f"{description[:_SHOWN]}…"
+        changes.append(f'"{name}" is withheld, because {withheld.reason}: {description}')
     error = ConfigurationError(AgentCode.TOOLS_NOT_OFFERED, changes)
     return failed(step, error, Explanation.found("tools_changed", service=selection.service))
 
@@ -215,8 +220,8 @@ async def diagnose(
         yield failed("configuration", error)
         return
     idaas = settings.idaas
-    found = f"agent {idaas.client_id} of {idaas.issuer}, in {settings.access_identity} identity"
-    yield Finding("configuration", "ok", found)
+    identity = f"agent {idaas.client_id} of {idaas.issuer}, in {settings.access_identity} identity"
+    yield Finding("configuration", "ok", identity)
     async with aclosing(agent), aclosing(Examination(agent, user_token, clock).findings()) as findings:
         async for finding in findings:
             yield finding
@@ -233,7 +238,7 @@ class Step:
 
     name: str
     work: Callable[[], Awaitable[object]]
-    found: str = ""
+    detail: str = ""
     needs: Mapping[str, str] = field(default_factory=dict)
     part: str = "idaas"
     late: ErrorCode = IdentityCode.IDAAS_UNREACHABLE
@@ -266,10 +271,11 @@ class Examination:
 
     def _steps(self) -> Iterator[Step | Finding]:
         """In the order in which a request needs them. The next one is chosen when those before are done."""
-        agent, identity = self._agent, self._agent.settings.idaas
+        agent = self._agent
+        identity = self._agent.settings.idaas
         yield from self._stores()
-        found = f"from {agent.settings.jwks_url}"
-        yield Step(_KEYS, agent.jwks.load, found, late=IdentityCode.JWKS_UNAVAILABLE)
+        detail = f"from {agent.settings.jwks_url}"
+        yield Step(_KEYS, agent.jwks.load, detail, late=IdentityCode.JWKS_UNAVAILABLE)
         yield Step("client credential", identity.client_authentication.inspect)
         requested_at = self._clock()
         missing = {"client credential": "the client credential could not be obtained"}
@@ -287,7 +293,8 @@ class Examination:
             decides = partial(check_policies, agent.policies)
             yield Step("policy", decides, "it decides", late=AgentCode.POLICY_UNAVAILABLE)
         if self.caller and self.caller.signed_in_at is None:
-            for rule in (rule for policy in agent.policies for rule in policy.sign_in_rules):
+            rules = [rule for policy in agent.policies for rule in policy.sign_in_rules]
+            for rule in rules:
                 denies = f'the token has no "auth_time": {rule} denies the calls it names'
                 yield skipped("recent sign-in", denies, "let IDaaS put auth_time into access tokens")
         for name in missing_approver_claims(agent.settings):
@@ -297,14 +304,15 @@ class Examination:
             missing = {_OWN_TOKEN: "it needs the agent's own token, which was not issued"}
             if required.access_identity is AccessIdentity.HUMAN:
                 missing |= {USERS_TOKEN: "it needs the access token of a user (see above)"}
-            found = f"obtained as {required.access_identity}"
+            detail = f"obtained as {required.access_identity}"
             obtain = partial(agent.broker.obtain, required.credential, required.access_identity, self.caller)
-            yield Step(f"credential of {name}", obtain, found, missing, name)
+            yield Step(f"credential of {name}", obtain, detail, missing, name)
         asked = partial(ask_model, agent, self.caller)
         yield Step("model", asked, "", self._credential_of("model"), "model", GraphCode.MODEL_CALL_FAILED)
         ready = []
         for service in agent.services:
-            needs, step = self._credential_of(service.name), f"service {service.name}"
+            needs = self._credential_of(service.name)
+            step = f"service {service.name}"
             token = service.credential
             if isinstance(service, MCPService) and isinstance(token, AccessTokenRequirement):
                 compared = partial(compare_metadata, service, token.audience or "", identity.issuer)
@@ -315,14 +323,15 @@ class Examination:
                 ready.append(service)
             if isinstance(service, MCPService) and step in self._succeeded:
                 yield tools_of_server(service.selection)
-        listed = [each.cached_tools(agent.access(each.name, self.caller)) or () for each in ready]
+        listed = [service.cached_tools(agent.access(service.name, self.caller)) or () for service in ready]
         yield names_of_tools(ready, listed)
 
     def _stores(self) -> Iterator[Step | Finding]:
         """The audit log, Redis and the database. Revocations are read, so that the user's token is verified
         as the agent would.
         """
-        agent, settings = self._agent, self._agent.settings
+        agent = self._agent
+        settings = self._agent.settings
         if (file := settings.audit_log_file) is None:
             unset = "AUDIT_LOG_FILE is not set: records go to the log only"
             yield skipped("audit log", unset, "set AUDIT_LOG_FILE to a file")
@@ -338,11 +347,11 @@ class Examination:
         yield from stores
         if agent.kept is None:
             yield skipped("conversations", "CONVERSATIONS_URL is none: they are not stored")
-        needs = {each.name: "what failed above may have them" for each in stores}
+        needs = {store.name: "what failed above may have them" for store in stores}
         yield Step("revocations", self._read_revocations, "they can be read", needs)
 
     def _credential_of(self, name: str) -> Mapping[str, str]:
-        """What a step needs that calls `name`."""
+        """The results that a step needs which calls `name`."""
         needs = {f"credential of {name}": "it cannot be called without its credential"}
         return needs if name in self._agent.requirements else {}
 
@@ -356,7 +365,7 @@ class Examination:
             self._issued = await self._agent.broker.obtain(PAM_TOKEN, AccessIdentity.MACHINE, None)
         except AgentError as error:
             required = self._agent.requirements.values()
-            is_human = all(each.access_identity is AccessIdentity.HUMAN for each in required)
+            is_human = all(requirement.access_identity is AccessIdentity.HUMAN for requirement in required)
             if error.code is IdentityCode.MACHINE_TOKEN_FAILED and is_human:
                 return "IDaaS knows the agent and grants it no token of its own; Human identity needs none"
             raise
@@ -370,7 +379,7 @@ class Examination:
         try:
             async with asyncio.timeout(_STEP_SECONDS):
                 result = await step.work()
-            return Finding(step.name, "ok", result if isinstance(result, str) else step.found)
+            return Finding(step.name, "ok", result if isinstance(result, str) else step.detail)
         except AgentError as failure:
             error = failure
         except TimeoutError:
@@ -392,14 +401,19 @@ class Examination:
                 return barred
         if error.code is IdentityCode.CLIENT_AUTHENTICATION_FAILED and "OpenAPI" not in error.detail:
             agent = self._agent
-            if found := await instance_difference(agent.settings, agent.http, self._clock):
-                return found
+            if difference := await instance_difference(agent.settings, agent.http, self._clock):
+                return difference
         return Explanation.by_rule(error, service=part, **asdict(origin))
 
 
 def missing_approver_claims(settings: Settings) -> list[str]:
     """The claims that policies of SERVICES_FILE with `approvers` need, and that the agent does not read."""
-    named = {each.approvers for service in settings.services.values() for each in service.policies.values()}
-    groups = settings.policy_groups_claim
-    needed = {each.removeprefix(CLAIM) if each.startswith(CLAIM) else groups for each in named if each}
+    needed = set()
+    for service in settings.services.values():
+        for policy in service.policies.values():
+            approvers = policy.approvers or ""
+            if approvers.startswith(CLAIM):
+                needed.add(approvers.removeprefix(CLAIM))
+            elif approvers:
+                needed.add(settings.policy_groups_claim)
     return sorted(needed - {*settings.caller_claims.split()})
