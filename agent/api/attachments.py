@@ -29,21 +29,25 @@ def content_of(parts: Sequence[str | Image], where: str, most: int) -> str | lis
     if not images:
         return "".join(map(str, parts))
     if len(images) > most:
-        problem = f"at most {most} images can be attached to a message"
-        problem = problem if most else "no image can be attached: this model, or this API, takes text alone"
+        problem = "no image can be attached: this model, or this API, takes text alone"
+        if most:
+            problem = f"at most {most} images can be attached to a message"
         raise RequestError(where, problem, code="unsupported_value")
-    return [
-        _read(part, f"{where}[{number}]") if isinstance(part, Image) else {"type": "text", "text": part}
-        for number, part in enumerate(parts)
-    ]
+    content: list[str | dict[str, Any]] = []
+    for number, part in enumerate(parts):
+        if isinstance(part, Image):
+            content.append(_read(part, f"{where}[{number}]"))
+        else:
+            content.append({"type": "text", "text": part})
+    return content
 
 
 def of_data_url(url: str, where: str) -> Image:
     """The image in a `data:` URL. Raises `RequestError` for any other one."""
-    if (found := _DATA_URL.match(url)) is None:
+    if (match := _DATA_URL.match(url)) is None:
         problem = "expected a data: URL with base64; the agent fetches no image"
         raise RequestError(where, problem, code="unsupported_value")
-    return Image(url[found.end() :])
+    return Image(url[match.end() :])
 
 
 def _read(image: Image, where: str) -> dict[str, Any]:

@@ -19,7 +19,7 @@ class DirectRoute(APIRoute):
 
     def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:  # noqa: ANN401 - FastAPI's
         super().__init__(path, endpoint, **options)
-        parameters = [each.annotation for each in inspect.signature(endpoint).parameters.values()]
+        parameters = [parameter.annotation for parameter in inspect.signature(endpoint).parameters.values()]
         self._direct = request_response(endpoint) if parameters == [Request] else None
         self._allowed = self.methods or ()
 

@@ -24,7 +24,8 @@ async def while_connected(
     If the client disconnects first, or the task is cancelled, cancels it and calls `leave`. Raises
     `ClientDisconnect` for a client that has disconnected.
     """
-    task, ended = asyncio.current_task(), False
+    task = asyncio.current_task()
+    ended = False
     assert task is not None  # noqa: S101 - a coroutine of this function runs in one
 
     def cancel(_: asyncio.Future[None]) -> None:

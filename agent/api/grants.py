@@ -40,8 +40,8 @@ def grant_routes(grants: Grants) -> APIRouter:
     @router.get("", responses=documented(GrantList))
     async def list_grants(request: Request) -> JSONResponse:
         """The caller's grants."""
-        found = await grants.of(caller_of(request.scope).principal)
-        return JSONResponse({"grants": [grant_members(grant) for grant in found]})
+        counting = await grants.of(caller_of(request.scope).principal)
+        return JSONResponse({"grants": [grant_members(grant) for grant in counting]})
 
     @router.delete("/{grant_id}", status_code=204, response_class=Response, response_description="It ends.")
     async def withdraw(request: Request, grant_id: str) -> Response:

@@ -63,7 +63,7 @@ class ApproverDecision(Body):
 
 
 class NewPreparedRun(Body):
-    """What `user`, by their `sub`, is asked to begin, and for how many seconds."""
+    """The question that `user`, by their `sub`, is asked to begin with, and for how many seconds."""
 
     user: Annotated[str, Field(min_length=1, max_length=255)]
     question: Annotated[str, Field(min_length=1, max_length=8000)]
@@ -73,16 +73,16 @@ class NewPreparedRun(Body):
 def asked_call(state: ApprovalState) -> dict[str, Any]:
     """The members of `AskedApproval`."""
     request = state.request
-    shown = approval_of(PendingApproval(request, kept_arguments(request)))
+    members = approval_of(PendingApproval(request, kept_arguments(request)))
     asker = {"iss": request.principal.issuer, "sub": request.principal.subject}
-    return {**shown, "thread_id": "", "call_id": "", "asker": asker, "rules": list(request.ruled.rules)}
+    return {**members, "thread_id": "", "call_id": "", "asker": asker, "rules": list(request.ruled.rules)}
 
 
 def _prepared(state: ApprovalState, status: ApprovalStatus) -> dict[str, Any]:
     request = state.request
-    shown = approval_of(PendingApproval(request, kept_arguments(request)))
+    members = approval_of(PendingApproval(request, kept_arguments(request)))
     about = {"prepared_by": client_of(request), "user": request.principal.subject}
-    return {**shown, **about, "status": status.value}
+    return {**members, **about, "status": status.value}
 
 
 def prepared_routes(prepared: PreparedRuns) -> APIRouter:
@@ -94,16 +94,17 @@ def prepared_routes(prepared: PreparedRuns) -> APIRouter:
     @router.post("", status_code=201, responses=documented(PreparedRun, 201), openapi_extra=body)
     async def prepare(request: Request) -> JSONResponse:
         """Prepares a run for a user, once with an `Idempotency-Key`. Nothing runs before they accept it."""
-        given, client = read_body(NewPreparedRun, await request.body()), caller_of(request.scope)
+        wanted = read_body(NewPreparedRun, await request.body())
+        client = caller_of(request.scope)
         key = request.headers.get("idempotency-key", "")
-        state = await prepared.prepare(client, given.user, given.question, given.seconds, key)
+        state = await prepared.prepare(client, wanted.user, wanted.question, wanted.seconds, key)
         return JSONResponse(_prepared(state, prepared.status(state)), 201)
 
     @router.get("", responses=documented(PreparedRunList))
     async def list_prepared(request: Request) -> JSONResponse:
-        """What the client has prepared, and what became of it; never what was responded."""
-        found = await prepared.store.prepared(caller_of(request.scope).principal)
-        return JSONResponse({"prepared": [_prepared(each, prepared.status(each)) for each in found]})
+        """The runs that the client has prepared, and what became of them; never what was responded."""
+        states = await prepared.store.prepared(caller_of(request.scope).principal)
+        return JSONResponse({"prepared": [_prepared(state, prepared.status(state)) for state in states]})
 
     @router.delete("/{prepared_id}", status_code=204, response_class=Response)
     async def withdraw(request: Request, prepared_id: str) -> Response:
@@ -117,23 +118,25 @@ def prepared_routes(prepared: PreparedRuns) -> APIRouter:
 
 def inbox_routes(kept: Kept) -> APIRouter:
     """The routes. What the caller may not decide is refused as what does not exist is."""
-    inbox, conversations, prepared = kept.inbox, kept.conversations, kept.prepared
+    inbox = kept.inbox
+    conversations = kept.conversations
+    prepared = kept.prepared
     router = APIRouter(prefix="/approvals")
 
     @router.get("", responses=documented(WaitingApprovals))
     async def list_waiting(request: Request) -> JSONResponse:
-        """What waits for the caller."""
+        """Everything that waits for the caller."""
         caller = caller_of(request.scope)
-        asked = [asked_call(each) for each in await inbox.waiting(caller)]
+        asked = [asked_call(state) for state in await inbox.waiting(caller)]
         opened = await conversations.open_approvals(caller.principal)
-        threads = dict.fromkeys(each.request.thread_id for each in opened)
+        threads = dict.fromkeys(state.request.thread_id for state in opened)
         own = []
         for thread in threads:
             with suppress(ThreadNotFoundError):  # LangGraph Server or Aegra has it
-                own += [approval_of(each) for each in await conversations.pending(caller, thread)]
+                own += [approval_of(pending) for pending in await conversations.pending(caller, thread)]
         runs = [] if prepared is None else await prepared.waiting(caller)
-        shown = [_prepared(each, each.status) for each in runs]
-        return JSONResponse({"asked": asked, "own": own, "prepared": shown})
+        listed = [_prepared(run, run.status) for run in runs]
+        return JSONResponse({"asked": asked, "own": own, "prepared": listed})
 
     @router.post(
         "/{approval_id}",
@@ -147,13 +150,14 @@ def inbox_routes(kept: Kept) -> APIRouter:
         """Decides about the call of another person, whose run goes on when they continue it; or about a run
         that was prepared for the caller, which begins now (202).
         """
-        given, caller = read_body(ApproverDecision, await request.body()), caller_of(request.scope)
-        approved = given.decision == "approve"
+        body = read_body(ApproverDecision, await request.body())
+        caller = caller_of(request.scope)
+        approved = body.decision == "approve"
         begins = None if prepared is None else await prepared.decide(approval_id, caller, approved=approved)
         if begins is None:
             await inbox.decide(approval_id, caller, approved=approved)
         elif approved:
-            run = await conversations.start(caller, begins.id, [begins], streaming=True)
+            run = await conversations.start(caller, approval_id, [begins], streaming=True)
             return JSONResponse({"run": run.id}, 202)
         return Response(status_code=204)
 

@@ -142,7 +142,7 @@ def require_few(messages: Sequence[object], most: int, named: str = "messages") 
 
 def conversation_schema() -> dict[str, Any]:
     """The JSON Schema of a conversation in either form, for the API document."""
-    openai = [reference(each, "validation") for each in get_args(get_args(WireMessage)[0])]
+    openai = [reference(message, "validation") for message in get_args(get_args(WireMessage)[0])]
     langchain = {
         "type": "object",
         "description": "A message in LangChain's form.",
@@ -152,13 +152,13 @@ def conversation_schema() -> dict[str, Any]:
     return {"type": "array", "minItems": 1, "items": {"anyOf": [*openai, langchain]}}
 
 
-def langchain_conversation(given: Sequence[object]) -> list[AnyMessage]:
+def langchain_conversation(messages: Sequence[object]) -> list[AnyMessage]:
     """The messages for the graph, from LangChain's forms (`{"type", "content", …}`, `[role, content]`) or
     OpenAI's.
 
     Raises pydantic's `ValidationError` or `RequestError`.
     """
-    return conversation(_MESSAGES.validate_python([openai_form(message) for message in given]))
+    return conversation(_MESSAGES.validate_python([openai_form(message) for message in messages]))
 
 
 def first_fault(error: ValidationError, within: str | None = None) -> RequestError:
@@ -183,16 +183,15 @@ def openai_form(message: object) -> object:
         form["tool_call_id"] = message.get("tool_call_id")
     calls = message.get("tool_calls")
     if form["role"] == "assistant" and isinstance(calls, list):
-        form["tool_calls"] = [
-            {
-                "id": call.get("id"),
-                "function": {"name": call.get("name"), "arguments": json.dumps(call.get("args"))},
-            }
-            if isinstance(call, Mapping)
-            else call
-            for call in calls
-        ]
+        form["tool_calls"] = list(map(_openai_call, calls))
     return form
+
+
+def _openai_call(call: object) -> object:
+    if not isinstance(call, Mapping):
+        return call
+    function = {"name": call.get("name"), "arguments": json.dumps(call.get("args"))}
+    return {"id": call.get("id"), "function": function}
 
 
 def _call(call: RequestedToolCall, index: int) -> ToolCall:

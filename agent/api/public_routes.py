@@ -43,14 +43,13 @@ def public_routes(settings: Settings, readiness: Readiness) -> APIRouter:
         A failed check shows its code only, because anyone may read it. The log has the rest.
         """
         failures = await readiness.failures()
-        checks: dict[str, dict[str, Any]] = {
-            name: {"ok": True} if error is None else {"ok": False, "code": error.code}
-            for name, error in failures.items()
-        }
-        ready_now = readiness.in_service(failures)
-        status = "not_ready" if not ready_now else "degraded" if any(failures.values()) else "ready"
-        body = {"status": status, "checks": checks}
-        return JSONResponse(body, 200 if ready_now else 503, None if ready_now else {"Retry-After": "2"})
+        checks: dict[str, dict[str, Any]] = {name: {"ok": True} for name in failures}
+        failed = {name: error for name, error in failures.items() if error is not None}
+        for name, error in failed.items():
+            checks[name] = {"ok": False, "code": error.code}
+        if not readiness.in_service(failures):
+            return JSONResponse({"status": "not_ready", "checks": checks}, 503, {"Retry-After": "2"})
+        return JSONResponse({"status": "degraded" if failed else "ready", "checks": checks})
 
     @router.head(metadata_path(), include_in_schema=False)
     @router.get(metadata_path(), responses=documented(ProtectedResource))

@@ -49,8 +49,8 @@ class DisplayedArgument(Wire):
 
 
 class LastingApproval(Wire):
-    """What may be approved beyond this call: calls of the tool whose arguments are all within `bounds`, for
-    `seconds` from the decision on, in this conversation or in all. An answer has the same members, or a
+    """Calls that may be approved beyond this one: calls of the tool whose arguments are all within `bounds`,
+    for `seconds` from the decision on, in this conversation or in all. An answer has the same members, or a
     narrower copy of some.
 
     Show `display`, as for arguments. A bound is `{"equal": …}`, `{"one_of": […]}`,
@@ -64,7 +64,7 @@ class LastingApproval(Wire):
 
 
 class Question(Wire):
-    """What a server asks, in its own words, and the host of the URL that it wants opened."""
+    """A question of a server, in its own words, and the host of the URL that it wants opened."""
 
     mode: Literal["form", "url"]
     message: str
@@ -128,7 +128,7 @@ class PreparedRun(Approval):
 
 
 class PreparedRunList(Wire):
-    """What a client has prepared, the newest first."""
+    """The runs that a client has prepared, the newest first."""
 
     prepared: list[PreparedRun]
 
@@ -284,8 +284,8 @@ def definitions() -> dict[str, Any]:
     """The schemas that `documented` and `documented_body` refer to, by name."""
     adapters = [(name, mode, TypeAdapter(model)) for name, (model, mode) in _DOCUMENTED.items()]
     _, schemas = TypeAdapter.json_schemas(adapters, ref_template=_SCHEMAS + "{model}")
-    found: dict[str, Any] = schemas["$defs"]
-    return found
+    definitions: dict[str, Any] = schemas["$defs"]
+    return definitions
 
 
 def reference(model: type[Any], mode: JsonSchemaMode = "serialization") -> dict[str, str]:

@@ -18,7 +18,7 @@ def rights_routes(agent: Agent) -> APIRouter:
 
     @router.get("/rights", responses=documented(UserRights))
     async def rights(request: Request) -> JSONResponse:
-        """What the agent may do for the caller. Nothing is called for it."""
+        """The calls that the agent may make for the caller. Nothing is called for it."""
         return JSONResponse(await agent.rights_of(caller_of(request.scope)))
 
     return router

@@ -60,7 +60,7 @@ class Surface:
 
 
 class Surfaces:
-    """What the surfaces that an agent offers declare, together."""
+    """The declarations of all surfaces that an agent offers, together."""
 
     def __init__(self, surfaces: Iterable[Surface], agent: Agent) -> None:
         """A surface that makes no routes for `agent` is left out, with all that it declares.
@@ -124,14 +124,14 @@ def installed_surfaces(names: Sequence[str] | None) -> list[Surface]:
     Raises `ConfigurationError` for a name that none has or several have, and for every entry that cannot be
     imported or is no surface.
     """
-    known = [entry.name for entry in installed_entries(ENTRY_POINTS)]
-    if not known:
+    installed_names = [entry.name for entry in installed_entries(ENTRY_POINTS)]
+    if not installed_names:
         faults = ["no surface is installed: install the agent's package again"]
         raise ConfigurationError(AgentCode.SETTINGS_INVALID, faults)
     faults = [
-        f'SURFACES must list some of {", ".join(known)}, found "{name}"'
+        f'SURFACES must list some of {", ".join(installed_names)}, found "{name}"'
         for name in names or ()
-        if name not in known
+        if name not in installed_names
     ]
     if faults:
         raise ConfigurationError(AgentCode.SETTINGS_INVALID, faults)

@@ -53,18 +53,23 @@ def user_event_routes(agent: Agent, reader: UserEventReader) -> APIRouter:
         return JSONResponse(results)
 
     async def _process(events: Sequence[UserEvent]) -> Sequence[_Outcome]:
-        now, subject = agent.clock(), agent.settings.idaas_events_subject
+        now = agent.clock()
+        subject = agent.settings.idaas_events_subject
         judged = [_judged(event, subject, now) for event in events]
+        outcomes = [outcome for outcome, _ in judged]
         decisions = [decision for _, decision in judged if decision is not None]
         try:
             superseded = await agent.revocation.put(decisions) if decisions else ()
         except (StoreError, AgentError) as error:
             _LOG.error("user events could not be stored: %s", error)
-            return [outcome if decision is None else _NOT_STORED for outcome, decision in judged]
-        return [
-            _AHEAD if event.time > now and decision in superseded else outcome
-            for event, (outcome, decision) in zip(events, judged, strict=True)
-        ]
+            for position, (_, decision) in enumerate(judged):
+                if decision is not None:
+                    outcomes[position] = _NOT_STORED
+            return outcomes
+        for position, (event, (_, decision)) in enumerate(zip(events, judged, strict=True)):
+            if event.time > now and decision in superseded:
+                outcomes[position] = _AHEAD
+        return outcomes
 
     return router
 

@@ -28,6 +28,7 @@ _EXPECTED: Final = {
     "model_type": "an object",
     "model_attributes_type": "an object",
 }
+_BOUNDS: Final = {"greater_than_equal": "at least", "less_than_equal": "at most", "less_than": "less than"}
 _KINDS: Final = {
     str: "a string",
     bool: "a boolean",
@@ -56,15 +57,16 @@ def json_value(body: bytes, fault: Exception) -> Any:  # noqa: ANN401 - any JSON
 def json_object(body: bytes) -> dict[str, Any]:
     """The JSON object of a request's body. Raises `RequestError`."""
     fault = RequestError(None, "the body must be a JSON object")
-    if not isinstance(given := json_value(body, fault), dict):
+    value = json_value(body, fault)
+    if not isinstance(value, dict):
         raise fault
-    return given
+    return value
 
 
-def validated(model: type[M], given: object) -> M:
-    """`given` as `model`. Raises `RequestError` with the first fault and OpenAI's code. 400."""
+def validated(model: type[M], value: object) -> M:
+    """`value` as `model`. Raises `RequestError` with the first fault and OpenAI's code. 400."""
     try:
-        return model.model_validate(given)
+        return model.model_validate(value)
     except ValidationError as error:
         fault: Mapping[str, Any] = error.errors(include_url=False)[0]
     path = member_path(fault["loc"])
@@ -91,7 +93,8 @@ def _refusal(path: str, fault: Mapping[str, Any], status: int = 400) -> RequestE
 def member_path(steps: Iterable[int | str]) -> str:
     """The path of a member, such as `messages[0].content`, without the names of union variants that pydantic
     adds."""
-    path, before = "", None
+    path = ""
+    before: int | str | None = None
     for step in steps:
         if isinstance(step, int):
             path += f"[{step}]"
@@ -103,9 +106,9 @@ def member_path(steps: Iterable[int | str]) -> str:
     return path
 
 
-def _described(kind: str, context: Mapping[str, Any], found: object, text: str) -> tuple[str, str]:
+def _described(kind: str, context: Mapping[str, Any], value: object, text: str) -> tuple[str, str]:
     if kind in _EXPECTED:
-        return "invalid_type", f"expected {_EXPECTED[kind]}, found {_KINDS.get(type(found), 'another type')}"
+        return "invalid_type", f"expected {_EXPECTED[kind]}, found {_KINDS.get(type(value), 'another type')}"
     match kind:
         case "missing":
             return "missing_required_parameter", "must be given"
@@ -114,7 +117,7 @@ def _described(kind: str, context: Mapping[str, Any], found: object, text: str) 
         case "extra_forbidden":
             return "unknown_parameter", "there is no such parameter"
         case "greater_than_equal" | "less_than_equal" | "less_than":
-            return _out_of_range(kind, next(iter(context.values())), found)
+            return _out_of_range(kind, next(iter(context.values())), value)
         case "too_long" | "string_too_long":
             most = context["max_length"]
             what = {"List": "array", "Dictionary": "object"}.get(context.get("field_type", ""), "string")
@@ -132,12 +135,12 @@ def _described(kind: str, context: Mapping[str, Any], found: object, text: str) 
             return "invalid_value", f"{text[:1].lower()}{text[1:]}"
 
 
-def _out_of_range(kind: str, bound: float, found: object) -> tuple[str, str]:
+def _out_of_range(kind: str, bound: float, value: object) -> tuple[str, str]:
     number = "decimal" if isinstance(bound, float) else "integer"
     below = kind == "greater_than_equal"
-    word = "at least" if below else "at most" if kind == "less_than_equal" else "less than"
+    word = _BOUNDS[kind]
     code = f"{number}_below_min_value" if below else f"{number}_above_max_value"
-    return code, f"expected {word} {bound:g}, found {_short(found)}"
+    return code, f"expected {word} {bound:g}, found {_short(value)}"
 
 
 def _short(number: object) -> str:

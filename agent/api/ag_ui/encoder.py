@@ -57,7 +57,8 @@ class OpenMessage:
         content: Event = {"type": f"{kind}_MESSAGE_CONTENT", **named, "delta": delta}
         if self._open == kind:
             return [content]
-        closed, self._open = self.close(), kind
+        closed = self.close()
+        self._open = kind
         if kind == "REASONING":
             closed.append({"type": "REASONING_START", **named})
         start: Event = {"type": f"{kind}_MESSAGE_START", **named, "role": _ROLES[kind]}
@@ -202,12 +203,15 @@ class RunEncoder:
         """The call that waits, and the others of the same message: an answer continues the run without
         sending them again.
         """
-        pending, response = end.pending[0], end.response
+        pending = end.pending[0]
+        response = end.response
         if response is None:
-            asked, parent = pending.request, self._message.id
+            asked = pending.request
+            parent = self._message.id
             calls = [ToolCall(name=asked.tool, args={}, id=asked.call_id)]
         else:
-            calls, parent = response.tool_calls, response.id
+            calls = response.tool_calls
+            parent = response.id
         return [
             event
             for call in calls
@@ -216,18 +220,18 @@ class RunEncoder:
         ]
 
     def _snapshots(self, messages: Sequence[AnyMessage] | None, status: str) -> list[Event]:
-        shown: list[Event] = []
+        events: list[Event] = []
         if messages is not None:
-            shown.append({"type": "MESSAGES_SNAPSHOT", "messages": to_ag_ui(messages)})
-        return [*shown, self._state(status)]
+            events.append({"type": "MESSAGES_SNAPSHOT", "messages": to_ag_ui(messages)})
+        return [*events, self._state(status)]
 
     def _state(self, status: str) -> Event:
         """The state that a client may see: the conversation, whether it waits for its user, and its latest
         run, if it is stored. A client sends it back, so that the agent knows what the client has seen.
         """
         latest = {} if self._latest is None else {"run": self._latest}
-        shown = {"thread_id": self._run["threadId"], "status": status, **latest}
-        return {"type": "STATE_SNAPSHOT", "snapshot": shown}
+        state = {"thread_id": self._run["threadId"], "status": status, **latest}
+        return {"type": "STATE_SNAPSHOT", "snapshot": state}
 
     def _finished(self, outcome: Event, usage: Event, **members: object) -> Event:
         return {"type": "RUN_FINISHED", **self._run, "outcome": outcome, **usage, **members}
@@ -240,7 +244,8 @@ async def encoded(
 
     `conversation` is called when the run waits, for the messages to send.
     """
-    texts, opened = [server_sent(encoder.started())], False
+    texts = [server_sent(encoder.started())]
+    opened = False
     try:
         async for event in run:
             if isinstance(event, Paused) and conversation is not None:
@@ -277,7 +282,9 @@ async def followed(
     reader = await conversations.follow(caller, thread_id, last_event_id)
     if reader is None:
         return None
-    run, position, numbers = reader.run, reader.run.position_of(last_event_id), count(1)
+    run = reader.run
+    position = reader.run.position_of(last_event_id)
+    numbers = count(1)
 
     async def texts() -> AsyncIterator[str]:
         """The events after `position`, which the client has."""

@@ -40,33 +40,33 @@ def to_ag_ui(messages: Iterable[AnyMessage]) -> list[Event]:
     Each has the id that its events had. One without an id is left out, and one that was changed later, such
     as a call whose arguments a person edited, is in its last form at its first place.
     """
-    shown: list[Event] = []
+    events: list[Event] = []
     for message in {message.id or object(): message for message in messages}.values():
         match message:
             case HumanMessage(id=str(identifier)):
-                shown.append({"id": identifier, "role": "user", "content": message.text})
+                events.append({"id": identifier, "role": "user", "content": message.text})
                 members: Event = {}
                 if files := file_parts(message):
                     members["files"] = files
                 if program := program_of(message):
                     members["written_by"] = program
                 if members:
-                    shown[-1]["metadata"] = {METADATA_KEY: members}
+                    events[-1]["metadata"] = {METADATA_KEY: members}
             case AIMessage(id=str(identifier)):
-                shown += _assistant(message, identifier)
+                events += _assistant(message, identifier)
             case ToolMessage():
-                shown.append(_result(message))
-    return shown
+                events.append(_result(message))
+    return events
 
 
-def conversation(given: Sequence[InputMessage], *, most: int, most_images: int = 0) -> list[AnyMessage]:
+def conversation(sent: Sequence[InputMessage], *, most: int, most_images: int = 0) -> list[AnyMessage]:
     """The conversation for a run without a thread, by the client's account.
 
     Tool calls and results are left out, because only the agent makes them. Raises `RequestError` if the last
     message is not the user's, if there are more than `most`, or as `user_message` does.
     """
     messages: list[AnyMessage] = []
-    for index, message in enumerate(given):
+    for index, message in enumerate(sent):
         if isinstance(message, UserInput):
             messages.append(user_message(message, index, most_images))
         elif isinstance(message, AssistantInput) and message.content:
@@ -98,9 +98,9 @@ def user_message(message: UserInput, index: int, most_images: int = 0) -> HumanM
 
 
 def _assistant(message: AIMessage, identifier: str) -> list[Event]:
-    shown: list[Event] = []
+    events: list[Event] = []
     if thought := message.additional_kwargs.get("reasoning_content"):
-        shown.append({"id": reasoning_id(identifier), "role": "reasoning", "content": str(thought)})
+        events.append({"id": reasoning_id(identifier), "role": "reasoning", "content": str(thought)})
     assistant: Event = {"id": identifier, "role": "assistant"}
     if text := message.text:
         assistant["content"] = text
@@ -108,7 +108,7 @@ def _assistant(message: AIMessage, identifier: str) -> list[Event]:
         assistant["toolCalls"] = [_call(call) for call in message.tool_calls]
     if (finish := message.response_metadata.get("finish_reason")) in CUT_OFF:
         assistant["metadata"] = {METADATA_KEY: {"finish_reason": finish}}
-    return [*shown, assistant]
+    return [*events, assistant]
 
 
 def _call(call: ToolCall) -> dict[str, Any]:
@@ -117,7 +117,7 @@ def _call(call: ToolCall) -> dict[str, Any]:
 
 
 def _result(message: ToolMessage) -> Event:
-    shown: Event = {
+    event: Event = {
         "id": result_id(message.tool_call_id),
         "role": "tool",
         "toolCallId": message.tool_call_id,
@@ -125,5 +125,5 @@ def _result(message: ToolMessage) -> Event:
     }
     about: dict[str, Any] = {"ok": message.status == "success"}
     if isinstance(message.artifact, dict):
-        about |= {name: each for name, each in message.artifact.items() if name != "error" or each}
-    return shown | {"metadata": {METADATA_KEY: about}}
+        about |= {name: value for name, value in message.artifact.items() if name != "error" or value}
+    return event | {"metadata": {METADATA_KEY: about}}

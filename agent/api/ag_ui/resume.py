@@ -22,7 +22,7 @@ _DISMISSED = {"action": "cancel"}
 
 @dataclass(frozen=True, slots=True)
 class Answers:
-    """What the client answers. `by_id` are answers by approvals, `unnamed` is an answer that names none."""
+    """The answers of the client. `by_id` are answers by approvals, `unnamed` is an answer that names none."""
 
     by_id: dict[str, Any]
     unnamed: tuple[object, ...] = ()
@@ -43,29 +43,30 @@ class Answers:
         return {pending[0].request.id: self.unnamed[0]}
 
 
-def answers_in(given: RunAgentInput) -> Answers | None:
+def answers_in(run_input: RunAgentInput) -> Answers | None:
     """The answers of a request; `None` if it is none. Whether they fit is not checked.
 
     An interrupt that was dismissed counts as a rejection without words. Raises `RequestError` if one
     interrupt has two answers.
     """
-    if given.resume:
+    if run_input.resume:
         by_id: dict[str, Any] = {}
-        for number, entry in enumerate(given.resume):
+        for number, entry in enumerate(run_input.resume):
             if entry.interrupt_id in by_id:
                 name = f"resume[{number}].interruptId"
                 raise RequestError(name, "must not be answered twice")
             by_id[entry.interrupt_id] = entry.payload if entry.status == "resolved" else _DISMISSED
         return Answers(by_id)
-    command = given.forwarded("command")
+    command = run_input.forwarded("command")
     if not isinstance(command, dict) or "resume" not in command:
         return None
     answer = _read(command["resume"])
     match _read(command.get("interruptEvent")):
         case {"approval": {"id": str(approval_id)}} if approval_id:
             return Answers({approval_id: answer})
-    shown = (message for message in given.messages if isinstance(message, AssistantInput))
-    return Answers({}, (answer,), frozenset(call.id for each in shown for call in each.tool_calls or ()))
+    responses = [message for message in run_input.messages if isinstance(message, AssistantInput)]
+    calls = [call for response in responses for call in response.tool_calls or ()]
+    return Answers({}, (answer,), frozenset(call.id for call in calls))
 
 
 def _read(value: object) -> object:

@@ -58,42 +58,45 @@ class ThreadRuns:
         """The conversations, which are stored."""
         return self.chats.stored
 
-    async def response(self, given: RunAgentInput, caller: VerifiedAccessToken, receive: Receive) -> Response:
+    async def response(
+        self, run_input: RunAgentInput, caller: VerifiedAccessToken, receive: Receive
+    ) -> Response:
         """The events of a run, or of the conversation if the request adds nothing to it.
 
         Raises `RequestError`, and what `Conversations` raises.
         """
-        if not is_thread_id(given.thread_id):
+        if not is_thread_id(run_input.thread_id):
             raise RequestError("threadId", "must have 1 to 64 letters, digits, - and _")
-        reader = await self._begun(given, caller, keep=_keeps_run(given))
+        reader = await self._begun(run_input, caller, keep=_keeps_run(run_input))
         if reader is None:
-            return await self._shown(given, caller)
+            return await self._shown(run_input, caller)
         run = reader.run
         await while_connected(reader.first(), receive, reader.leave)
-        encoder = self._encoder(given, run.announced, run.id)
+        encoder = self._encoder(run_input, run.announced, run.id)
         whole = partial(self._whole, run.key.thread)
         return EventStream(encoded(encoder, reader, whole), reader.leave)
 
     async def _begun(
-        self, given: RunAgentInput, caller: VerifiedAccessToken, *, keep: bool
+        self, run_input: RunAgentInput, caller: VerifiedAccessToken, *, keep: bool
     ) -> RunReader | None:
         """The run that the request starts or continues; `None` if it does neither."""
-        thread_id = given.thread_id
-        if answers := answers_in(given):
+        thread_id = run_input.thread_id
+        if answers := answers_in(run_input):
             pending = await self.conversations.pending(caller, thread_id) if answers.unnamed else []
             if answers.unnamed and not pending:
                 await self.conversations.require_open(caller, thread_id)
             named = answers.named(pending)
             run = await self.conversations.resume(caller, thread_id, named, streaming=True)
             return run.events(keep=keep)
-        most, most_images = self.settings.max_messages, self.settings.llm_images
-        questions = last_questions(given.messages, most=most, most_images=most_images)
+        most = self.settings.max_messages
+        most_images = self.settings.llm_images
+        questions = last_questions(run_input.messages, most=most, most_images=most_images)
         if not questions:
             return None
         recent = await self._recent(caller, thread_id)
-        known = {message.id for message in recent}
-        new = [question for question in questions if question.id not in known]
-        if (anew := await self._asked_anew(given, caller, recent, new)) is not None:
+        recent_ids = {message.id for message in recent}
+        new = [question for question in questions if question.id not in recent_ids]
+        if (anew := await self._asked_anew(run_input, caller, recent, new)) is not None:
             run = await self.conversations.replace(caller, thread_id, str(anew.id), new or [anew])
             return run.events(keep=keep)
         if new:
@@ -107,7 +110,7 @@ class ThreadRuns:
 
     async def _asked_anew(
         self,
-        given: RunAgentInput,
+        run_input: RunAgentInput,
         caller: VerifiedAccessToken,
         recent: Sequence[AnyMessage],
         new: Sequence[HumanMessage],
@@ -116,43 +119,45 @@ class ThreadRuns:
 
         It has if its state is that after the latest run: it has seen the messages that it does not send.
         """
-        run = given.state.get("run") if isinstance(given.state, dict) else None
-        kept = {message.id for message in given.messages}
-        places = [number for number, message in enumerate(recent) if message.id in kept]
+        run = run_input.state.get("run") if isinstance(run_input.state, dict) else None
+        sent_ids = {message.id for message in run_input.messages}
+        places = [number for number, message in enumerate(recent) if message.id in sent_ids]
         if run is None or not recent or not (places or len(recent) < _RECENT):
             return None
         last = places[-1] if places else -1
         later = recent[last + 1 :]
-        candidates = later if new else recent[last : last + 1] if later else ()
-        anew = next((each for each in candidates if isinstance(each, HumanMessage)), None)
+        asked_again = recent[last : last + 1] if later else []
+        candidates = later if new else asked_again
+        anew = next((message for message in candidates if isinstance(message, HumanMessage)), None)
         if anew is None:
             return None
-        thread = await self.conversations.threads.get(OwnedThread.of(caller, given.thread_id))
+        thread = await self.conversations.threads.get(OwnedThread.of(caller, run_input.thread_id))
         return anew if (thread.run_id, thread.status) == (run, "idle") else None
 
     async def _recent(self, caller: VerifiedAccessToken, thread_id: str) -> list[AnyMessage]:
         """The latest messages. The last question is among them, unless its run made very many calls."""
-        thread, recent = OwnedThread.of(caller, thread_id), list[AnyMessage]()
+        thread = OwnedThread.of(caller, thread_id)
+        recent = list[AnyMessage]()
         with suppress(ThreadNotFoundError):
             for limit in (_RECENT, _MOST_RECENT):
-                stored = await self.conversations.threads.messages(thread, limit=limit)
-                recent = [each.message for each in stored]
+                latest = await self.conversations.threads.messages(thread, limit=limit)
+                recent = [stored.message for stored in latest]
                 if len(recent) < limit or any(isinstance(message, HumanMessage) for message in recent):
                     break
         return recent
 
-    async def _shown(self, given: RunAgentInput, caller: VerifiedAccessToken) -> Response:
+    async def _shown(self, run_input: RunAgentInput, caller: VerifiedAccessToken) -> Response:
         """The run that is going on, or the conversation and what it waits for. Nothing is executed."""
-        owned = OwnedThread.of(caller, given.thread_id)
+        owned = OwnedThread.of(caller, run_input.thread_id)
         thread = await self.conversations.threads.get(owned)
         if thread.status == "running":
             model = self.settings.llm_model
-            following = await followed(self.conversations, caller, given.thread_id, None, model=model)
+            following = await followed(self.conversations, caller, run_input.thread_id, None, model=model)
             if following is not None:
                 return following
-        pending = await self.conversations.pending(caller, given.thread_id)
+        pending = await self.conversations.pending(caller, run_input.thread_id)
         messages = await self._whole(owned)
-        encoder = self._encoder(given, (), thread.run_id)
+        encoder = self._encoder(run_input, (), thread.run_id)
         if pending:
             events = encoder.paused_before(Paused(tuple(pending)), messages)
         else:
@@ -161,37 +166,45 @@ class ThreadRuns:
 
     async def _whole(self, thread: OwnedThread) -> list[AnyMessage] | None:
         """All messages; `None` if they are too many."""
-        stored = await self.conversations.threads.messages(thread, limit=MAX_SNAPSHOT)
-        if stored and (first := stored[0].seq) > 1:
+        newest = await self.conversations.threads.messages(thread, limit=MAX_SNAPSHOT)
+        if newest and (first := newest[0].seq) > 1:
             before = await self.conversations.threads.messages(thread, before=first, limit=1)
             if before:
                 return None
-        return [each.message for each in stored]
+        return [stored.message for stored in newest]
 
-    def _encoder(self, given: RunAgentInput, announced: Collection[str], latest: str | None) -> RunEncoder:
+    def _encoder(
+        self, run_input: RunAgentInput, announced: Collection[str], latest: str | None
+    ) -> RunEncoder:
         model = self.settings.llm_model
-        return RunEncoder(given.thread_id, given.run_id, model=model, announced=announced, latest=latest)
+        return RunEncoder(
+            run_input.thread_id, run_input.run_id, model=model, announced=announced, latest=latest
+        )
 
 
-def _keeps_run(given: RunAgentInput) -> bool:
+def _keeps_run(run_input: RunAgentInput) -> bool:
     """Whether the run goes on when the client disconnects. Raises `RequestError`."""
-    wanted = given.forwarded("on_disconnect", "cancel")
+    wanted = run_input.forwarded("on_disconnect", "cancel")
     if wanted not in ("cancel", "continue"):
         raise RequestError("forwardedProps.on_disconnect", 'expected "cancel" or "continue"')
     return bool(wanted == "continue")
 
 
-def last_questions(given: Sequence[InputMessage], *, most: int, most_images: int = 0) -> list[HumanMessage]:
+def last_questions(
+    messages: Sequence[InputMessage], *, most: int, most_images: int = 0
+) -> list[HumanMessage]:
     """The messages of the user after the last one of the assistant, in order. Other roles are skipped.
 
     Clients send all messages that they have; only these can be new to the conversation.
 
     Raises `RequestError` if there are more than `most`, and as `user_message` does.
     """
-    answered = [index for index, message in enumerate(given) if isinstance(message, AssistantInput)]
+    answered = [index for index, message in enumerate(messages) if isinstance(message, AssistantInput)]
     first = answered[-1] + 1 if answered else 0
-    new = enumerate(given[first:], first)
-    questions = [user_message(each, index, most_images) for index, each in new if isinstance(each, UserInput)]
+    new = enumerate(messages[first:], first)
+    questions = [
+        user_message(message, index, most_images) for index, message in new if isinstance(message, UserInput)
+    ]
     require_few(questions, most, "new messages")
     return questions
 
@@ -200,7 +213,8 @@ def ag_ui_routes(composed: Agent) -> APIRouter:
     """The route. If no conversations are stored, the client's messages are the conversation, and no call is
     approved.
     """
-    settings, chats = composed.settings, composed.chats
+    settings = composed.settings
+    chats = composed.chats
     threads = None if chats.conversations is None else ThreadRuns(chats, settings)
     router = APIRouter(prefix="/ag-ui", route_class=DirectRoute)
 
@@ -215,17 +229,19 @@ def ag_ui_routes(composed: Agent) -> APIRouter:
 
         Errors before the first byte have a status.
         """
-        given, caller = read_run_input(await request.body()), caller_of(request.scope)
+        run_input = read_run_input(await request.body())
+        caller = caller_of(request.scope)
         if threads is not None:
-            return await threads.response(given, caller, request.receive)
-        if answers_in(given) is not None:
-            name = "resume" if given.resume else "forwardedProps.command.resume"
+            return await threads.response(run_input, caller, request.receive)
+        if answers_in(run_input) is not None:
+            name = "resume" if run_input.resume else "forwardedProps.command.resume"
             raise RequestError(name, "no approval waits for an answer", code="unsupported_value")
-        most, most_images = settings.max_messages, settings.llm_images
-        messages = conversation(given.messages, most=most, most_images=most_images)
+        most = settings.max_messages
+        most_images = settings.llm_images
+        messages = conversation(run_input.messages, most=most, most_images=most_images)
         run = await chats.begin(caller, messages, None, streaming=True, steps=True)
         await while_connected(run.first(), request.receive, run.leave)
-        encoder = RunEncoder(given.thread_id, given.run_id, model=settings.llm_model)
+        encoder = RunEncoder(run_input.thread_id, run_input.run_id, model=settings.llm_model)
         return EventStream(encoded(encoder, run), run.leave)
 
     return router

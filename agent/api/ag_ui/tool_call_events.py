@@ -76,7 +76,9 @@ def call_started(event: ToolStarted, parent: str | None) -> list[Event]:
 
 def call_announced(call: ToolCall, parent: str | None, pending: PendingApproval | None) -> list[Event]:
     """A call that the model has requested and that has not begun. `pending` is the approval it waits for."""
-    call_id, about, arguments = call["id"] or "", {}, call["args"]
+    call_id = call["id"] or ""
+    about = {}
+    arguments = call["args"]
     if pending is not None and pending.request.call_id == call_id:
         members = approval_members(pending.request)
         about = {name: members[name] for name in DECLARED}

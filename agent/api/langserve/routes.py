@@ -101,7 +101,7 @@ class AgentRunnable(RunnableGenerator[Any, AIMessageChunk]):
     async def abatch(self, inputs: list[Any], config: Any = None, **kwargs: Any) -> list[Any]:  # noqa: ANN401 - the base class's signature
         """The messages of all inputs."""
         at_once = REQUEST_RUNS.get().batch_at_once or None
-        configs = [{**each, "max_concurrency": at_once} for each in get_config_list(config, len(inputs))]
+        configs = [{**single, "max_concurrency": at_once} for single in get_config_list(config, len(inputs))]
         return await super().abatch(inputs, cast(list[RunnableConfig], configs), **kwargs)
 
     async def ainvoke(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Any:  # noqa: A002, ANN401 - the base class's signature
@@ -110,9 +110,9 @@ class AgentRunnable(RunnableGenerator[Any, AIMessageChunk]):
 
 
 async def _agent(inputs: AsyncIterator[Any], config: RunnableConfig) -> AsyncIterator[AIMessageChunk]:
-    async for given in inputs:
+    async for value in inputs:
         request = REQUEST_RUNS.get()
-        run = request.stream or request.runs.start(given["messages"], request.caller, streaming=False)
+        run = request.stream or request.runs.start(value["messages"], request.caller, streaming=False)
         request.started.append(run)
         end: Finished | None = None
         unavailable: ServicesUnavailable | None = None
@@ -167,11 +167,11 @@ def _last_chunk(end: Finished, unavailable: ServicesUnavailable | None, *, whole
 MAX_BATCH: Final = 32
 
 
-def _converted(given: object) -> list[AnyMessage]:
-    if not isinstance(given, (list, tuple)) or not given:
+def _converted(value: object) -> list[AnyMessage]:
+    if not isinstance(value, (list, tuple)) or not value:
         raise ValueError("must be a list of at least one message")
     try:
-        return langchain_conversation(given)
+        return langchain_conversation(value)
     except ValidationError as error:
         raise ValueError(first_fault(error).message) from None
     except RequestError as error:
@@ -192,22 +192,22 @@ class ChatInput(BaseModel):
 
 def read_inputs(body: bytes, *, batch: bool, most: int) -> tuple[str, list[object]]:
     """The name of the member with the inputs, and at most `most` inputs, which are not validated yet."""
-    given = json_value(body, RequestError(None, "body: must be JSON", status=422))
+    value = json_value(body, RequestError(None, "body: must be JSON", status=422))
     name = "inputs" if batch else "input"
-    if not isinstance(given, dict) or name not in given:
+    if not isinstance(value, dict) or name not in value:
         raise RequestError(name, "must be given", status=422)
-    if given.get("config", {}) is None:
+    if value.get("config", {}) is None:
         raise RequestError("config", "must be an object, or not given", status=422)
-    inputs = given[name] if batch else [given[name]]
+    inputs = value[name] if batch else [value[name]]
     if not isinstance(inputs, list) or not 0 < len(inputs) <= most:
         raise RequestError(name, f"must be a list of 1 to {most} inputs", status=422)
     return name, inputs
 
 
-def validate_input(given: object, name: str, max_messages: int) -> list[AnyMessage]:
+def validate_input(value: object, name: str, max_messages: int) -> list[AnyMessage]:
     """The messages of one input. `name` is the member that contains it. Raises `RequestError`."""
     try:
-        messages = ChatInput.model_validate(given).messages
+        messages = ChatInput.model_validate(value).messages
     except ValidationError as error:
         fault = first_fault(error, within=name)
         raise RequestError(fault.param, fault.problem, status=422) from None
@@ -272,13 +272,14 @@ async def _prepare(request: Request) -> AsyncIterator[None]:
         yield
         return
     agent: Agent = request.app.state.agent
-    runs, settings = agent.runs, agent.settings
+    runs = agent.runs
+    settings = agent.settings
     action = request.url.path.rpartition("/")[2]
     most = min(MAX_BATCH, settings.max_requests_per_minute or MAX_BATCH)
     name, inputs = read_inputs(await request.body(), batch=action == "batch", most=most)
     if action == "batch":
         await request.scope[RECOUNT](len(inputs))
-    conversations = [validate_input(each, name, settings.max_messages) for each in inputs]
+    conversations = [validate_input(value, name, settings.max_messages) for value in inputs]
     requested = RequestRuns(runs, caller, batch_at_once=settings.max_concurrent_runs)
     if action.startswith("stream"):
         run = runs.start(conversations[0], caller, streaming=True)
@@ -321,10 +322,10 @@ _STREAMS: Final = ("stream", "stream_log", "stream_events")
 
 def _document(paths: dict[str, Any]) -> None:
     """The request bodies of the routes: LangServe's own models list members without effect here."""
-    given = {"type": "object", "properties": {"messages": conversation_schema()}, "required": ["messages"]}
-    several = {"type": "array", "items": given, "minItems": 1, "maxItems": MAX_BATCH}
+    schema = {"type": "object", "properties": {"messages": conversation_schema()}, "required": ["messages"]}
+    several = {"type": "array", "items": schema, "minItems": 1, "maxItems": MAX_BATCH}
     for name in ("invoke", "batch", *_STREAMS):
-        members = {"inputs": several} if name == "batch" else {"input": given}
+        members = {"inputs": several} if name == "batch" else {"input": schema}
         body = documented_body({"type": "object", "properties": members, "required": list(members)})
         operation = paths[f"/agent/{name}"]["post"]
         operation |= body

@@ -52,7 +52,9 @@ _Metadata = Annotated[
 
 
 def _kind(value: object) -> str:
-    return "list" if isinstance(value, list) else "dict" if isinstance(value, dict) else "str"
+    if isinstance(value, list):
+        return "list"
+    return "dict" if isinstance(value, dict) else "str"
 
 
 _KIND: Final = Discriminator(_kind)

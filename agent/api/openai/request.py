@@ -3,6 +3,7 @@
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import Final
 
 from langchain_core.messages import AnyMessage, HumanMessage, SystemMessage
@@ -52,9 +53,9 @@ def _thread_id(named: str | None, header: str | None) -> str | None:
 
 def _of_thread(wire: Sequence[WireMessage], most_images: int) -> tuple[list[SystemMessage], list[AnyMessage]]:
     """The instructions, and the messages that are new to a stored conversation. Raises `RequestError`."""
-    leading = next((n for n, each in enumerate(wire) if not isinstance(each, InstructionMessage)), len(wire))
-    instructions = [each for each in conversation(wire[:leading]) if isinstance(each, SystemMessage)]
-    answered = [n for n, each in enumerate(wire) if isinstance(each, AssistantMessage)]
+    leading = len(list(takewhile(lambda message: isinstance(message, InstructionMessage), wire)))
+    instructions = [message for message in conversation(wire[:leading]) if isinstance(message, SystemMessage)]
+    answered = [position for position, message in enumerate(wire) if isinstance(message, AssistantMessage)]
     first = max(leading, answered[-1] + 1 if answered else 0)
     for position, message in enumerate(wire[first:], first):
         if not isinstance(message, UserMessage):
@@ -76,10 +77,11 @@ def read_chat_request(
 
     `thread_header` is the header `X-Thread-Id`; `most_images` is how many a message may have.
     """
-    given = json_object(body)
-    if unknown := next((name for name in given if name not in ChatBody.model_fields), None):
-        raise RequestError(unknown[:64], "there is no such parameter", code="unknown_parameter")
-    wire = validated(ChatBody, given)
+    members = json_object(body)
+    for name in members:
+        if name not in ChatBody.model_fields:
+            raise RequestError(name[:64], "there is no such parameter", code="unknown_parameter")
+    wire = validated(ChatBody, members)
     for name, value in wire.model_dump(include=set(Refused.model_fields), exclude_none=True).items():
         if value not in NEUTRAL.get(name, ()):
             why = _WHY.get(name, "this value is not supported")
@@ -87,7 +89,8 @@ def read_chat_request(
     if wire.stream_options is not None and not wire.stream:
         raise RequestError("stream_options", 'only allowed when "stream" is true')
     include_usage = bool(wire.stream_options and wire.stream_options.include_usage)
-    stream, metadata = bool(wire.stream), wire.metadata or {}
+    stream = bool(wire.stream)
+    metadata = wire.metadata or {}
     if (thread_id := _thread_id(metadata.get("thread_id"), thread_header)) is None:
         require_few(wire.messages, max_messages)
         return ChatRequest(conversation(wire.messages, most_images), stream, include_usage)

@@ -34,7 +34,8 @@ def openai_routes(agent: Agent) -> APIRouter:
 
     If the agent stores no conversations, a request that names one is refused.
     """
-    settings, clock = agent.settings, agent.clock
+    settings = agent.settings
+    clock = agent.clock
     model = settings.llm_model
     router = APIRouter(prefix="/openai/v1", route_class=DirectRoute)
 
@@ -64,7 +65,8 @@ def openai_routes(agent: Agent) -> APIRouter:
         most: dict[str, Any] = {"max_messages": settings.max_messages, "most_images": settings.llm_images}
         chat = read_chat_request(await request.body(), thread_header=thread_id, **most)
         run = await start(chat, caller_of(request.scope))
-        created, headers = int(clock()), {"X-Thread-Id": chat.thread_id} if chat.thread_id else {}
+        created = int(clock())
+        headers = {"X-Thread-Id": chat.thread_id} if chat.thread_id else {}
         if not chat.stream:
             end, beside = await while_connected(end_of(run), request.receive, run.leave)
             body = completion(end, beside, model=model, created=created)

@@ -57,19 +57,21 @@ def thread_members(thread: Thread, waiting: Counter[str]) -> dict[str, Any]:
     }
 
 
-def message_page(stored: Sequence[StoredMessage]) -> dict[str, Any]:
+def message_page(page: Sequence[StoredMessage]) -> dict[str, Any]:
     """A page of AG-UI's messages, with their times and versions, and the cursor of the page before it, if
     there may be one.
     """
-    more = bool(stored) and stored[0].seq > 1
-    messages, known = to_ag_ui(each.message for each in stored), {each.message.id: each for each in stored}
-    for shown in messages:
-        if each := known.get(shown["id"]):
-            about = shown.setdefault("metadata", {}).setdefault(METADATA_KEY, {})
-            about["created_at"] = rfc3339(each.created_at)
-            if each.versions:
-                about |= {"version": each.seq, "versions": each.versions}
-    return {"messages": messages, "next": stored[0].seq if more else None}
+    more = bool(page) and page[0].seq > 1
+    by_id = {stored.message.id: stored for stored in page}
+    messages = to_ag_ui(stored.message for stored in page)
+    for message in messages:
+        stored = by_id.get(message["id"])
+        if stored is not None:
+            about = message.setdefault("metadata", {}).setdefault(METADATA_KEY, {})
+            about["created_at"] = rfc3339(stored.created_at)
+            if stored.versions:
+                about |= {"version": stored.seq, "versions": stored.versions}
+    return {"messages": messages, "next": page[0].seq if more else None}
 
 
 async def exported(threads: ThreadStore, owned: OwnedThread, thread: Thread) -> AsyncIterator[bytes]:
@@ -80,11 +82,13 @@ async def exported(threads: ThreadStore, owned: OwnedThread, thread: Thread) -> 
     about = {"id": thread.id, "title": thread.title}
     times = {"created_at": rfc3339(thread.created_at), "updated_at": rfc3339(thread.updated_at)}
     yield encoded(about | times)[:-1] + b',"messages":['
-    separator, after = b"", 0
+    separator = b""
+    after = 0
     while messages := await threads.exported(owned, after=after):
-        parts = [each.json[:-1] + b"," + _stored_by(each) for each in messages]
+        parts = [message.json[:-1] + b"," + _stored_by(message) for message in messages]
         yield separator + b",".join(parts)
-        separator, after = b",", messages[-1].seq
+        separator = b","
+        after = messages[-1].seq
     yield b'],"files":['
     separator = b""
     for identifier in await threads.files.ids(owned):
@@ -106,7 +110,7 @@ def thread_routes(conversations: Conversations) -> APIRouter:
     async def waiting(request: Request) -> Counter[str]:
         """The numbers of the caller's open approvals by thread."""
         open_approvals = await conversations.open_approvals(caller_of(request.scope).principal)
-        return Counter(each.request.thread_id for each in open_approvals)
+        return Counter(state.request.thread_id for state in open_approvals)
 
     @router.get("", responses=documented(ThreadList))
     async def list_threads(
@@ -117,17 +121,19 @@ def thread_routes(conversations: Conversations) -> APIRouter:
         """
         try:
             reading = conversations.threads.page(_owner(request), limit=limit, before=before, search=search)
-            found, cursor = await while_connected(reading, request.receive)
+            listed, cursor = await while_connected(reading, request.receive)
         except ValueError:
             raise RequestError("before", "expected a cursor of an earlier response") from None
         counts = await waiting(request)
-        return JSONResponse({"threads": [thread_members(each, counts) for each in found], "next": cursor})
+        return JSONResponse(
+            {"threads": [thread_members(thread, counts) for thread in listed], "next": cursor}
+        )
 
     @router.post("", status_code=201, responses=_OPENED, openapi_extra=_NEW)
     async def open_thread(request: Request) -> JSONResponse:
         """Opens a conversation. One with this identifier is returned unchanged."""
-        given = read_body(NewThread, await request.body())
-        thread = await conversations.threads.open(_owner(request), given.id, given.title)
+        wanted = read_body(NewThread, await request.body())
+        thread = await conversations.threads.open(_owner(request), wanted.id, wanted.title)
         return JSONResponse(thread_members(thread, await waiting(request)), 201)
 
     @router.delete("", responses=documented(Deleted))
@@ -146,7 +152,7 @@ def thread_routes(conversations: Conversations) -> APIRouter:
             {
                 **thread_members(thread, await waiting(request)),
                 **message_page(stored),
-                "approvals": [approval_of(each) for each in approvals],
+                "approvals": [approval_of(pending) for pending in approvals],
                 "run": {"id": thread.run_id} if thread.status == "running" else None,
             }
         )
@@ -154,8 +160,8 @@ def thread_routes(conversations: Conversations) -> APIRouter:
     @router.patch("/{thread_id}", responses=documented(ThreadModel), openapi_extra=_CHANGE)
     async def rename(request: Request, thread_id: str) -> JSONResponse:
         """Renames a conversation."""
-        given = read_body(ThreadChange, await request.body())
-        thread = await conversations.threads.rename(_owned(request, thread_id), given.title)
+        change = read_body(ThreadChange, await request.body())
+        thread = await conversations.threads.rename(_owned(request, thread_id), change.title)
         return JSONResponse(thread_members(thread, await waiting(request)))
 
     @router.post("/{thread_id}/versions/{version}", responses=documented(ThreadModel))
@@ -193,7 +199,8 @@ def thread_routes(conversations: Conversations) -> APIRouter:
     @router.get("/{thread_id}/export", responses=documented(ExportedThread))
     async def export(request: Request, thread_id: str) -> StreamingResponse:
         """The whole conversation, as a file. A failure midway closes the connection."""
-        owned, threads = _owned(request, thread_id), conversations.threads
+        owned = _owned(request, thread_id)
+        threads = conversations.threads
         thread = await threads.get(owned)
 
         parts = exported(threads, owned, thread)
@@ -203,11 +210,11 @@ def thread_routes(conversations: Conversations) -> APIRouter:
     @router.get("/{thread_id}/files/{file_id}", response_class=Response, responses=_FILE)
     async def file(request: Request, thread_id: str, file_id: str) -> Response:
         """A file of a conversation, to be saved: no browser shows it as a page, whatever it contains."""
-        found = await conversations.threads.files.read(_owned(request, thread_id), [file_id])
-        if file_id not in found:
+        contents = await conversations.threads.files.read(_owned(request, thread_id), [file_id])
+        if file_id not in contents:
             raise RequestError(None, "no such file", code="file_not_found", status=404)
         headers = {"Content-Disposition": "attachment", "Content-Security-Policy": _SANDBOX}
-        return Response(found[file_id], headers=headers, media_type=media_type(found[file_id]))
+        return Response(contents[file_id], headers=headers, media_type=media_type(contents[file_id]))
 
     return router
 

@@ -57,9 +57,9 @@ def run_routes(conversations: Conversations, *, model: str) -> APIRouter:
         """Asks a question anew, in other words or the same: another version, in place of the question and of
         all that follows it.
         """
-        given = read_body(NewVersion, await request.body())
-        asked = [] if given.content is None else [HumanMessage(given.content, id=uuid.uuid4().hex)]
-        run = await conversations.replace(caller_of(request.scope), thread_id, given.message_id, asked)
+        version = read_body(NewVersion, await request.body())
+        asked = [] if version.content is None else [HumanMessage(version.content, id=uuid.uuid4().hex)]
+        run = await conversations.replace(caller_of(request.scope), thread_id, version.message_id, asked)
         return JSONResponse({"run": run.id}, 202)
 
     @router.post("/approvals/{approval_id}", status_code=202, responses=_STARTED, openapi_extra=_DECISION)
