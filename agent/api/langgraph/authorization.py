@@ -61,7 +61,8 @@ async def own_threads(ctx: Auth.types.AuthContext, value: Any) -> Auth.types.Fil
     if ctx.action == "delete" and "thread_id" in given:
         agent = await agent_of_this_loop()
         if agent.kept is not None:
-            storage, thread_id = agent.kept.storage, str(given["thread_id"])
+            storage = agent.kept.storage
+            thread_id = str(given["thread_id"])
             principal = Principal(agent.settings.idaas.issuer, ctx.user.identity)
             await storage.approvals.withdraw(principal, thread_id, time.time())
             await storage.grants.end_in(principal, thread_id)

@@ -38,11 +38,11 @@ async def urls_of(approval_ids: Collection[str], caller: VerifiedAccessToken) ->
     agent = await agent_of_this_loop()
     urls: dict[str, Secret] = {}
     try:
-        found = await agent.kept.approvals.find(approval_ids, caller.principal) if agent.kept else ()
-        for state in found:
+        states = await agent.kept.approvals.find(approval_ids, caller.principal) if agent.kept else ()
+        for state in states:
             if state.status_at(time.time()) is ApprovalStatus.OPEN:
-                shown = await agent.consent_urls.shown(PendingApproval(state.request, {}), caller)
-                urls |= {} if shown.url is None else {state.request.id: shown.url}
+                pending = await agent.consent_urls.shown(PendingApproval(state.request, {}), caller)
+                urls |= {} if pending.url is None else {state.request.id: pending.url}
     except AgentError:
         pass
     return urls
@@ -93,27 +93,32 @@ class _FilledResponse:
         if more and self._start is not None:
             return
         end = _begun(self._held) if more else len(self._held)
-        ready, self._held = self._held[:end], self._held[end:]
+        ready = self._held[:end]
+        self._held = self._held[end:]
         filled = await self._filled(ready)
         if self._start is not None:
             if filled != ready:
-                others = [each for each in self._start["headers"] if each[0].lower() != b"content-length"]
+                others = [
+                    header for header in self._start["headers"] if header[0].lower() != b"content-length"
+                ]
                 self._start["headers"] = [*others, (b"content-length", b"%d" % len(filled))]
             await self._send(self._start)
             self._start = None
         await self._send({"type": "http.response.body", "body": filled, "more_body": more})
 
     async def _filled(self, body: bytes) -> bytes:
-        found = dict.fromkeys(_REFERENCE.findall(body))
-        if new := [reference for reference in found if reference not in self._known][:_MOST]:
+        references = dict.fromkeys(_REFERENCE.findall(body))
+        if new := [reference for reference in references if reference not in self._known][:_MOST]:
             if len(self._known) > _MOST:
                 self._known = {reference: url for reference, url in self._known.items() if url}
             urls = await self._urls_of([reference.decode("ascii") for reference in new])
-            shown = {
+            in_json = {
                 name.encode("ascii"): json.dumps(url.reveal())[1:-1].encode() for name, url in urls.items()
             }
-            self._known |= dict.fromkeys(new, b"") | shown
-        return _REFERENCE.sub(lambda each: self._known.get(each[1], b""), body) if found else body
+            self._known |= dict.fromkeys(new, b"") | in_json
+        return (
+            _REFERENCE.sub(lambda reference: self._known.get(reference[1], b""), body) if references else body
+        )
 
 
 def _length(start: Message) -> bytes | None:

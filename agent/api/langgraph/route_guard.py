@@ -110,8 +110,10 @@ class RouteGuard:
         async def marked(message: Message) -> None:
             if message["type"] == "http.response.start":
                 # The server's own CORS is inside of this one's, which alone says who may read a response.
-                kept = (each for each in message.get("headers", []) if not each[0].lower().startswith(_CORS))
-                message = {**message, "headers": list(kept)}
+                own = [
+                    header for header in message.get("headers", []) if not header[0].lower().startswith(_CORS)
+                ]
+                message = {**message, "headers": own}
                 headers = MutableHeaders(scope=message)
                 headers.setdefault("X-Request-Id", request_id)
                 add_headers(headers, api_headers())

@@ -33,18 +33,18 @@ class UnknownInterruptError(ApprovalError):
     """The answer names an interrupt that the thread does not have."""
 
 
-def checked_input(given: object, command: object, approvals: Sequence[ApprovalState], now: float) -> object:
+def checked_input(value: object, command: object, approvals: Sequence[ApprovalState], now: float) -> object:
     """The input of a run, or its answer as the `Command` that LangGraph is to read. `approvals` are the
     caller's on this thread, none if it has none: the open ones, or else the latest.
 
     Not checked: the messages of an input (`user_messages`, `history`).
     Raises `RequestError` (403) for a command that writes, and `ApprovalError` otherwise.
     """
-    opened = next((each for each in approvals if each.status_at(now) is ApprovalStatus.OPEN), None)
+    opened = next((state for state in approvals if state.status_at(now) is ApprovalStatus.OPEN), None)
     if not command:
         if opened is not None:
             raise ApprovalError(GraphCode.APPROVAL_OPEN, "a run was to start while an approval is open")
-        return given
+        return value
     if not isinstance(command, Mapping) or "resume" not in command or _writes(command):
         text = "a run takes an input, or an answer (resume); no goto and no update"
         raise RequestError("command", text, code="command_refused", status=403)
@@ -66,7 +66,9 @@ def _answer(resume: object, opened: ApprovalState) -> Command[Any]:
     """The answer to the open approval, also under its id or the interrupt's: LangGraph takes every object
     with such keys for a map of interrupts, and ignores the ids that it does not know.
     """
-    approval, named, answer = opened.request.id, named_interrupt(resume), resume
+    approval = opened.request.id
+    named = named_interrupt(resume)
+    answer = resume
     if named is not None and isinstance(resume, Mapping):
         answer = resume[named]
     if parse_answer(answer, approval) is None:
@@ -94,7 +96,7 @@ def is_input(value: object) -> bool:
     return isinstance(value, Mapping) and "messages" in value
 
 
-def user_messages(given: object, *, most: int) -> dict[str, list[dict[str, Any]]]:
+def user_messages(value: object, *, most: int) -> dict[str, list[dict[str, Any]]]:
     """The input of a run whose messages are kept: text of the user, each with the client's id, if it has one.
 
     Results of tools are left out. agent-chat-ui makes up one of each call that has none before it sends a
@@ -103,7 +105,7 @@ def user_messages(given: object, *, most: int) -> dict[str, list[dict[str, Any]]
     """
     messages: list[dict[str, Any]] = []
     ids: set[str] = set()
-    for index, message in enumerate(_listed(given, most)):
+    for index, message in enumerate(_listed(value, most)):
         form = _form(message)
         role = form.get("role") if isinstance(form, Mapping) else None
         if role in ("tool", "function"):
@@ -122,19 +124,19 @@ def user_messages(given: object, *, most: int) -> dict[str, list[dict[str, Any]]
     return {"messages": messages}
 
 
-def history(given: object, *, most: int) -> dict[str, list[dict[str, Any]]]:
+def history(value: object, *, most: int) -> dict[str, list[dict[str, Any]]]:
     """The input of a run whose messages are not kept: instructions, messages, calls with their results.
 
     Raises `RequestError` for what is no conversation (`agent.api.messages`).
     """
-    forms = [_form(message) for message in _listed(given, most)]
+    forms = [_form(message) for message in _listed(value, most)]
     return {"messages": [_stored(message) for message in _conversation(forms)]}
 
 
-def _listed(given: object, most: int) -> Sequence[object]:
-    if not isinstance(given, Mapping) or "messages" not in given:
+def _listed(value: object, most: int) -> Sequence[object]:
+    if not isinstance(value, Mapping) or "messages" not in value:
         raise _fault("input", 'must be an object with "messages"')
-    messages = given["messages"] if isinstance(given["messages"], list) else [given["messages"]]
+    messages = value["messages"] if isinstance(value["messages"], list) else [value["messages"]]
     if len(messages) > most:
         raise _fault("input.messages", f"at most {most} messages, found {len(messages)}")
     return messages
@@ -145,7 +147,8 @@ def _form(message: object) -> object:
     if isinstance(message, str):
         return {"role": "user", "content": message}
     if isinstance(message, Mapping) and message.get("type") == "constructor":  # an object of LangChain.js
-        path, kwargs = message.get("id"), message.get("kwargs")
+        path = message.get("id")
+        kwargs = message.get("kwargs")
         kind = str(path[-1]).removesuffix("Message").lower() if isinstance(path, list) and path else ""
         message = {**(kwargs if isinstance(kwargs, Mapping) else {}), "type": kind}
     return openai_form(message)

@@ -35,7 +35,9 @@ which a run is sent."""
 
 _CHECKPOINT_ID: Final = re.compile(r"[\w-]{1,64}", re.ASCII)
 _NAME: Final = re.compile(r"[\w-]{1,64}", re.ASCII)
-_MAX_VALUE, _MAX_VALUES, _MAX_NAME = 512, 32, 64
+_MAX_VALUE: Final = 512
+_MAX_VALUES: Final = 32
+_MAX_NAME: Final = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,10 +135,12 @@ def _multitask(strategy: object) -> dict[str, Any]:
 
 def _checkpoint_id(*sources: object) -> str | None:
     """The `checkpoint_id` of the first source that has one. Raises `RequestError` if it is none."""
-    given = [each.get("checkpoint_id") for each in sources if isinstance(each, dict)]
-    found = next(filter(None, given), None)
-    if found is None or (isinstance(found, str) and _CHECKPOINT_ID.fullmatch(found)):
-        return found
+    ids = [source.get("checkpoint_id") for source in sources if isinstance(source, dict)]
+    checkpoint_id = next(filter(None, ids), None)
+    if checkpoint_id is None:
+        return None
+    if isinstance(checkpoint_id, str) and _CHECKPOINT_ID.fullmatch(checkpoint_id):
+        return checkpoint_id
     raise RequestError("checkpoint_id", "must be the id of a checkpoint", status=422)
 
 

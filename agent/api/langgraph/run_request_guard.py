@@ -44,7 +44,8 @@ from identity.errors import AgentError, ApprovalError
 from identity.observation.request_context import REQUEST_ID
 from identity.strict_json import read_value
 
-START, RESPOND = "run.start", "input.respond"
+START: Final = "run.start"
+RESPOND: Final = "input.respond"
 
 _TAKEN: Final = {
     START: {"assistant_id", "input", "config", "metadata", "multitaskStrategy", "multitask_strategy"},
@@ -79,7 +80,9 @@ def read_command(given: object) -> ProtocolCommand | None:
     """The command of a body; `None` if it has not the protocol's form."""
     if not isinstance(given, dict):
         return None
-    command_id, method, params = given.get("id"), given.get("method"), given.get("params")
+    command_id = given.get("id")
+    method = given.get("method")
+    params = given.get("params")
     if not isinstance(command_id, int) or not isinstance(method, str):
         return None
     return ProtocolCommand(command_id, method, params if isinstance(params, dict) else {})
@@ -178,23 +181,24 @@ class RunRequestGuard:
         self, scope: Scope, receive: Receive, admitted: AdmittedRequest
     ) -> tuple[ASGIApp, Receive]:
         """The application that responds, and its `receive`. Raises `RequestError` and `AgentError`."""
-        method, path = scope["method"], scope["path"]
+        method = scope["method"]
+        path = scope["path"]
         thread = _THREAD.fullmatch(path)
-        found = None if thread is None else await self._threads.find(scope, thread[1])
+        existing = None if thread is None else await self._threads.find(scope, thread[1])
         if method == "POST" and path == "/threads":
             return await self._new_thread(scope, receive, _read(await receive()))
         if method == "POST" and _RUNS.fullmatch(path):
-            run = await self._run(scope, thread and thread[1], found, _read(await receive()), admitted)
+            run = await self._run(scope, thread and thread[1], existing, _read(await receive()), admitted)
             return self._passed(run, receive)
         if method == "POST" and path == _BATCH:
             given = _read(await receive())
             if not isinstance(given, list):
                 raise RequestError(None, "the body must be a list of runs", status=422)
-            runs = [await self._run(scope, None, None, each, admitted) for each in given]
+            runs = [await self._run(scope, None, None, body, admitted) for body in given]
             return self._passed(runs, receive)
         if method == "POST" and thread is not None and thread[2] == "/commands":
-            return await self._command(scope, receive, thread[1], found, admitted)
-        if thread is not None and found is None:
+            return await self._command(scope, receive, thread[1], existing, admitted)
+        if thread is not None and existing is None:
             raise _no_such_thread()
         return self._app, receive
 
@@ -228,18 +232,23 @@ class RunRequestGuard:
         return JSONResponse(created, status), receive
 
     async def _run(
-        self, scope: Scope, thread_id: str | None, found: str | None, given: object, admitted: AdmittedRequest
+        self,
+        scope: Scope,
+        thread_id: str | None,
+        existing: str | None,
+        given: object,
+        admitted: AdmittedRequest,
     ) -> dict[str, Any]:
         agent = await agent_of_this_loop()
         await agent.request_rate.count(admitted.caller.principal)
         run = read_run(given, threaded=thread_id is not None)
-        return run.body(await self._admitted(agent, scope, thread_id, found, run, admitted))
+        return run.body(await self._admitted(agent, scope, thread_id, existing, run, admitted))
 
     async def _command(
-        self, scope: Scope, receive: Receive, thread_id: str, found: str | None, admitted: AdmittedRequest
+        self, scope: Scope, receive: Receive, thread_id: str, existing: str | None, admitted: AdmittedRequest
     ) -> tuple[ASGIApp, Receive]:
         command = read_command(_read(await receive(), lenient=True))
-        if found is None and (command is None or command.method != START):
+        if existing is None and (command is None or command.method != START):
             raise _no_such_thread()
         if command is None:
             raise RequestError(None, 'the body must be {"id": integer, "method": string, "params": …}')
@@ -249,7 +258,7 @@ class RunRequestGuard:
         await agent.request_rate.count(admitted.caller.principal)
         try:
             run = run_of(command)
-            given = await self._admitted(agent, scope, thread_id, found, run, admitted)
+            given = await self._admitted(agent, scope, thread_id, existing, run, admitted)
         except (CommandRefusal, ApprovalError, RequestError) as error:
             if isinstance(error, RequestError) and error.status == 404:
                 raise
@@ -261,19 +270,19 @@ class RunRequestGuard:
         agent: Agent,
         scope: Scope,
         thread_id: str | None,
-        found: str | None,
+        existing: str | None,
         run: RunRequest,
         admitted: AdmittedRequest,
     ) -> object:
-        """The input or the answer of a run. `found` is its thread, which exists afterwards."""
-        if thread_id is not None and found is None and not run.creates_thread:
+        """The input or the answer of a run. `existing` is its thread, which exists afterwards."""
+        if thread_id is not None and existing is None and not run.creates_thread:
             raise _no_such_thread()
         if run.command:
             require_signed_in(admitted.caller, time.time())
-        given = await self._given(agent, scope, found, run, admitted.caller)
+        given = await self._given(agent, scope, existing, run, admitted.caller)
         if admitted.sealed and agent.redis is not None:
             await agent.redis.check()  # before the run is stored: it could not be queued
-        if thread_id is not None and found is None:
+        if thread_id is not None and existing is None:
             status, _ = await self._threads.create(scope, {"thread_id": thread_id, "if_exists": "raise"})
             if status != 200:  # another user has it, or no thread can have the id
                 raise _no_such_thread()
@@ -299,11 +308,11 @@ class RunRequestGuard:
         if not run.kept:
             return history(checked, most=most)
         messages = user_messages(checked, most=most)
-        given = {message["id"] for message in messages["messages"] if "id" in message}
-        if thread_id is not None and given:
+        ids = {message["id"] for message in messages["messages"] if "id" in message}
+        if thread_id is not None and ids:
             state = await self._threads.state(scope, thread_id, run.checkpoint_id)
             stored = (state.get("values") or {}).get("messages") or []
-            if not given.isdisjoint(message.get("id") for message in stored):
+            if not ids.isdisjoint(message.get("id") for message in stored):
                 text = "the thread has a message of this id, which is not replaced"
                 raise RequestError("input.messages", text, code="message_exists", status=409)
         return messages
@@ -321,12 +330,14 @@ class RunRequestGuard:
         if interrupt is None and not edits:
             return
         tasks = (await self._threads.state(scope, thread_id)).get("tasks") or []
-        interrupts = {each.get("id"): each for task in tasks for each in task.get("interrupts") or []}
+        waiting = [asked for task in tasks for asked in task.get("interrupts") or []]
+        interrupts = {asked.get("id"): asked for asked in waiting}
         if interrupt is not None and interrupt not in interrupts:
             raise UnknownInterruptError(GraphCode.APPROVAL_INVALID, "the answer names another interrupt")
         if edits:
-            for each in interrupts.values() if interrupt is None else [interrupts[interrupt]]:
-                await agent.answers.read(answer, pending_of(each["value"]), caller)
+            answered = list(interrupts.values()) if interrupt is None else [interrupts[interrupt]]
+            for asked in answered:
+                await agent.answers.read(answer, pending_of(asked["value"]), caller)
 
 
 def _no_such_thread() -> RequestError:

@@ -64,7 +64,8 @@ class SealedCallers:
         if (user := configurable.get(USER)) is None:
             return None
         thread_id = runtime.execution_info.thread_id if runtime.execution_info is not None else None
-        run_id, given = configurable.get("run_id"), str(configurable.get(GIVEN))
+        run_id = configurable.get("run_id")
+        given = str(configurable.get(GIVEN))
         envelopes = member_of(user, SEALED)
         envelope = envelopes.get(thread_id) if isinstance(envelopes, Mapping) else None
         if thread_id is None or not isinstance(run_id, str) or not isinstance(envelope, str):
@@ -87,7 +88,8 @@ def run_digest(given: object, checkpoint_id: object) -> str:
     if isinstance(given, Command):
         if given.update is not None or given.goto:
             return ""
-        kind, given = "answer", given.resume
+        kind = "answer"
+        given = given.resume
     text = json.dumps([kind, _canonical(given), checkpoint_id], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()
 
@@ -95,9 +97,9 @@ def run_digest(given: object, checkpoint_id: object) -> str:
 def _canonical(value: object) -> object:
     match value:
         case Mapping():
-            return {str(name): _canonical(each) for name, each in value.items()}
+            return {str(name): _canonical(member) for name, member in value.items()}
         case list() | tuple():
-            return [_canonical(each) for each in value]
+            return [_canonical(element) for element in value]
         case None | bool():
             return value
         case int() | float():

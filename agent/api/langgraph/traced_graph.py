@@ -65,7 +65,8 @@ class RunSpans:
         span = self.tracer.begin(f"{_OPERATION} {AGENT}", SpanKind.INTERNAL, None)
         span.set(Attribute.OPERATION, _OPERATION)
         span.set(Attribute.AGENT_NAME, AGENT)
-        thread, user = configurable.get("thread_id"), configurable.get("langgraph_auth_user")
+        thread = configurable.get("thread_id")
+        user = configurable.get("langgraph_auth_user")
         span.set_for_trace(Attribute.CONVERSATION, None if thread is None else str(thread))
         if (identity := getattr(user, "identity", None)) is not None:
             label = user_label(self.user)(Principal(self.issuer, str(identity)))
