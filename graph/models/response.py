@@ -4,12 +4,12 @@ The one place that decides what of a response counts, streamed or not. Nothing o
 end, and each text is kept once, so that neither work nor memory grows faster than what has arrived.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from langchain_core.messages import AIMessage, InvalidToolCall, ToolCall
-from langchain_openai.chat_models.base import _create_usage_metadata
+from langchain_core.messages.ai import InputTokenDetails, OutputTokenDetails, UsageMetadata
 
 from graph.call_arguments import parse_arguments
 from graph.error_codes import GraphCode
@@ -96,7 +96,7 @@ class ModelResponse:
             tool_calls=redact(calls[0]),
             invalid_tool_calls=redact(calls[1]),
             response_metadata=redact(metadata),
-            usage_metadata=_create_usage_metadata(self._usage) if self._usage else None,
+            usage_metadata=_usage_metadata(self._usage) if self._usage else None,
             id=message_id,
         )
         return checked(message)
@@ -229,3 +229,34 @@ def _content(value: object) -> str:
     if isinstance(value, list):
         return "".join(_string(part["text"]) for part in value if part.get("type") == "text")
     return _string(value)
+
+
+def _usage_metadata(usage: Mapping[str, Any]) -> UsageMetadata:
+    """What the service counted, as LangChain's messages have it. What it did not count is left out of the
+    details, and 0 elsewhere.
+    """
+    counted = _present(usage)
+    sent = counted.get("prompt_tokens", 0)
+    written = counted.get("completion_tokens", 0)
+    of_prompt = counted.get("prompt_tokens_details") or {}
+    of_completion = counted.get("completion_tokens_details") or {}
+    sent_details = {
+        "audio": of_prompt.get("audio_tokens"),
+        "cache_read": of_prompt.get("cached_tokens"),
+        "cache_creation": of_prompt.get("cache_write_tokens"),
+    }
+    written_details = {
+        "audio": of_completion.get("audio_tokens"),
+        "reasoning": of_completion.get("reasoning_tokens"),
+    }
+    return UsageMetadata(
+        input_tokens=sent,
+        output_tokens=written,
+        total_tokens=counted["total_tokens"] if "total_tokens" in counted else sent + written,
+        input_token_details=cast(InputTokenDetails, _present(sent_details)),
+        output_token_details=cast(OutputTokenDetails, _present(written_details)),
+    )
+
+
+def _present(members: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in members.items() if value is not None}

@@ -7,6 +7,7 @@ from contextlib import suppress
 from typing import Any
 
 import pytest
+from langchain_openai.chat_models.base import _create_usage_metadata
 
 from graph.models.response import ModelResponse
 from identity.errors import ServiceError
@@ -177,3 +178,29 @@ def test_at_most_two_bytes_are_kept_for_a_byte_received(form: str, length: int) 
     assert received < 5_000_000
     assert after - before < 2 * received
     assert peak - before < 2 * received + 1_000_000
+
+
+@pytest.mark.parametrize(
+    "usage",
+    [
+        {"prompt_tokens": 20, "completion_tokens": 120, "total_tokens": 140},
+        {"prompt_tokens": 20, "completion_tokens": None},
+        {"total_tokens": 0, "prompt_tokens_details": None},
+        {
+            "prompt_tokens": 20,
+            "completion_tokens": 9,
+            "prompt_tokens_details": {
+                "cached_tokens": 0,
+                "audio_tokens": 1,
+                "cache_write_tokens": 7,
+                "text_tokens": 3,
+            },
+            "completion_tokens_details": {"reasoning_tokens": 80, "audio_tokens": None},
+        },
+    ],
+)
+def test_usage_is_counted_as_langchain_counts_it(usage: dict[str, Any]) -> None:
+    response = ModelResponse(Secret("sk-canary"))
+    response.add({"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}], "usage": usage})
+    response.rest()
+    assert response.message("m1").usage_metadata == _create_usage_metadata(usage)
