@@ -102,11 +102,12 @@ format: $(VENV)/.dev ## put the code into its format
 	$(BIN)/ruff format .
 
 lock: $(VENV)/.dev ## resolve the dependencies anew; no registry address is written
-	$(BIN)/uv pip compile pyproject.toml --upgrade --extra policy --group build $(LOCK_OPTIONS) -o requirements.lock
-	$(BIN)/uv pip compile pyproject.toml --upgrade --extra policy --group build --group test --group bench --group check -c requirements.lock $(LOCK_OPTIONS) -o requirements-dev.lock
-	$(BIN)/uv pip compile pyproject.toml --upgrade --extra policy --group build --group aegra -c requirements.lock $(subst 3.11,3.12,$(LOCK_OPTIONS)) -o requirements-aegra.lock
+	$(BIN)/uv pip compile pyproject.toml --upgrade --extra server --extra policy --group build $(LOCK_OPTIONS) -o requirements.lock
+	$(BIN)/uv pip compile pyproject.toml --upgrade --extra server --extra policy --group build --group test --group bench --group check -c requirements.lock $(LOCK_OPTIONS) -o requirements-dev.lock
+	$(BIN)/uv pip compile pyproject.toml --upgrade --extra server --extra policy --group build --group aegra -c requirements.lock $(subst 3.11,3.12,$(LOCK_OPTIONS)) -o requirements-aegra.lock
 	$(BIN)/uv pip compile --upgrade --group pyproject.toml:mcp2 $(LOCK_OPTIONS) -o requirements-mcp2.lock
 	echo mkdocs-material | $(BIN)/uv pip compile - --upgrade -c requirements-dev.lock $(LOCK_OPTIONS) -o requirements-docs.lock
+	$(BIN)/python -m scripts.supply_chain.neighbours
 LOCK_OPTIONS := --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --quiet
 
 sbom: $(VENV)/.dev ## the bill of materials (CycloneDX) of the lock files: make sbom OUT=file

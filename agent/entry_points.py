@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from agent.errors.error_codes import AgentCode
+from idaas_agent.extras import missing_extra
 from identity.errors import ConfigurationError
 from identity.observation.failure import place_of
 
@@ -43,5 +44,9 @@ def installed_entries(group: str) -> list[EntryPoint]:
 
 
 def failure_of(error: Exception) -> str:
-    """The type of `error` and where it was raised. Its text is left out: it may contain anything."""
+    """The extra that is not installed; else the type of `error` and where it was raised. Its text is left
+    out: it may contain anything.
+    """
+    if isinstance(error, ImportError) and (extra := missing_extra(error)):
+        return f"it needs {extra}"
     return f"it raised {type(error).__name__} at {Path(place_of(error)).name}"

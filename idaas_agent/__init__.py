@@ -11,6 +11,8 @@ A name is loaded when it is first used: importing this package costs nothing.
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
+from idaas_agent.extras import named_extra
+
 if TYPE_CHECKING:
     from graph.build import build_graph as build_graph
     from graph.error_codes import GraphCode as GraphCode
@@ -89,5 +91,6 @@ def __getattr__(name: str) -> Any:  # noqa: ANN401 - the types are those above
         return VERSION
     for module, names in _NAMES.items():
         if name in names.split():
-            return getattr(import_module(module), name)
+            with named_extra(name):
+                return getattr(import_module(module), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}", name=name, obj=None)

@@ -1,6 +1,12 @@
-"""What a surface of your own imports: a way into the agent beside those that it has (`docs/plugins.md`)."""
+"""What a surface of your own imports: a way into the agent beside those that it has (`docs/plugins.md`).
 
-from agent.api.surface import Surface as Surface
-from agent.http.authentication import caller_of as caller_of
+Without the extra `server`, importing it raises an `ImportError` that says so.
+"""
+
+from idaas_agent.extras import named_extra
+
+with named_extra("a surface of your own"):
+    from agent.api.surface import Surface as Surface
+    from agent.http.authentication import caller_of as caller_of
 
 __all__ = ["Surface", "caller_of"]

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Final
 import typer
 from typer.core import TyperGroup
 
+from idaas_agent.extras import missing_extra
 from identity.errors import ConfigurationError
 from tools import VERSION
 
@@ -28,18 +29,23 @@ def _is_own(entry: EntryPoint) -> bool:
     return entry.dist is not None and entry.dist.name == "idaas-agent"
 
 
-def _unusable(entry: EntryPoint, error: Exception) -> Any:  # noqa: ANN401 - what Typer takes
-    """In place of a command of another package that cannot be imported: it says so when it is typed."""
+def _unusable(entry: EntryPoint, why: str) -> Any:  # noqa: ANN401 - what Typer takes
+    """In place of a command that cannot be imported: it says so when it is typed."""
     package = entry.module if entry.dist is None else entry.dist.name
-    kind = type(error).__name__
 
     def unusable(_words: Annotated[list[str] | None, typer.Argument(hidden=True)] = None) -> None:
         from agent.commands.terminal import stop
 
-        stop(f'the command "{entry.name}" of the package {package} cannot be imported: {kind}')
+        stop(f'the command "{entry.name}" of the package {package} cannot be imported: {why}')
 
-    unusable.__doc__ = f"Cannot be imported: {kind}."
+    unusable.__doc__ = f"Cannot be imported: {why}."
     return unusable
+
+
+def _lacks(error: Exception) -> str | None:
+    """`it needs idaas-agent[server]`, if this extra is not installed; else `None`."""
+    extra = missing_extra(error) if isinstance(error, ImportError) else None
+    return extra and f"it needs {extra}"
 
 
 def _add(parent: typer.Typer, name: str, command: Any) -> None:  # noqa: ANN401 - what Typer takes
@@ -66,19 +72,30 @@ class Commands(TyperGroup):
         try:
             command = entry.load()
         except Exception as error:
-            if _is_own(entry):
+            lacks = _lacks(error)
+            if lacks is None and _is_own(entry):
                 raise
             any_words = {"ignore_unknown_options": True}
-            parent.command(cmd_name, context_settings=any_words)(_unusable(entry, error))
+            unusable = _unusable(entry, lacks or type(error).__name__)
+            parent.command(cmd_name, context_settings=any_words)(unusable)
         else:
             _add(parent, cmd_name, command)
         return typer.main.get_group(parent).commands[cmd_name]
 
     def invoke(self, ctx: Any) -> Any:  # noqa: ANN401 - Typer's signature
-        """Runs the command. What it lacks of its settings ends it with the faults."""
+        """Runs the command. What it lacks of its settings ends it with the faults, and a missing extra with
+        its name.
+        """
         has_env_file = any(word.startswith("--env-file") for word in ctx.args)
         try:
             return super().invoke(ctx)
+        except ImportError as error:
+            from agent.commands.terminal import stop
+
+            lacks = _lacks(error)
+            if lacks is None:
+                raise
+            stop(f"this command cannot run: {lacks}")
         except ConfigurationError as error:
             from agent.commands.terminal import print_sandbox_hint, stop_by
 

@@ -79,8 +79,11 @@ def _component(package: Package, licence: str) -> Component:
 
 
 def _direct(root: Path, project: Mapping[str, Any]) -> set[str]:
-    """The packages that pyproject.toml and the page's package.json name."""
-    python = {canonicalize_name(Requirement(text).name) for text in project["dependencies"]}
+    """The packages that pyproject.toml, with its extras, and the page's package.json name."""
+    texts = [*project["dependencies"]]
+    for extra in project["optional-dependencies"].values():
+        texts += extra
+    python = {canonicalize_name(Requirement(text).name) for text in texts}
     page = json.loads((root / "frontend/package.json").read_text("utf-8")).get("dependencies", {})
     return {f"PyPI:{name}" for name in python} | {f"npm:{name}" for name in page}
 

@@ -1,6 +1,7 @@
-"""What is shipped, made as operators make it: the installed tree.
+"""What is shipped, made as operators make it: the wheel, and the installed tree.
 
-The dependencies are those of `requirements.lock` alone, from the interpreter that runs the tests.
+The dependencies are those of `requirements.lock` alone, or of some extras alone, from the interpreter that
+runs the tests.
 """
 
 import importlib.metadata
@@ -10,14 +11,31 @@ import shutil
 import subprocess
 import sys
 import sysconfig
+import tomllib
+import zipfile
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from packaging.markers import Marker
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+from agent.one_package import INNER
 
 ROOT = Path(__file__).parents[2]
+BUILT_FROM = (
+    *INNER,
+    "idaas_agent",
+    "examples",
+    "frontend",
+    "scripts",
+    "pyproject.toml",
+    "README.md",
+    "LICENSE",
+)
+BUILD = "import sys; sys.path[:0] = ['scripts', '.']; import wheel_backend as w; w.build_wheel(sys.argv[1])"
 INSTALL = ROOT / "deploy" / "container" / "install.sh"
 PYTHON = """#!/bin/sh
 "{python}" -m venv --without-pip "$3"
@@ -89,6 +107,56 @@ def copied_by_the_image(folder: Path) -> Path:
         else:
             shutil.copy(source, target)
     return folder
+
+
+def closure(*extras: str) -> set[str]:
+    """The distributions that the project needs with these extras, as far as this platform installs them."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    optional = project["optional-dependencies"]
+    texts = [*project["dependencies"], *(text for extra in extras for text in optional[extra])]
+    pending = [(requirement, "") for requirement in map(Requirement, texts)]
+    needed: set[tuple[str, str]] = set()
+    while pending:
+        requirement, extra = pending.pop()
+        if requirement.marker is not None and not requirement.marker.evaluate({"extra": extra}):
+            continue
+        name = canonicalize_name(requirement.name)
+        for wanted in {"", *requirement.extras}:
+            if (name, wanted) not in needed:
+                needed.add((name, wanted))
+                further = importlib.metadata.requires(name) or ()
+                pending += [(each, wanted) for each in map(Requirement, further)]
+    return {name for name, _ in needed}
+
+
+@pytest.fixture(scope="session")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The wheel, built in a folder of its own: setuptools writes beside what it reads."""
+    source, built = tmp_path_factory.mktemp("source"), tmp_path_factory.mktemp("wheel")
+    for name in BUILT_FROM:
+        (source / name).symlink_to(ROOT / name)
+    subprocess.run([sys.executable, "-c", BUILD, built], cwd=source, check=True, capture_output=True)  # noqa: S603 - this test's own command
+    [path] = built.glob("*.whl")
+    return path
+
+
+def installed_wheel(wheel: Path, folder: Path, *extras: str) -> Path:
+    """`folder` as a path of modules: what the wheel and these extras of it install, and nothing else."""
+    link_distributions(closure(*extras), folder)
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(folder)
+    return folder
+
+
+def run_alone(
+    site: Path, program: str, *arguments: str, **variables: str
+) -> subprocess.CompletedProcess[str]:
+    """Runs `program` with the modules of `site` and of Python alone, and with these variables alone."""
+    code = f"import sys; sys.path.insert(0, {str(site)!r}); {program}"
+    python = [sys._base_executable, "-I", "-S", "-c", code]  # type: ignore[attr-defined]
+    return subprocess.run(  # noqa: S603 - this test's own command
+        [*python, *arguments], env=variables, capture_output=True, text=True, check=False, timeout=120
+    )
 
 
 @pytest.fixture(scope="session")

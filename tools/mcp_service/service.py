@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Collection, Hashable, Mapping, 
 from dataclasses import replace
 from functools import partial
 from importlib import import_module
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from cachetools import LRUCache, TTLCache
 
@@ -31,6 +31,9 @@ from tools.result import model_text
 from tools.service import Access, ToolResult, ToolSchema, send_with_credential
 
 _T = TypeVar("_T")
+_NO_LEGACY: Final = (
+    "the server speaks a version of MCP before 2026-07-28, which needs idaas-agent[mcp] and its SDK 1.x"
+)
 
 
 class MCPService:
@@ -294,9 +297,9 @@ class MCPService:
         if await modern.open():
             return modern
         limit.timeout.reschedule(None)  # importing takes 0.2 s or more, and is not the server's time
-        legacy = await asyncio.to_thread(import_module, "tools.mcp_service.legacy")
+        legacy_session = await asyncio.to_thread(_legacy_session)
         limit.progressed()
-        session: Session = legacy.LegacySession(self._server, credential)
+        session = legacy_session(self._server, credential)
         try:
             await session.open()
         except MCPRequestError as error:
@@ -337,3 +340,13 @@ def _may_be_renewed(outcome: object) -> bool:
 
 def _is_forbidden(outcome: object) -> bool:
     return isinstance(outcome, MCPRequestError) and outcome.status == 403
+
+
+def _legacy_session() -> type[Session]:
+    """The sessions of the older versions. Raises `MCPRequestError` where there is no SDK that speaks them."""
+    try:
+        module = import_module("tools.mcp_service.legacy")
+    except ImportError:
+        raise MCPRequestError(_NO_LEGACY) from None
+    session: type[Session] = module.LegacySession
+    return session

@@ -1,0 +1,53 @@
+"""Which extra of the distribution has a package that is not installed. No public name; loads nothing."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.util import find_spec
+from typing import Final
+
+EXTRAS: Final = {
+    "cedarpy": "policy",
+    "dotenv": "server",
+    "fastapi": "server",
+    "jinja2": "sandbox",
+    "joserfc": "sandbox",
+    "langchain_mcp_adapters": "mcp",
+    "langchain_openai": "server",
+    "langserve": "server",
+    "mcp": "mcp",
+    "openai": "server",
+    "opentelemetry": "otel",
+    "prometheus_client": "server",
+    "psycopg": "postgres",
+    "redis": "redis",
+    "rich": "server",
+    "sse_starlette": "server",
+    "starlette": "server",
+    "tomlkit": "sandbox",
+    "typer": "server",
+    "uvicorn": "server",
+}
+"""The extra that a message names, by the imported module. `server` has all of them but `cedarpy`."""
+
+
+class MissingExtraError(ImportError):
+    """The installation lacks an extra of the distribution. Its text names it."""
+
+
+def missing_extra(error: ImportError) -> str | None:
+    """`idaas-agent[server]`, if `error` says that a package of this extra is not installed; else `None`."""
+    module = (error.name or "").partition(".")[0]
+    if module not in EXTRAS or find_spec(module) is not None:
+        return None
+    return f"idaas-agent[{EXTRAS[module]}]"
+
+
+@contextmanager
+def named_extra(what: str) -> Iterator[None]:
+    """Raises `MissingExtraError`, "`what` needs idaas-agent[…]", if an import of the block lacks an extra."""
+    try:
+        yield
+    except ImportError as error:
+        if (extra := missing_extra(error)) is None:
+            raise
+        raise MissingExtraError(f"{what} needs {extra}", name=error.name) from None

@@ -1,0 +1,179 @@
+"""What is installed without an extra: the library works, and what needs an extra names it."""
+
+import ast
+import importlib.metadata
+import json
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+from agent.one_package import INNER
+from idaas_agent.extras import EXTRAS
+from tests.deploy.shipped import ROOT, closure, installed_wheel, run_alone
+from tests.suite import Sandbox
+
+SERVERS = """
+fastapi starlette uvicorn openai langchain_openai mcp langchain_mcp_adapters redis psycopg opentelemetry.sdk
+prometheus_client typer rich jinja2 langserve google.protobuf
+"""
+MAIN = "from idaas_agent.agent.cli import main; main()"
+OF_USERS = {"langchain", "aegra_api", "sqlalchemy"}
+"""Imported where a user has them: with LangChain's middleware, and in the environment of Aegra."""
+KIT = """
+import asyncio
+from idaas_agent import READS
+from idaas_agent.testing import AgentUnderTest, ScriptedModel, ToolsUnderTest, call
+
+def service(payroll, settings):
+    @payroll.tool(policy=READS)
+    async def payslip(http, month: str):
+        "Gets a payslip."
+        return (await http.get("payslips", month)).text
+
+tools = ToolsUnderTest(service)
+tools.responds(json={"net": 8000})
+agent = AgentUnderTest(ScriptedModel(call("payslip", month="2026-10"), "8,000 yuan."), tools)
+print(asyncio.run(agent.ask("My payslip?")), tools.requests[0].acts_for)
+"""
+
+OLD_SERVER = """
+import asyncio, time
+from idaas_agent import AccessIdentity, ApiKeyRequirement, Credential, MCPService, Secret, ServiceError
+
+async def not_found(reader, writer):
+    await reader.readuntil(b"\\r\\n\\r\\n")
+    writer.write(b"HTTP/1.1 404 Not Found\\r\\nContent-Length: 0\\r\\nConnection: close\\r\\n\\r\\n")
+    await writer.drain()
+    writer.close()
+
+class Access:
+    caller = principal = None
+
+    async def credential(self):
+        return Credential(key, AccessIdentity.MACHINE, Secret("K1"), time.time() + 600, None)
+
+    cached = lambda self: None
+
+async def list_tools():
+    async with await asyncio.start_server(not_found, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        service = MCPService("maps", f"http://127.0.0.1:{port}/mcp", key)
+        try:
+            await service.tools(Access())
+        except ServiceError as error:
+            print(error.detail)
+        await service.aclose()
+
+key = ApiKeyRequirement("key")
+asyncio.run(list_tools())
+"""
+
+
+@pytest.fixture(scope="module")
+def base(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The wheel without an extra."""
+    return installed_wheel(wheel, tmp_path_factory.mktemp("base"))
+
+
+def test_every_public_name_is_there_in_the_base(base: Path) -> None:
+    program = "import idaas_agent as a; print(*(name for name in a.__all__ if getattr(a, name)))"
+    done = run_alone(base, program)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert {"HTTPService", "MCPService", "build_graph"} <= {*done.stdout.split()}
+
+
+def test_tool_and_graph_are_tested_in_the_base(base: Path) -> None:
+    done = run_alone(base, f"exec({KIT!r})")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "8,000 yuan. user\n", "")
+
+
+def test_command_line_says_which_extra_it_needs(base: Path) -> None:
+    done = run_alone(base, MAIN, "serve")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == "idaas-agent: the command line needs idaas-agent[server]\n"
+
+
+@pytest.mark.parametrize(
+    ("module", "what"), [("policies", "a policy of your own"), ("surfaces", "a surface of your own")]
+)
+def test_surface_and_policy_say_which_extra_they_need(base: Path, module: str, what: str) -> None:
+    done = run_alone(base, f"import idaas_agent.{module}")
+    assert done.stderr.endswith(f"MissingExtraError: {what} needs idaas-agent[server]\n")
+
+
+def test_mcp_server_of_an_older_version_says_which_extra_it_needs(base: Path) -> None:
+    done = run_alone(base, f"exec({OLD_SERVER!r})")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "a version of MCP before 2026-07-28, which needs idaas-agent[mcp]" in done.stdout
+
+
+def test_sandbox_runs_with_its_extra_and_the_other_commands_name_theirs(
+    wheel: Path, tmp_path: Path, sandbox: Sandbox
+) -> None:
+    site = installed_wheel(wheel, tmp_path, "sandbox")
+    listed = run_alone(site, MAIN, "--help")
+    assert (listed.returncode, listed.stderr) == (0, "")
+    alone = run_alone(site, MAIN, "sandbox", "--help")
+    assert (alone.returncode, alone.stderr) == (0, "")
+    served = run_alone(site, MAIN, "serve", "--port", "0", **sandbox.environment)
+    assert (served.returncode, served.stdout) == (1, "")
+    assert served.stderr.endswith("\nthis command cannot run: it needs idaas-agent[server]\n")
+    assert "Traceback" not in served.stderr
+
+
+@pytest.mark.parametrize("extra", ["mcp", "otel", "policy", "postgres", "redis", "sandbox"])
+def test_extra_of_the_server_has_what_the_others_have(extra: str) -> None:
+    assert closure(extra) <= closure("server", "policy")
+
+
+def test_importing_the_library_loads_nothing_of_a_server() -> None:
+    code = """
+import json, sys
+import langgraph.graph, langchain_core.tools  # langgraph itself is a namespace
+before = set(sys.modules)
+import idaas_agent, idaas_agent.testing
+for name in idaas_agent.__all__:
+    getattr(idaas_agent, name)
+print(json.dumps([name for name in sys.argv[1:] if name in sys.modules and name not in before]))
+"""
+    command = [sys.executable, "-c", code, *SERVERS.split()]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)  # noqa: S603 - this test's own command
+    assert json.loads(done.stdout) == []
+
+
+def imported_modules() -> Iterator[tuple[str, Path]]:
+    """The packages that the product imports, wherever it does, each with a file."""
+    own = {*INNER, "idaas_agent", *sys.stdlib_module_names}
+    for folder in (*INNER, "idaas_agent"):
+        for file in (ROOT / folder).rglob("*.py"):
+            if "tests" in file.relative_to(ROOT).parts:
+                continue
+            for node in ast.walk(ast.parse(file.read_bytes())):
+                names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+                if isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
+                    names = [node.module]
+                yield from ((top, file) for name in names if (top := name.partition(".")[0]) not in own)
+
+
+def test_each_imported_package_is_in_the_base_or_has_the_extra_that_messages_name() -> None:
+    distributions = importlib.metadata.packages_distributions()
+    optional = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    of_base = closure()
+    unnamed = {
+        f"{module} of {file.relative_to(ROOT)}"
+        for module, file in imported_modules()
+        if module not in OF_USERS
+        and module not in EXTRAS
+        and not of_base & {*map(canonicalize_name, distributions[module])}
+    }
+    assert unnamed == set()
+    for module, extra in EXTRAS.items():
+        names = {*map(canonicalize_name, distributions[module])}
+        assert not names & of_base, module
+        assert names & {canonicalize_name(Requirement(text).name) for text in optional[extra]}, module
