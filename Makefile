@@ -85,8 +85,10 @@ bench-scale: $(VENV)/.dev ## measure 5,000 open streams of a slow model beside t
 soak: $(VENV)/.dev ## check that memory stays flat over 100,000 requests of 12,000 users (15 minutes)
 	@$(BIN)/python -m benchmarks.soak
 
-wheel: npm $(VENV)/.dev frontend/node_modules/.installed ## build dist/idaas_agent-….whl, which installs one name and has the page in it
+wheel: npm $(VENV)/.runtime frontend/node_modules/.page ## build dist/idaas_agent-….whl, which has the page in it, and dist/requirements.lock with its hash
+	@rm -f dist/idaas_agent-*.whl
 	@$(BIN)/pip wheel --quiet --disable-pip-version-check --no-deps --no-build-isolation --wheel-dir dist .
+	@$(BIN)/python scripts/wheel_lock.py dist
 
 docs: npm .venv-docs/.installed ## build the documentation site into build/site, and check its links and its search; needs no network then
 	@.venv-docs/bin/python scripts/docs_site.py
@@ -174,6 +176,12 @@ AEGRA_PYTHON ?= $(shell for p in python3.13 python3.12 python3.14 python3; do \
 	@echo 'Installing what builds the documentation (once) …'
 	@$(PYTHON) -m venv --clear .venv-docs
 	@$(BIN)/python scripts/install.py requirements-docs.lock --python .venv-docs/bin/python
+	@touch $@
+
+# What the page loads, without the packages of its tests; all of them will do.
+frontend/node_modules/.page: frontend/package-lock.json frontend/package.json
+	test frontend/node_modules/.installed -nt frontend/package-lock.json || \
+		npm ci --prefix frontend --omit=dev --no-audit --no-fund --loglevel=error
 	@touch $@
 
 %/node_modules/.installed: %/package-lock.json %/package.json

@@ -18,6 +18,14 @@ _INSTALLED_BY_NAME = re.compile(
     re.MULTILINE,
 )
 """What would install our package from an index: as an argument of an installer, or as a requirement."""
+_INSTALLED_WITHOUT_HASH = re.compile(
+    r"\b(?:pip3?|pipx)\b[^\n`|;&]*\binstall\b[^\n`]*idaas[-_]agent[^\n`\s]*\.whl"
+)
+"""What would install our wheel unchecked: pip knows its hash from a requirements file alone."""
+_TEXTS = (
+    *(".md", ".py", ".sh", ".toml", ".txt", ".lock", ".yml", ".yaml", ".in", ".env", ".js", ".jsx", ".html"),
+    *("langgraph.json", "aegra.json", "package.json", ".service", "file", "run"),
+)
 
 
 def test_every_copied_part_of_the_readme_equals_its_source():
@@ -70,7 +78,7 @@ def test_every_link_of_the_documents_exists():
     assert not wrong
 
 
-def test_nothing_tells_to_install_the_agent_by_its_name_which_anybody_could_take():
+def test_nothing_tells_to_install_the_agent_by_its_name_or_without_its_hash():
     for by_name in (
         "pip install idaas-agent pytest",
         'pip install "idaas-agent[policy]"',
@@ -83,17 +91,25 @@ def test_nothing_tells_to_install_the_agent_by_its_name_which_anybody_could_take
     ):
         assert _INSTALLED_BY_NAME.search(by_name), by_name
     for by_path in (
-        "pip install wheels/idaas_agent-*.whl pytest",
-        'pip install "$(ls dist/idaas_agent-*.whl)[policy]"',
+        "cd wheels && pip install --require-hashes -r requirements.lock && pip install pytest",
+        "uv add ./wheels/idaas_agent-0.1.0-py3-none-any.whl",
         "pip install --no-deps --editable . && idaas-agent up",
-        "pip install wheels/idaas_agent-*.whl\nidaas-agent up",
+        "pip install --require-hashes -r dist/requirements.lock\nidaas-agent up",
         "./wheels/idaas_agent-0.1.0-py3-none-any.whl --hash=sha256:0",
     ):
         assert not _INSTALLED_BY_NAME.search(by_path), by_path
+        assert not _INSTALLED_WITHOUT_HASH.search(by_path), by_path
+    for without_hash in (
+        "pip install wheels/idaas_agent-*.whl pytest",
+        'pip install "$(ls dist/idaas_agent-*.whl)[policy]"',
+        "RUN pip install --no-cache-dir /wheels/idaas_agent-*.whl && useradd x",
+    ):
+        assert _INSTALLED_WITHOUT_HASH.search(without_hash), without_hash
     found = {
         f"{path.relative_to(ROOT)}: {line[0].strip()}"
-        for path in own_files(".md", ".py", ".sh", ".toml", ".txt", ".lock", ".yml", ".yaml", "file")
-        for line in _INSTALLED_BY_NAME.finditer(path.read_text(encoding="utf-8"))
+        for path in own_files(*_TEXTS)
+        for pattern in (_INSTALLED_BY_NAME, _INSTALLED_WITHOUT_HASH)
+        for line in pattern.finditer(path.read_text(encoding="utf-8"))
     }
     assert found == set()
 

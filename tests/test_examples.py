@@ -129,7 +129,7 @@ def test_new_project_and_the_examples_pass_their_tests_and_none_is_made_twice(pr
     assert "my-agent" not in texts
     assert "my_agent" not in texts
     for name in ("README.md", "Dockerfile", ".github/workflows/test.yml"):
-        assert "wheels/idaas_agent-*.whl" in (project / name).read_text(), name
+        assert "--require-hashes -r requirements.lock" in (project / name).read_text(), name
     folders = [project, *(EXAMPLES / name for name in ("human_tool", "sub_agent", "guardrail"))]
     options = ["-q", "-p", "no:cacheprovider", "--import-mode=prepend"]
     passed = printed_by([sys.executable, "-m", "pytest", *options, *map(str, folders)], os.environ, project)

@@ -3,6 +3,7 @@
 import csv
 import io
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -13,8 +14,9 @@ import httpx
 import pytest
 
 from agent.one_package import INNER, moved_imports, within_package
+from scripts import wheel_lock
 from tests.command import running
-from tests.deploy.shipped import ROOT
+from tests.deploy.shipped import BUILD, ROOT
 
 OWN_TOOL = '''"""A tool of a project with folders of its own, one of them called `tools`."""
 
@@ -46,28 +48,6 @@ python = "tools/greetings.py:service"
 """
 IDAAS_AGENT = "from idaas_agent.agent.cli import main; main()"
 PORTS = ("agent", "page", "idaas", "idaas-plain", "model-studio", "function-compute")
-BUILT_FROM = (
-    *INNER,
-    "idaas_agent",
-    "examples",
-    "frontend",
-    "scripts",
-    "pyproject.toml",
-    "README.md",
-    "LICENSE",
-)
-BUILD = "import sys; sys.path[:0] = ['scripts', '.']; import wheel_backend as w; w.build_wheel(sys.argv[1])"
-
-
-@pytest.fixture(scope="module")
-def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The wheel, built in a folder of its own: setuptools writes beside what it reads."""
-    source, built = tmp_path_factory.mktemp("source"), tmp_path_factory.mktemp("wheel")
-    for name in BUILT_FROM:
-        (source / name).symlink_to(ROOT / name)
-    subprocess.run([sys.executable, "-c", BUILD, built], cwd=source, check=True, capture_output=True)  # noqa: S603 - this test's own command
-    [path] = built.glob("*.whl")
-    return path
 
 
 def shipped_of_plugins() -> set[str]:
@@ -144,6 +124,23 @@ async def test_installed_wheel_runs_with_its_page_beside_a_project_of_the_same_n
             assert "good morning from the project" in chat.printed
             assert "says its own graph" in chat.printed
         up.send_signal(signal.SIGTERM)
+
+
+def test_lock_file_beside_the_wheel_installs_it_by_its_path_and_hash(wheel: Path, tmp_path: Path) -> None:
+    beside = shutil.copy(wheel, tmp_path)
+    wheel_lock.main(tmp_path)
+    *packages, ours = (tmp_path / "requirements.lock").read_text().splitlines(keepends=True)
+    assert "".join(packages) == (ROOT / "requirements.lock").read_text()
+    assert ours.startswith(f"./{wheel.name}[server,policy] --hash=sha256:")
+    (tmp_path / "requirements.lock").write_text(ours)  # the packages are in an index
+    options = ["--no-index", "--no-deps", "--require-hashes", "--target", tmp_path / "site"]
+    command = [sys.executable, "-m", "pip", "install", "--quiet", *options, "-r", "requirements.lock"]
+    subprocess.run(command, cwd=tmp_path, check=True)  # noqa: S603 - this test's own command
+    assert (tmp_path / "site" / "idaas_agent" / "__init__.py").is_file()
+    with Path(beside).open("ab") as file:
+        file.write(b"changed")
+    refused = subprocess.run(command, cwd=tmp_path, check=False, capture_output=True, text=True)  # noqa: S603 - the same
+    assert "DO NOT MATCH THE HASHES" in refused.stderr
 
 
 def test_texts_that_name_modules_move_and_others_stay() -> None:
