@@ -1,11 +1,9 @@
 """A file that a person attaches, or that a tool returns: a name, and bytes of which nothing is decoded."""
 
-from collections.abc import Iterable
 from pathlib import PurePath
 from typing import Any, Final
 
 from identity.printable import printable
-from identity.secrets.secret import Secret
 
 UNKNOWN: Final = "application/octet-stream"
 _MAX_NAME: Final = 100
@@ -23,11 +21,6 @@ def media_type(data: bytes) -> str:
     """PNG, JPEG, GIF or WebP, by the first bytes; `UNKNOWN` for all else."""
     start = data[:4] + b"...." + data[8:12] if data.startswith(b"RIFF") else data[:12]
     return next((kind for magic, kind in _STARTS.items() if start.startswith(magic)), UNKNOWN)
-
-
-def contains(data: bytes, secrets: Iterable[Secret]) -> bool:
-    """Whether one of `secrets` appears in `data` as it is. Not checked: encodings of it."""
-    return any(secret.reveal().encode() in data for secret in secrets)
 
 
 def file_part(identifier: str, name: str, data: bytes) -> dict[str, Any]:

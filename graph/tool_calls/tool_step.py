@@ -29,9 +29,9 @@ from identity.errors import AgentError, ConsentRequiredError, ErrorCode
 from identity.observation.attribute import Attribute
 from identity.observation.metrics import SUCCESS
 from identity.observation.span import timed_span
-from identity.secrets.redaction import redact
+from identity.secrets.redaction import contains, redact
 from identity.secrets.secret import Secret
-from tools.file import contains, file_part
+from tools.file import file_part
 from tools.service import Service, ToolResult
 from tools.service_name import service_of
 

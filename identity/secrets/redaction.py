@@ -26,6 +26,11 @@ def contains_encoded(text: str, credentials: Iterable[Secret]) -> bool:
     return any(form in text for secret in credentials for form in _encoded_forms(secret.reveal()))
 
 
+def contains(data: bytes, credentials: Iterable[Secret]) -> bool:
+    """Whether one of `credentials` appears in `data` as it is. Not checked: encodings of it."""
+    return any(secret.reveal().encode() in data for secret in credentials)
+
+
 class Redactor:
     """Redacts many values; the encoded forms of the credentials are computed once."""
 

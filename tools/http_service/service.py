@@ -13,11 +13,11 @@ from http1.transport import PoolUse
 from identity.credentials.requirement import AccessTokenRequirement, CredentialRequirement
 from identity.errors import ErrorCode
 from identity.principal import AccessIdentity
+from identity.secrets.redaction import contains
 from identity.transport.client import checked_url, http_client
 from tools.approval_policy import DEFAULT_POLICY, Data, ToolPolicy
 from tools.arguments.fault import ArgumentFault
 from tools.error_codes import ToolCode
-from tools.file import contains
 from tools.http_service.client import Endpoint, ServiceClient
 from tools.http_service.service_tool import ServiceTool, function_tool
 from tools.progress import TimeLimit, reported_to

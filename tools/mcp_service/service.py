@@ -17,11 +17,11 @@ from identity.errors import ErrorCode, ServiceError
 from identity.observation.attribute import Attribute
 from identity.observation.span import CURRENT_SPAN
 from identity.principal import AccessIdentity
+from identity.secrets.redaction import contains
 from identity.transport.client import checked_url, http_client
 from tools.approval_policy import Data, ToolPolicy
 from tools.arguments.fault import ArgumentFault, invalid_arguments
 from tools.error_codes import ToolCode
-from tools.file import contains
 from tools.mcp_service.modern import ModernSession
 from tools.mcp_service.selection import ToolSelection
 from tools.mcp_service.session import CLOSED, Call, Server, Session, SessionPool
