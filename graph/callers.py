@@ -1,26 +1,21 @@
 """The frame around each visit of a node: its caller is verified, events name it, and its errors are noted."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from inspect import isawaitable
 from typing import Any, NamedTuple, Protocol, TypeAlias
 
-from langchain_core.messages import AnyMessage, HumanMessage
+from langchain_core.messages import AnyMessage
 from langgraph.errors import GraphInterrupt
 from langgraph.runtime import Runtime
 
-from graph.authorship import program_of
-from graph.context import AgentContext, TokenLookup, context_of, conversation_of, writer_of
+from graph.context import AgentContext, TokenLookup, context_of, writer_of
 from graph.error_codes import GraphCode
 from graph.events import StepEvent
-from graph.labels.data_labels import joined
-from graph.labels.run_labels import labels_of_run, note_labels
-from graph.proposed_calls import RequestedCall
 from graph.state import AgentState, PrincipalRecord
 from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.errors import AccessTokenError, AgentError
 from identity.secrets.secret import Secret
-from tools.approval_policy import DataLabels
 
 
 class Visit(NamedTuple):
@@ -107,28 +102,15 @@ def visited(name: str, node: CallerNode, caller_of: CallerOf) -> Node:
     return visit
 
 
-async def begin_run(unseen: DataLabels, visit: Visit) -> dict[str, Any]:
+BeginState: TypeAlias = Callable[[Sequence[AnyMessage], Runtime[AgentContext]], Mapping[str, Any]]
+"""The part of a run's state that a feature begins, by the messages of the run and its context."""
+
+
+async def begin_run(features: Sequence[BeginState], visit: Visit) -> dict[str, Any]:
     """The node `authenticate`: its caller is verified, as before each; it resets the counters of a run, and
-    takes over the labels of earlier ones, and the call that the caller requests. What the client's program
-    wrote has been read, with the labels `unseen`.
+    begins the part of each of `features`.
     """
-    messages = visit.state["messages"]
-    requested = context_of(visit.runtime).extensions.get(RequestedCall)
-    is_kept = conversation_of(visit.runtime) is not None
-    of_client = unseen if any(_is_of_client(message, is_kept=is_kept) for message in messages) else {}
-    note_labels(visit.runtime, of_client)
-    return {
-        "rounds": 0,
-        "accepted": {},
-        "requested": None if requested is None else requested.call,
-        "proposed": [],
-        "read": joined(labels_of_run(visit.runtime), of_client),
-        "context": "",
-    }
-
-
-def _is_of_client(message: AnyMessage, *, is_kept: bool) -> bool:
-    """Whether the client's program wrote a message. In a conversation that is not kept, it sends also what
-    the agent is said to have answered.
-    """
-    return program_of(message) is not None or not (is_kept or isinstance(message, HumanMessage))
+    update: dict[str, Any] = {"rounds": 0, "accepted": {}, "context": ""}
+    for begin in features:
+        update |= begin(visit.state["messages"], visit.runtime)
+    return update

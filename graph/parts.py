@@ -27,6 +27,7 @@ from graph.context import TokenLookup, token_in_context
 from graph.credentials.service_credentials import ServiceCredentials, requirements
 from graph.error_codes import MODEL
 from graph.labels.data_labels import unseen_in
+from graph.labels.run_labels import begin_labels
 from graph.limits import Limits
 from graph.models.provider import ModelProvider
 from graph.nodes.agent_model import AgentModel
@@ -38,6 +39,7 @@ from graph.nodes.model_step import ModelSteps
 from graph.nodes.own import OwnGraphError, OwnNode
 from graph.nodes.service import service_nodes
 from graph.prompt import SYSTEM_PROMPT
+from graph.proposed_calls import begin_proposed_calls
 from graph.routes import APPROVALS, CREDENTIALS, Routes
 from graph.tool_calls.tool_catalog import ToolCatalog
 from graph.tool_calls.tool_step import ToolSteps
@@ -202,7 +204,7 @@ def graph_parts(
     made |= service_nodes(
         services, model_node, calls=limits.run_calls, begun_calls=asks.begun_calls, fence=asks.fence
     )
-    begins = partial(begin_run, unseen_in(services))
+    begins = partial(begin_run, [begin_proposed_calls, partial(begin_labels, unseen_in(services))])
     return GraphParts(
         nodes={
             AUTHENTICATE: visited(AUTHENTICATE, begins, lambda _, runtime: callers.first(runtime)),

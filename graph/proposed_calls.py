@@ -1,10 +1,14 @@
 """Calls of tools in place of a response of the model: the caller requests one, or tools propose some."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Any
 
-from langchain_core.messages import ToolCall
+from langchain_core.messages import AnyMessage, ToolCall
+from langgraph.runtime import Runtime
 from typing_extensions import TypedDict  # pydantic makes schemas of no other before Python 3.12
+
+from graph.context import AgentContext, context_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,3 +31,9 @@ class ProposedCallsState(TypedDict, total=False):
     """The call that the caller requests in place of the model's first response (`RequestedCall`)."""
     proposed: Annotated[list[ToolCall], _added_or_cleared]
     """Calls of tools that are agents, about which the user is to be asked. The model's next response."""
+
+
+def begin_proposed_calls(_: Sequence[AnyMessage], runtime: Runtime[AgentContext]) -> dict[str, Any]:
+    """The calls at the beginning of a run: the one that its caller requests."""
+    requested = context_of(runtime).extensions.get(RequestedCall)
+    return {"requested": None if requested is None else requested.call, "proposed": []}
