@@ -35,14 +35,14 @@ from graph.nodes.approvals import ApprovalsNode
 from graph.nodes.credentials import CredentialsNode
 from graph.nodes.middleware import Middleware
 from graph.nodes.model import ModelNode
-from graph.nodes.model_step import ModelSteps
+from graph.nodes.model_calls import ModelCalls
 from graph.nodes.own import OwnGraphError, OwnNode
 from graph.nodes.service import service_nodes
 from graph.prompt import SYSTEM_PROMPT
 from graph.proposed_calls import begin_proposed_calls
 from graph.routes import APPROVALS, CREDENTIALS, Routes
+from graph.tool_calls.call_record import CallRecords
 from graph.tool_calls.tool_catalog import ToolCatalog
-from graph.tool_calls.tool_step import ToolSteps
 from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.audit.trail import AuditTrail
 from identity.credentials.broker import CredentialBroker
@@ -169,10 +169,10 @@ def graph_parts(
         policies = asks.person(policies)
     gate = ApprovalGate(services, required, asks.store, asks.seconds, clock, policies, asks.grants)
     prompts = ApprovalPrompts(gate, audit, clock, asks.announce)
-    steps = ToolSteps(gate.services, required, audit, calls)
+    records = CallRecords(gate.services, required, audit, calls)
     answers = AnswerReader(gate.services, access)
 
-    requests = ModelSteps(model.provider, model.name, required.get(MODEL), audit, calls, limits.model_seconds)
+    requests = ModelCalls(model.provider, model.name, required.get(MODEL), audit, calls, limits.model_seconds)
 
     def named(name: str) -> AgentModel:
         if model.named is None:
@@ -194,12 +194,12 @@ def graph_parts(
     catalog = ToolCatalog(services, limits.tool_seconds)
     key = model.api_key if isinstance(model.api_key, Secret) else None
     model_node = ModelNode(
-        requests, catalog, resolved, limits, model.system_prompt, steps, gate, static_key=key
+        requests, catalog, resolved, limits, model.system_prompt, records, gate, static_key=key
     )
     made: dict[str, CallerNode] = {
         CREDENTIALS: CredentialsNode(services, resolved, limits.credentials_seconds, consents),
         MODEL: model_node,
-        APPROVALS: ApprovalsNode(gate, prompts, steps, answers, resume_values=asks.resume_values),
+        APPROVALS: ApprovalsNode(gate, prompts, records, answers, resume_values=asks.resume_values),
     }
     made |= service_nodes(
         services, model_node, calls=limits.run_calls, begun_calls=asks.begun_calls, fence=asks.fence

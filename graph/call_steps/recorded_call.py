@@ -11,8 +11,8 @@ from langgraph.errors import GraphBubbleUp
 from graph.call_steps.call import Call
 from graph.call_steps.fence import FenceStep
 from graph.credentials.service_credentials import ServiceCredential
+from graph.tool_calls.call_record import CallRecord, CallRecords
 from graph.tool_calls.requested_calls import failure_text
-from graph.tool_calls.tool_step import ToolStep, ToolSteps
 from identity.credentials.requirement import Credential, CredentialRequirement
 from identity.errors import AgentError, AuditError, ServiceError
 from identity.observation.failure import log_failure, place_of
@@ -29,14 +29,14 @@ class RecordedCall:
     (`TimeLimit`). A credential for which it waits passes the `fence` again.
     """
 
-    steps: ToolSteps
+    records: CallRecords
     seconds: float
     fence: FenceStep | None = None
 
     async def __call__(self, call: Call) -> ToolMessage:
         """The result for the model. Raises `AuditError` if the call cannot be recorded."""
-        step = ToolStep(
-            self.steps,
+        record = CallRecord(
+            self.records,
             call.pending.call,
             call.service.name,
             call.visit,
@@ -46,11 +46,11 @@ class RecordedCall:
 
         async def work() -> tuple[ToolResult, AgentError | None]:
             call.sent = True  # an exception does not say whether it was
-            call.result, call.error = await self._made(call, step.progressed)
+            call.result, call.error = await self._made(call, record.progressed)
             call.sent = call.result.called
             return call.result, call.error
 
-        return await step.made(work, goes_on=call.goes_on)
+        return await record.execute(work, goes_on=call.goes_on)
 
     async def _made(self, call: Call, progressed: Report) -> tuple[ToolResult, AgentError | None]:
         """The tool's result; or the person's text of a failure, and the failure. Raises `AuditError`.

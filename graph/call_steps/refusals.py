@@ -7,7 +7,7 @@ from langchain_core.messages import ToolMessage
 from graph.approvals.policy import Deny, denied
 from graph.call_steps.call import Call, Proceed
 from graph.call_steps.fence import NOT_HELD
-from graph.tool_calls.tool_step import ToolStep, ToolSteps
+from graph.tool_calls.call_record import CallRecord, CallRecords
 from identity.errors import ThreadBusyError
 
 
@@ -15,7 +15,7 @@ from identity.errors import ThreadBusyError
 class RefusalStep:
     """A call is refused by a later step, or because the run has lost its conversation before the call."""
 
-    steps: ToolSteps
+    records: CallRecords
 
     async def __call__(self, call: Call, proceed: Proceed) -> ToolMessage:
         try:
@@ -30,5 +30,5 @@ class RefusalStep:
 
     async def recorded(self, call: Call, deny: Deny) -> ToolMessage:
         """The result of a call that is not made. Raises `AuditError`."""
-        step = ToolStep(self.steps, call.pending.call, call.service.name, call.visit, deny)
-        return await step.refused(deny.reason, deny.error)
+        record = CallRecord(self.records, call.pending.call, call.service.name, call.visit, deny)
+        return await record.refuse(deny.reason, deny.error)

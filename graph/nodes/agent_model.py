@@ -15,7 +15,7 @@ from langgraph.constants import TAG_NOSTREAM
 from pydantic import Field, PrivateAttr
 
 if TYPE_CHECKING:
-    from graph.nodes.model_step import ModelSteps
+    from graph.nodes.model_calls import ModelCalls
 
 Ask: TypeAlias = Callable[[Sequence[Any], Sequence[dict[str, Any]], "AgentModel"], Awaitable[AIMessage]]
 ASK: Final[ContextVar[Ask | None]] = ContextVar("idaas_agent.ask_model", default=None)
@@ -32,19 +32,19 @@ class AgentModel(BaseChatModel):
     model: str = ""
     """Its name; empty: the agent's own."""
     tags: list[str] | None = Field(default_factory=lambda: [TAG_NOSTREAM])
-    _steps: "ModelSteps | None" = PrivateAttr(default=None)
+    _calls: "ModelCalls | None" = PrivateAttr(default=None)
 
     @classmethod
-    def of(cls, steps: "ModelSteps") -> "AgentModel":
-        """The model that `steps` request."""
-        model = cls(model=steps.name or "")
-        model._steps = steps
+    def of(cls, calls: "ModelCalls") -> "AgentModel":
+        """The model that `calls` request."""
+        model = cls(model=calls.name or "")
+        model._calls = calls
         return model
 
     @property
-    def steps(self) -> "ModelSteps | None":
+    def calls(self) -> "ModelCalls | None":
         """The requests of this model; `None`: of the agent's own."""
-        return self._steps
+        return self._calls
 
     @property
     def _llm_type(self) -> str:

@@ -30,8 +30,8 @@ from graph.callers import Visit
 from graph.credentials.run_credentials import UnavailableCredential, in_state
 from graph.credentials.service_credentials import secrets_of
 from graph.server_question import question_in
+from graph.tool_calls.call_record import CallRecord, CallRecords
 from graph.tool_calls.requested_calls import accepted_calls, asked_calls, failure_text, with_arguments
-from graph.tool_calls.tool_step import ToolStep, ToolSteps
 from identity.errors import AgentError
 from identity.observation.failure import log_failure
 from identity.secrets.redaction import redact
@@ -52,7 +52,7 @@ class ApprovalsNode:
 
     gate: ApprovalGate
     prompts: ApprovalPrompts
-    steps: ToolSteps
+    records: CallRecords
     answers: AnswerReader
     _: KW_ONLY
     resume_values: bool
@@ -196,5 +196,5 @@ class ApprovalsNode:
             return None
 
     async def _refuse(self, pending: PendingCall, deny: Deny, visit: Visit) -> ToolMessage:
-        step = ToolStep(self.steps, pending.call, pending.service, visit, deny)
-        return await step.refused(deny.reason, deny.error)
+        record = CallRecord(self.records, pending.call, pending.service, visit, deny)
+        return await record.refuse(deny.reason, deny.error)

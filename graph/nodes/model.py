@@ -23,14 +23,14 @@ from graph.models.own_chat_model import OwnChatModel
 from graph.models.response import without_tool_calls
 from graph.nodes.agent_model import AgentModel
 from graph.nodes.middleware import Middleware
-from graph.nodes.model_step import ModelCall, ModelSteps
+from graph.nodes.model_calls import ModelCall, ModelCalls
 from graph.nodes.own import OwnVisit
 from graph.prompt import build_prompt, prompt_for
 from graph.state import AgentState
+from graph.tool_calls.call_record import CallRecord, CallRecords
 from graph.tool_calls.default_arguments import call_with_defaults
 from graph.tool_calls.requested_calls import asked_calls, call_identifiers, normalize_tool_calls
 from graph.tool_calls.tool_catalog import OfferedTools, ToolCatalog, api_tool
-from graph.tool_calls.tool_step import ToolStep, ToolSteps
 from graph.tool_calls.unavailable_services import UnavailableServices
 from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.secrets.redaction import redact
@@ -50,12 +50,12 @@ class ModelNode:
     While a call waits for its user, whom its server has asked, no response is requested.
     """
 
-    model: ModelSteps
+    model: ModelCalls
     catalog: ToolCatalog
     service_credentials: ServiceCredentials
     limits: Limits
     system_prompt: str
-    steps: ToolSteps
+    records: CallRecords
     gate: ApprovalGate
     static_key: Secret | None = None
     """It is sent in place of a credential of the caller."""
@@ -115,8 +115,8 @@ class ModelNode:
             call_id = str(call["id"])
             name = call["name"]
             if call_id in refused:
-                step = ToolStep(self.steps, call, offered.services.get(name), visit)
-                results.append(await step.refused(refused[call_id]))
+                record = CallRecord(self.records, call, offered.services.get(name), visit)
+                results.append(await record.refuse(refused[call_id]))
             else:
                 service = offered.services[name]
                 accepted[call_id] = service
@@ -161,7 +161,7 @@ class ModelNode:
         if isinstance(model, OwnChatModel):
             response = await self.model.of(model).response(call, None, visit.caller)
         else:
-            requests = (model and model.steps) or self.model
+            requests = (model and model.calls) or self.model
             obtained = key or self.service_credentials.of(visit.caller, MODEL, visit.state)
             response = await requests.response(call, self.static_key or obtained, visit.caller)
         return response if tools else without_tool_calls(response)

@@ -82,7 +82,8 @@ def service_nodes(
     """The nodes of `services` by their names. A run may make so many `calls`, of all of them. The limits of
     `model` bound the time of each.
     """
-    gate, records = model.gate, model.steps
+    gate = model.gate
+    records = model.records
     budget = CallBudget(calls)
     refusals = RefusalStep(records)
     fences = [] if fence is None else [FenceStep(fence)]

@@ -12,7 +12,7 @@ import yaml
 from agent.errors.error_table import ERROR_CODES
 from agent.operations.metrics.agent_measures import AgentMeasures
 from agent.operations.metrics.prometheus_text import prometheus_labels, sample_name
-from graph.tool_calls.tool_step import TOOL_ERROR
+from graph.tool_calls.call_record import TOOL_ERROR
 from identity.access_token.revocation import Target
 from identity.observation.metrics import CANCELLED, OTHER, Kind, Metric
 

@@ -15,7 +15,7 @@ from agent.conversations.storage_limits import StorageLimits
 from agent.errors.error_codes import AgentCode
 from agent.runs.run import Paused
 from graph.files import file_parts
-from graph.nodes.model_step import message_content
+from graph.nodes.model_calls import message_content
 from identity.access_token.sealed_caller import SealingKeys
 from identity.errors import StorageLimitError
 from tests.agent.conversations.processes import ALICE, BOB, THREAD, Process, ProcessOf

@@ -54,7 +54,7 @@ class ModelCall(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class ModelSteps:
+class ModelCalls:
     """The responses of one model, `name`. Its key is that of `requirement`; `None`: the key is static, or the
     provider's own. `seconds` bounds the time of each request.
     """
@@ -68,9 +68,9 @@ class ModelSteps:
     api: str = PROVIDER
     """The API of the model, as measures and spans name it."""
 
-    def of(self, chat: OwnChatModel) -> "ModelSteps":
+    def of(self, chat: OwnChatModel) -> "ModelCalls":
         """The responses of a model with a key of its own, within the same limits and on the same records."""
-        return ModelSteps(chat, chat.name, None, self.audit, self.measures, self.seconds, api=chat.api)
+        return ModelCalls(chat, chat.name, None, self.audit, self.measures, self.seconds, api=chat.api)
 
     async def response(
         self, call: ModelCall, key: ServiceCredential | Secret | None, caller: VerifiedAccessToken

@@ -8,7 +8,7 @@ from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
 from graph.call_measures import CallMeasures
 from graph.error_codes import GraphCode
 from graph.models.piece import Piece
-from graph.nodes.model_step import ModelCall, ModelSteps, message_content
+from graph.nodes.model_calls import ModelCall, ModelCalls, message_content
 from identity.audit.event import AuditedAction
 from identity.audit.trail import AuditTrail
 from identity.errors import ServiceError
@@ -47,14 +47,14 @@ class Provider:
     async def aclose(self) -> None: ...
 
 
-def steps(model: Provider, records: AuditRecords | None = None) -> ModelSteps:
-    return ModelSteps(model, "qwen-plus", None, AuditTrail(records), CallMeasures(), 5)
+def calls_of(model: Provider, records: AuditRecords | None = None) -> ModelCalls:
+    return ModelCalls(model, "qwen-plus", None, AuditTrail(records), CallMeasures(), 5)
 
 
 async def request(model: Provider, *, stream: bool) -> tuple[AIMessage | ServiceError, list[Any]]:
     written: list[Any] = []
     writer = written.append if stream else None
-    return await steps(model).request(
+    return await calls_of(model).request(
         ModelCall([HumanMessage("hi")], [], writer, announced=True), KEY
     ), written
 
@@ -116,7 +116,7 @@ async def test_response_of_any_provider_is_whole_or_nothing(stream: bool) -> Non
 
 async def test_refused_key_fails_the_request_that_was_sent_with_it(ended_spans: list[RecordedSpan]) -> None:
     records = AuditRecords()
-    model = steps(Provider(REFUSED), records)
+    model = calls_of(Provider(REFUSED), records)
     with pytest.raises(ServiceError):
         await model.response(ModelCall([]), KEY, await Tokens().verify(Secret("alice-at")))
     assert [span.error for span in ended_spans] == ["model_call_failed"]
@@ -132,7 +132,7 @@ async def test_tokens_are_counted_by_model_and_kind_and_recorded(ended_spans: li
         "output_token_details": {"reasoning": 2},
     }
     records = AuditRecords()
-    model = steps(Provider(WHOLE.model_copy(update={"usage_metadata": used})), records)
+    model = calls_of(Provider(WHOLE.model_copy(update={"usage_metadata": used})), records)
     for _ in range(2):
         await model.response(ModelCall([]), KEY, await Tokens().verify(Secret("alice-at")))
     measures = model.measures

@@ -12,7 +12,7 @@ from graph.context import AgentContext
 from graph.credentials.service_credentials import ServiceRequirement
 from graph.limits import MAX_CALLS, Limits
 from graph.state import AgentState
-from graph.tool_calls.tool_step import ToolStep, ToolSteps
+from graph.tool_calls.call_record import CallRecord, CallRecords
 from identity.audit.event import AuditedAction, AuditOutcome, Ruled
 from identity.audit.trail import AuditTrail
 from identity.credentials.requirement import AccessTokenRequirement, ApiKeyRequirement
@@ -137,8 +137,8 @@ async def test_tool_call_shows_its_credential_and_its_approval(ended_spans: list
     async def pay() -> tuple[ToolResult, None]:
         return ToolResult("paid"), None
 
-    steps = ToolSteps({"shop": service}, required, AuditTrail(), calls)
-    await ToolStep(steps, call, "shop", visit, Ruled(approval="f00d")).made(pay)
+    records = CallRecords({"shop": service}, required, AuditTrail(), calls)
+    await CallRecord(records, call, "shop", visit, Ruled(approval="f00d")).execute(pay)
     (span,) = ended_spans
     shown = {attribute.value: value for attribute, value in span.attributes.items()}
     assert (

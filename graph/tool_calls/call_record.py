@@ -54,7 +54,7 @@ Work: TypeAlias = Callable[[], Awaitable[tuple[ToolResult, AgentError | None]]]
 
 
 @dataclass(frozen=True, slots=True)
-class ToolSteps:
+class CallRecords:
     """The calls of one graph: of its services, and of tools that do not exist."""
 
     services: Mapping[str, Service]
@@ -63,14 +63,14 @@ class ToolSteps:
     calls: CallMeasures
 
 
-class ToolStep:
-    """Await `made` or `refused`, once. No event contains a secret of the visit; the URL of a consent is
+class CallRecord:
+    """Await `execute` or `refuse`, once. No event contains a secret of the visit; the URL of a consent is
     written to the writer of consents, and to nothing else.
     """
 
     def __init__(
         self,
-        steps: ToolSteps,
+        records: CallRecords,
         call: ToolCall,
         node: str | None,
         visit: Visit,
@@ -83,11 +83,11 @@ class ToolStep:
         be more at each look.
         """
         state, caller, self._runtime = visit
-        service = steps.services[node] if node else None
-        required = steps.requirements.get(node or "")
+        service = records.services[node] if node else None
+        required = records.requirements.get(node or "")
         service_name = service_of(node) if node else None
         self._call = call
-        self._calls = steps.calls
+        self._calls = records.calls
         self._observed = ruled and ruled.observed
         self._write = writer_of(self._runtime)
         self._of_run = secrets_of(state, caller)
@@ -102,7 +102,7 @@ class ToolStep:
             **(credential.described if credential else {}),
         }
         self._reports = 0
-        self._step = steps.audit.call(
+        self._step = records.audit.call(
             AuditedAction.TOOL_CALL,
             credential,
             acts_as,
@@ -124,7 +124,7 @@ class ToolStep:
     def _redact(self, value: Any) -> Any:  # noqa: ANN401 - any JSON value
         return redact(value, self._secrets)
 
-    async def made(self, work: Work, *, goes_on: bool = False) -> ToolMessage:
+    async def execute(self, work: Work, *, goes_on: bool = False) -> ToolMessage:
         """Calls `work`, which makes the call, between its start and its end. Returns the result for the
         model, which is what the tool returned, or the person's text of a failure. Raises `AuditError` if
         the call cannot be recorded; a start that cannot be recorded prevents the call. If the server asks the
@@ -134,7 +134,7 @@ class ToolStep:
         arguments = self._write_started(counts=not goes_on)
         async with _callbacks(self._tool, self._call_id, arguments) as finished:
             began = time.perf_counter()
-            result, error = await self._recorded(work, arguments)
+            result, error = await self._execute_recorded(work, arguments)
             consents = writer_of_consents(self._runtime)
             if consents is not None and isinstance(error, ConsentRequiredError):
                 consents(consent_required(self._shown["service"], self._call_id, error.authorization_url))
@@ -165,7 +165,7 @@ class ToolStep:
             }
         )
 
-    async def refused(self, reason: str, error: ErrorCode | None = None) -> ToolMessage:
+    async def refuse(self, reason: str, error: ErrorCode | None = None) -> ToolMessage:
         """Records that the call is not made. Its events, and the result for the model, contain `reason`;
         `error` is the failure that prevents it. Raises `AuditError` if it cannot be recorded.
         """
@@ -176,7 +176,7 @@ class ToolStep:
             await finished(refusal(self._call, self._redact(reason)))
         return refusal(self._call, reason).model_copy(update={"artifact": shown.artifact})
 
-    async def _recorded(
+    async def _execute_recorded(
         self, work: Work, arguments: Mapping[str, Any]
     ) -> tuple[ToolResult, AgentError | None]:
         """The result of `work`, whose end is recorded before it is used."""
