@@ -6,8 +6,8 @@ from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Any
 
-from agent.errors.error_codes import AgentCode
 from idaas_agent.extras import missing_extra
+from identity.error_codes import IdentityCode
 from identity.errors import ConfigurationError
 from identity.observation.failure import place_of
 
@@ -34,7 +34,7 @@ def installed(group: str, wanted: Collection[str] | None = None) -> dict[str, An
         except Exception as error:  # noqa: BLE001 - third-party code may raise anything
             faults.append(f'entry point "{entry.name}" cannot be used: {failure_of(error)}')
     if faults:
-        raise ConfigurationError(AgentCode.SETTINGS_INVALID, faults)
+        raise ConfigurationError(IdentityCode.SETTINGS_INVALID, faults)
     return objects
 
 

@@ -8,7 +8,7 @@ from identity.errors import ErrorCode
 
 @unique
 class IdentityCode(ErrorCode, texts=Path(__file__).with_name("errors.toml")):
-    """Codes of access tokens, credentials, signing keys and IDaaS."""
+    """Codes of access tokens, credentials, signing keys, IDaaS, settings and records."""
 
     ACCESS_TOKEN_INVALID = "access_token_invalid"  # noqa: S105 - a code
     ACCESS_REVOKED = "access_revoked"
@@ -26,3 +26,5 @@ class IdentityCode(ErrorCode, texts=Path(__file__).with_name("errors.toml")):
     JWKS_UNAVAILABLE = "jwks_unavailable"
     IDAAS_UNREACHABLE = "idaas_unreachable"
     SDK_CONFIG_UNREADABLE = "sdk_config_unreadable"
+    SETTINGS_INVALID = "settings_invalid"
+    AUDIT_UNAVAILABLE = "audit_unavailable"

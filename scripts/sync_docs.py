@@ -20,7 +20,7 @@ ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))
 
 if TYPE_CHECKING:
-    from agent.settings.values import VariableGroup
+    from identity.settings.values import VariableGroup
 
 PAGE = re.compile(r"`?docs/([\w-]+)\.md`?")
 PAGE_OF_PLUGIN = re.compile(r"`plugins/(\w+)/README\.md`")

@@ -2,8 +2,8 @@
 
 from collections.abc import Collection
 
-from agent.errors.error_codes import AgentCode
 from identity.audit.event import AuditedAction, AuditEvent
+from identity.error_codes import IdentityCode
 from identity.errors import AuditError
 
 
@@ -25,7 +25,7 @@ class AuditRecords:
         if event.action not in self._actions:
             return
         if event.action in self.broken or len(self.events) == self._breaks_at:
-            raise AuditError(AgentCode.AUDIT_UNAVAILABLE, "broken")
+            raise AuditError(IdentityCode.AUDIT_UNAVAILABLE, "broken")
         self.events.append(event)
 
     @property

@@ -3,7 +3,6 @@
 import pytest
 from langgraph.graph import END
 
-from agent.errors.error_codes import AgentCode
 from idaas_agent import (
     READS,
     AccessIdentity,
@@ -17,6 +16,7 @@ from idaas_agent import (
     build_graph,
 )
 from idaas_agent.testing import AgentUnderTest, ScriptedModel, ToolsUnderTest, call
+from identity.error_codes import IdentityCode
 from identity.errors import AuditError
 from identity.principal import Principal
 from tools import leave
@@ -227,7 +227,7 @@ async def test_credential_that_a_tool_takes_is_on_record_before_the_tool_has_it(
 
     async def unwritten(event):
         if event.action == "credential_lent":
-            raise AuditError(AgentCode.AUDIT_UNAVAILABLE, "broken")
+            raise AuditError(IdentityCode.AUDIT_UNAVAILABLE, "broken")
 
     agent.record = unwritten
     with pytest.raises(AuditError):

@@ -15,8 +15,8 @@ from starlette.types import Scope
 from agent.composition.agent import Agent
 from agent.composition.kept import Kept
 from agent.entry_points import installed, installed_entries
-from agent.errors.error_codes import AgentCode
 from agent.http.authentication import OpenPaths, metadata_path
+from identity.error_codes import IdentityCode
 from identity.errors import ConfigurationError
 
 ENTRY_POINTS: Final = "idaas_agent.surfaces"
@@ -70,7 +70,7 @@ class Surfaces:
         made = [(surface, surface.routes(agent)) for surface in surfaces]
         offered = [(surface, router) for surface, router in made if router is not None]
         if faults := _path_faults(offered):
-            raise ConfigurationError(AgentCode.SETTINGS_INVALID, faults)
+            raise ConfigurationError(IdentityCode.SETTINGS_INVALID, faults)
         self.offered: Final = tuple(surface for surface, _ in offered)
         self.routers: Final = tuple(router for _, router in offered)
         self.open_paths: Final = OpenPaths(
@@ -127,14 +127,14 @@ def installed_surfaces(names: Sequence[str] | None) -> list[Surface]:
     installed_names = [entry.name for entry in installed_entries(ENTRY_POINTS)]
     if not installed_names:
         faults = ["no surface is installed: install the agent's package again"]
-        raise ConfigurationError(AgentCode.SETTINGS_INVALID, faults)
+        raise ConfigurationError(IdentityCode.SETTINGS_INVALID, faults)
     faults = [
         f'SURFACES must list some of {", ".join(installed_names)}, found "{name}"'
         for name in names or ()
         if name not in installed_names
     ]
     if faults:
-        raise ConfigurationError(AgentCode.SETTINGS_INVALID, faults)
+        raise ConfigurationError(IdentityCode.SETTINGS_INVALID, faults)
     surfaces = installed(ENTRY_POINTS, names)
     faults = [
         f'entry point "{name}" must be a Surface, found {type(surface).__name__}'
@@ -142,5 +142,5 @@ def installed_surfaces(names: Sequence[str] | None) -> list[Surface]:
         if not isinstance(surface, Surface)
     ]
     if faults:
-        raise ConfigurationError(AgentCode.SETTINGS_INVALID, faults)
+        raise ConfigurationError(IdentityCode.SETTINGS_INVALID, faults)
     return list(surfaces.values())

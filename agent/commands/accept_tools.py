@@ -10,12 +10,10 @@ import typer
 
 from agent.commands.terminal import ENV_FILE, operator_settings, out, stop, stop_by, users_token
 from agent.settings.settings import Settings
-from identity.access_token.revocation_list import RevocationList
 from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.errors import AgentError
 from identity.printable import printable_json
 from identity.secrets.secret import Secret
-from identity.signing_keys.jwks import Jwks
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -67,7 +65,6 @@ def accept_tools(
 async def _selection(settings: Settings, name: str) -> "ToolSelection | None":
     """The selection of the service after it has listed its tools. Raises `AgentError`."""
     from agent.composition.service_parts import ServiceParts
-    from agent.composition.verifier import access_token_verifier
     from tools.mcp_service.service import MCPService
 
     token = users_token()
@@ -75,8 +72,7 @@ async def _selection(settings: Settings, name: str) -> "ToolSelection | None":
     async with aclosing(ServiceParts(settings, tls)) as calls:
         caller: VerifiedAccessToken | None = None
         if token:
-            async with aclosing(Jwks(settings.jwks_url, calls.http)) as keys:
-                caller = await access_token_verifier(settings, keys, RevocationList()).verify(Secret(token))
+            caller = await calls.identity.verifier.verify(Secret(token))
         for service in calls.services:
             if isinstance(service, MCPService) and service.name == name:
                 await service.tools(calls.access(name, caller))

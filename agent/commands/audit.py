@@ -12,11 +12,11 @@ import typer
 from rich.text import Text
 
 from agent.commands.terminal import ENV_FILE, environment, err, out, seconds_of
-from agent.operations.audit.chain import AuditKey, Head, record_of
 from agent.operations.audit.verify import Place, Verification, VerifiedChain, read_lines
 from agent.operations.audit.verify import verify as verified
-from agent.settings.variables.observation import keys_in_file
+from identity.audit.chain import AuditKey, Head, record_of
 from identity.printable import rfc3339
+from identity.settings.variables import keys_in_file
 
 app = typer.Typer(help="The audit log: verify it, show it.", no_args_is_help=True)
 

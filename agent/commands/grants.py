@@ -59,12 +59,12 @@ async def _found(settings: Settings, user: str | None, withdraw: str | None) -> 
     """What counts or waits, as JSON, of which the one to `withdraw` has been ended and recorded."""
     from agent.composition.extensions import services
     from agent.conversations.storage import ConversationStorage
-    from agent.operations.audit.configured import audit_log, audit_trail
     from agent.runs.prepared_runs import PreparedRuns
     from graph.approvals.grants import grant_members
     from graph.approvals.prepared_run import client_of
     from graph.approvals.record import ApprovalStatus
     from graph.approvals.request import approval_members
+    from identity.settings.audit_log import audit_log, audit_trail
 
     if (storage := ConversationStorage.of(settings, time.time)) is None:
         return []

@@ -135,7 +135,7 @@ async def _stores(settings: Settings) -> AsyncIterator[Sequence[RevocationStore]
 
 def put_revocation(settings: Settings, revocation: Revocation) -> None:
     """Stores it where running agents read it, and records it; stops the command if that fails."""
-    from agent.operations.audit.configured import audit_log, audit_trail
+    from identity.settings.audit_log import audit_log, audit_trail
 
     async def keep() -> None:
         async with aclosing(audit_log(settings)) as log, _stores(settings) as stores:

@@ -11,17 +11,17 @@ from pathlib import Path
 from typing import Annotated, Final, NoReturn
 
 import typer
-from dotenv import dotenv_values
 from rich.cells import chop_cells
 from rich.console import Console, ConsoleOptions, RenderableType
 from rich.segment import Segment
 
 from agent.errors.error_table import for_operators
-from agent.settings.quotation_marks import without_quotation_marks
 from agent.settings.settings import TOKEN_VARIABLE, Settings, read_command_settings, read_settings
 from agent.settings.variable_names import misspelt_variables
 from identity.errors import AgentError, ConfigurationError
 from identity.printable import printable
+from identity.settings.env_file import read_env_file, with_env_file
+from identity.settings.quotation_marks import without_quotation_marks
 
 DEFAULT_SANDBOX_URL: Final = "http://localhost:9400"
 SANDBOX_URL = Annotated[
@@ -91,19 +91,15 @@ def environment(env_file: Path | None = None) -> dict[str, str]:
     """The process's environment and the variables of `env_file`; a non-empty variable of the process wins.
     Quotation marks around a value are taken off.
     """
-    added: Mapping[str, str | None] = {}
+    in_file: Mapping[str, str] = {}
     if env_file is not None:
         if not env_file.is_file():
             stop(f"there is no file {str(env_file)!r}", "idaas-agent sandbox writes .sandbox/agent.env")
         try:
-            added = dotenv_values(env_file, interpolate=False)
-        except UnicodeDecodeError:
-            stop(f"the file {str(env_file)!r} must be UTF-8")
-        except OSError as error:
-            stop(f"the file {str(env_file)!r} cannot be read: {error.strerror}")
-    variables = {name: value for name, value in os.environ.items() if value.strip() or name not in added}
-    in_file = {name: value for name, value in added.items() if value is not None}
-    return without_quotation_marks({**in_file, **variables})
+            in_file = read_env_file(env_file)
+        except ValueError as error:
+            stop(f"the file {str(env_file)!r} {error}")
+    return without_quotation_marks(with_env_file(os.environ, in_file))
 
 
 def users_token() -> str:
@@ -132,7 +128,7 @@ def print_misspelt(variables: Mapping[str, str]) -> None:
 
 def print_overridden(env_file: Path | None) -> None:
     """Names each variable of `env_file` that the process's environment replaces."""
-    added = dotenv_values(env_file, interpolate=False) if env_file else {}
+    added = read_env_file(env_file) if env_file else {}
     for name, value in added.items():
         if os.environ.get(name, "").strip() and os.environ[name] != value:
             err.print(f"note: {name} of the environment replaces that of {env_file}", style="yellow")

@@ -15,7 +15,6 @@ from agent.composition.installed_policies import check_policies, in_force, insta
 from agent.composition.kept import Kept
 from agent.composition.question_listeners import installed_listeners
 from agent.composition.service_parts import ServiceParts
-from agent.composition.verifier import access_token_verifier
 from agent.conversations.storage import ConversationStorage
 from agent.errors.error_codes import AgentCode
 from agent.http.authentication import Admission
@@ -53,13 +52,11 @@ from graph.prompt import SYSTEM_PROMPT
 from http1.transport import PoolUse
 from identity.access_token.revocation_list import RevocationList
 from identity.access_token.verified_access_token import VerifiedAccessToken
-from identity.access_token.verifier import REVOCATION_REACH
 from identity.audit.trail import AuditTrail
 from identity.credentials.requirement import ApiKeyRequirement
 from identity.errors import UnreachableError
 from identity.principal import AccessIdentity
 from identity.secrets.secret import Secret
-from identity.signing_keys.jwks import Jwks
 from tools.service import Service, ToolSchema
 
 _OPTIONAL_SECONDS: Final = 0.9
@@ -114,28 +111,23 @@ class Agent:
             ),
             lambda: model_provider(settings, tls) if model is None else model,
         )
+        self.identity: Final = calls.identity
         self.http: Final = calls.http
-        self.audit_log: Final = calls.audit_log
+        self.audit_log: Final = self.identity.audit_log
         audit = calls.audit
 
         # Who is calling
-        self.jwks: Final = Jwks(
-            settings.jwks_url, self.http, clock=clock, fetches=self.measures.credentials.requests
-        )
-        revocations = RevocationList(reach=REVOCATION_REACH, clock=clock)
-        verifications = self.measures.verifications
-        self.verifier: Final = access_token_verifier(
-            settings, self.jwks, revocations, clock=clock, measures=verifications
-        )
+        self.jwks: Final = self.identity.keys
+        revocations = self.identity.revocations
+        self.verifier: Final = self.identity.verifier
         self.admission: Final = Admission(self.verifier, audit, settings, settings.agent_scope, clock)
-        scope = settings.prepare_scope
-        clients = access_token_verifier(
-            settings, self.jwks, revocations, clock=clock, measures=verifications, of_clients=scope
-        )
-        self._preparing = Admission(clients, audit, settings, scope, clock) if scope else None
+        self._preparing: Admission | None = None
+        if scope := settings.prepare_scope:
+            clients = self.identity.verifier_of_clients(scope)
+            self._preparing = Admission(clients, audit, settings, scope, clock)
 
         # What they may use
-        self.idaas: Final = calls.idaas
+        self.idaas: Final = self.identity.idaas
         self.broker: Final = calls.broker
         self.services: Final = calls.services
         self.requirements: Final = calls.requirements
@@ -215,7 +207,7 @@ class Agent:
             runs_ended=self.runs.ended,
         )
         self._warm_up: asyncio.Task[None] | None = None
-        self._show_measures(calls.pool)
+        self._show_measures(self.identity.pool)
 
     def admission_of(self, path: str) -> Admission:
         """Clients with `PREPARE_SCOPE` are admitted to `/prepared` alone, and no one else is to it."""
@@ -364,8 +356,8 @@ class Agent:
         await _closed(self.listeners, self.kept)
         await asyncio.gather(*(service.aclose() for service in self.services))
         events_jwks = self.user_events and self.user_events.keys
-        await _closed(self.revocation, self.broker, self.jwks, events_jwks, self.http)
-        await _closed(self.model, *self._other_models.values(), self.run_leases, self.redis, self.audit_log)
+        await _closed(self.revocation, events_jwks)
+        await _closed(self.model, *self._other_models.values(), self.run_leases, self.redis, self.identity)
         if self.tracer is not None:
             await asyncio.to_thread(self.tracer.stop)
 

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from agent.entry_points import failure_of
-from agent.errors.error_codes import AgentCode
 from agent.settings.declared_services import ENTRY_POINTS, declared_services
 from agent.settings.settings import Settings
 from agent.settings.variables.model import MODEL_STUDIO_API, OPENAI_COMPATIBLE
@@ -19,6 +18,7 @@ from graph.models.openai_compatible import model_studio, openai_compatible
 from graph.models.provider import ModelProvider
 from graph.nodes.own import OwnGraphError
 from graph.parts import GraphParts
+from identity.error_codes import IdentityCode
 from identity.errors import ConfigurationError
 from tools.declared_service import load_function, unused_policies
 from tools.http_service.service import HTTPService
@@ -40,7 +40,7 @@ def load_both(first: Callable[[], A], second: Callable[[], B]) -> tuple[A, B]:
         except ConfigurationError as error:
             faults += error.faults
     if faults:
-        raise ConfigurationError(AgentCode.SETTINGS_INVALID, faults)
+        raise ConfigurationError(IdentityCode.SETTINGS_INVALID, faults)
     return results[0], results[1]
 
 
@@ -84,7 +84,7 @@ def services(
         f'service "{name}" is declared twice' for name in sorted({n for n in names if names.count(n) > 1})
     ]
     if faults:
-        raise ConfigurationError(AgentCode.SETTINGS_INVALID, faults)
+        raise ConfigurationError(IdentityCode.SETTINGS_INVALID, faults)
     accepted = AcceptedTools(settings.accepted_tools_file, writes=accepts_tools)
     for service in listed:
         if isinstance(service, MCPService):
@@ -109,7 +109,7 @@ def agent_graph(settings: Settings, parts: GraphParts) -> CompiledAgentGraph:
         fault = f"{error} at {place}"
     except Exception as error:  # noqa: BLE001 - code from outside raises anything
         fault = failure_of(error)
-    raise ConfigurationError(AgentCode.SETTINGS_INVALID, [f"GRAPH cannot be used: {fault}"])
+    raise ConfigurationError(IdentityCode.SETTINGS_INVALID, [f"GRAPH cannot be used: {fault}"])
 
 
 def model_provider(settings: Settings, tls: ssl.SSLContext, model: str | None = None) -> ModelProvider:
@@ -131,5 +131,5 @@ def model_provider(settings: Settings, tls: ssl.SSLContext, model: str | None = 
         provider: ModelProvider = load_function(settings.llm_provider)(**options)
     except Exception as error:  # noqa: BLE001 - code from outside raises anything
         fault = f"LLM_PROVIDER cannot be used: {failure_of(error)}"
-        raise ConfigurationError(AgentCode.SETTINGS_INVALID, [fault]) from None
+        raise ConfigurationError(IdentityCode.SETTINGS_INVALID, [fault]) from None
     return provider

@@ -7,20 +7,14 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from agent.composition.extensions import services
-from agent.operations.audit.configured import audit_log, audit_trail
 from agent.operations.metrics.agent_measures import AgentMeasures
 from agent.settings.settings import Settings
 from graph.credentials.service_credentials import ServiceCredential, ServiceCredentials, requirements
-from http1.transport import PoolUse
 from identity.access_token.verified_access_token import VerifiedAccessToken
-from identity.credentials.broker import CredentialBroker
 from identity.credentials.requirement import ApiKeyRequirement
-from identity.idaas.client import IDaaSClient
+from identity.parts import IdentityParts
 from identity.secrets.secret import Secret
-from identity.transport.client import http_client
 from tools.service import Service, ToolSchema
-
-_HTTP_SECONDS: Final = 10.0
 
 
 class ServiceParts:
@@ -50,15 +44,10 @@ class ServiceParts:
         self.services: Final = services(settings, tls, accepts_tools=accepts_tools)
         self.requirements: Final = requirements(self.services, settings.access_identity, llm_api_key)
         """What the services require, and the model if its key is given, by the names of the graph's nodes."""
-        self.pool: Final = PoolUse()
-        """The connections of `http`."""
-        self.http: Final = http_client(tls, _HTTP_SECONDS, self.pool)
-        self.audit_log: Final = audit_log(settings, measures.audit, clock)
-        self.audit: Final = audit_trail(settings, self.audit_log, clock)
-        self.idaas: Final = IDaaSClient(settings.idaas, self.http, clock=clock)
-        self.broker: Final = CredentialBroker(
-            self.idaas, clock=clock, audit=self.audit, measures=measures.credentials
-        )
+        self.identity: Final = IdentityParts(settings, tls, clock=clock, measures=measures)
+        self.http: Final = self.identity.http
+        self.audit: Final = self.identity.audit
+        self.broker: Final = self.identity.broker
 
     def access(
         self, name: str, caller: VerifiedAccessToken | None, *, renews: bool = True
@@ -76,6 +65,4 @@ class ServiceParts:
     async def aclose(self) -> None:
         """Closes all connections, and ends the audit log."""
         await asyncio.gather(*(service.aclose() for service in self.services))
-        await self.broker.aclose()
-        await self.http.aclose()
-        await self.audit_log.aclose()
+        await self.identity.aclose()

@@ -8,7 +8,7 @@ from identity.errors import ErrorCode
 
 @unique
 class AgentCode(ErrorCode, texts=Path(__file__).with_name("errors.toml")):
-    """Codes of limits, shutdown, records and settings."""
+    """Codes of limits, shutdown and conversations."""
 
     RUN_TIMED_OUT = "run_timed_out"
     SHUTTING_DOWN = "shutting_down"
@@ -32,9 +32,7 @@ class AgentCode(ErrorCode, texts=Path(__file__).with_name("errors.toml")):
     THREAD_BUSY = "thread_busy"
     CONVERSATION_FULL = "conversation_full"
     STORAGE_FULL = "storage_full"
-    AUDIT_UNAVAILABLE = "audit_unavailable"
     INTERNAL_ERROR = "internal_error"
     TOOLS_NOT_OFFERED = "tools_not_offered"
     POLICY_INVALID = "policy_invalid"
     POLICY_UNAVAILABLE = "policy_unavailable"
-    SETTINGS_INVALID = "settings_invalid"

@@ -13,7 +13,6 @@ from starlette.middleware import Middleware
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from agent.api.app import create_app
-from agent.composition import service_parts
 from agent.composition.agent import Agent
 from agent.http.authentication import CALLER, authentication
 from agent.http.memory import frozen_startup_objects
@@ -23,6 +22,7 @@ from benchmarks.servers.instant_model import InstantModel
 from graph import parts
 from graph.callers import Callers, Visit
 from graph.models.provider import ChatModelProvider
+from identity import parts as identity_parts
 from identity.access_token.verified_access_token import VerifiedAccessToken, assume_verified
 from identity.audit.trail import AuditTrail
 from identity.credentials.requirement import ApiKeyRequirement, Credential
@@ -91,7 +91,7 @@ class _AgentWithoutIdentity(Agent):
 
     def __init__(self, settings: Settings) -> None:
         for owner, name, other in (
-            (service_parts, "audit_trail", lambda _, __, clock: AuditTrail(clock=clock)),
+            (identity_parts, "audit_trail", lambda _, __, clock: AuditTrail(clock=clock)),
             (Callers, "first", _Static.caller),
             (parts, "ServiceCredentials", _ServiceCredentials),
             (parts, "CredentialsNode", _node({"rounds": 0})),

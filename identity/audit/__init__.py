@@ -2,5 +2,5 @@
 
 May import `identity.access_token`, `identity.credentials.requirement` and the modules at the top of
 `identity`.
-Begin at `trail`, which creates the steps; `agent.operations.audit` writes the events.
+Begin at `trail`, which creates the steps; `log` writes their events as the lines of `chain`.
 """

@@ -37,7 +37,7 @@ _SHOWN: Final = {
 
 
 class AuditSink(Protocol):
-    """Writes audit events; `agent.operations.audit.log.AuditLog` is an implementation."""
+    """Writes audit events; `identity.audit.log.AuditLog` is an implementation."""
 
     async def record(self, event: AuditEvent) -> None:
         """Writes the event. It is accepted before the first await, so that a cancellation loses no event.

@@ -17,7 +17,7 @@ from fastapi import Depends, FastAPI, HTTPException, Request
 from agent.api.langgraph.admitted_request import ADMITTED
 from agent.api.langgraph.server_agent import server_agent
 from agent.api.langgraph.token_references import identity_of
-from agent.errors.error_codes import AgentCode
+from identity.error_codes import IdentityCode
 from identity.errors import ConfigurationError
 from plugins.aegra.guarded_application import PUBLIC, GuardedApplication, fault_of, require
 from plugins.aegra.queued_runs import end_abandoned_runs, refuse_unqueued_runs
@@ -41,10 +41,10 @@ async def _start(_: FastAPI) -> AsyncIterator[None]:
     require(get_auth_backend())
     if (await server_agent()).sealed_callers is None:
         fault = "SEAL_KEY_FILE and REDIS_URL must be set: runs are executed by other processes"
-        raise ConfigurationError(AgentCode.SETTINGS_INVALID, [fault])
+        raise ConfigurationError(IdentityCode.SETTINGS_INVALID, [fault])
     if not settings.redis.REDIS_BROKER_ENABLED:
         fault = "REDIS_BROKER_ENABLED must be true: runs are executed by other processes"
-        raise ConfigurationError(AgentCode.SETTINGS_INVALID, [fault])
+        raise ConfigurationError(IdentityCode.SETTINGS_INVALID, [fault])
     refuse_unqueued_runs()
     ending = asyncio.create_task(end_abandoned_runs(), name="end abandoned runs")
     yield

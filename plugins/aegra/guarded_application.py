@@ -17,8 +17,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from agent.api.langgraph.authorization import auth, authenticate
 from agent.api.langgraph.route_guard import guarded
 from agent.api.langgraph.server_threads import ServerThreads
-from agent.errors.error_codes import AgentCode
 from agent.errors.error_response import RequestError, error_body, error_response, internal_error_body
+from identity.error_codes import IdentityCode
 from identity.errors import AgentError, ConfigurationError
 
 
@@ -39,7 +39,7 @@ def fault_of(backend: object) -> str | None:
 def require(backend: object) -> None:
     """Raises `ConfigurationError` unless the handler is in force."""
     if fault := fault_of(backend):
-        raise ConfigurationError(AgentCode.SETTINGS_INVALID, [fault])
+        raise ConfigurationError(IdentityCode.SETTINGS_INVALID, [fault])
 
 
 class AegraThreads(ServerThreads):

@@ -18,7 +18,7 @@ from agent.composition.question_listeners import ENTRY_POINTS as LISTENERS
 from agent.one_package import PACKAGE
 from agent.settings.declared_services import ENTRY_POINTS as SERVICES
 from agent.settings.settings import Settings, read_settings, variables
-from agent.settings.values import holds
+from identity.settings.values import holds
 from plugins.package.parts import PackagingError
 from plugins.package.trial import UNLOCKED, import_faults, module_fault, normal_name, start_faults
 

@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 
 from agent.composition.service_parts import ServiceParts
 from agent.conversations.storage import ConversationStorage
-from agent.errors.error_codes import AgentCode
+from identity.error_codes import IdentityCode
 from identity.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ def cedar(parts: ServiceParts, storage: ConversationStorage | None) -> "CedarPol
 def require_cedar() -> None:
     """Raises `ConfigurationError` if what reads a POLICY_FILE is not installed."""
     if find_spec("cedarpy") is None:
-        raise ConfigurationError(AgentCode.SETTINGS_INVALID, ["POLICY_FILE needs the extra policy"])
+        raise ConfigurationError(IdentityCode.SETTINGS_INVALID, ["POLICY_FILE needs the extra policy"])
 
 
 def _counters(storage: ConversationStorage | None) -> "CallCounters | None":

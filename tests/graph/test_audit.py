@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 from langchain_core.messages import AIMessage
 
-from agent.errors.error_codes import AgentCode
 from identity.audit.event import AuditedAction, AuditOutcome
 from identity.audit.trail import AuditTrail
 from identity.credentials.placement import Placement
@@ -26,7 +25,7 @@ from tools.service import ToolResult
 pytestmark = pytest.mark.promise("on-record")
 
 DONE = AIMessage("done")
-UNAVAILABLE = AuditError(AgentCode.AUDIT_UNAVAILABLE, "broken")
+UNAVAILABLE = AuditError(IdentityCode.AUDIT_UNAVAILABLE, "broken")
 TOOL_CALLS, MODEL_CALLS = {AuditedAction.TOOL_CALL}, {AuditedAction.MODEL_CALL}
 
 

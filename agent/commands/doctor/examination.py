@@ -25,7 +25,6 @@ from agent.composition.agent import Agent
 from agent.composition.installed_policies import check_policies
 from agent.errors.error_codes import AgentCode
 from agent.settings.settings import TOKEN_VARIABLE, Settings, read_settings
-from agent.settings.variables.observation import STANDARD_OUTPUT
 from graph.error_codes import GraphCode
 from graph.tool_calls.tool_catalog import collisions
 from identity.access_token.claims import read_claims
@@ -47,6 +46,7 @@ from identity.idaas.client import PAM_TOKEN
 from identity.observation.failure import place_of
 from identity.principal import AccessIdentity
 from identity.secrets.secret import Secret
+from identity.settings.variables import STANDARD_OUTPUT
 from identity.signing_keys.jwks import Jwks
 from identity.signing_keys.signing_key import SUPPORTED_ALGORITHMS
 from tools.approval_policy import CLAIM, DEFAULT_POLICY, Effect
@@ -74,7 +74,7 @@ def check_writable(path: Path) -> None:
         problem = (error.strerror or "it cannot be opened").lower()
     if problem or not shutil.disk_usage(folder).free:
         detail = f'file "{path}": {problem or "no space left on device"}'
-        raise AuditError(AgentCode.AUDIT_UNAVAILABLE, detail)
+        raise AuditError(IdentityCode.AUDIT_UNAVAILABLE, detail)
 
 
 async def check_issued(

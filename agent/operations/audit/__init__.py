@@ -1,5 +1,5 @@
-"""The audit log: events as chained lines, the three destinations of lines, and their verification.
+"""Verifies an audit log: whether a line was changed, removed or added since it was written.
 
-May import `agent.errors`, `agent.settings` and `identity.audit`.
-Begin at `log`, which writes, or `verify`, which reads; `docs/audit-log.md` describes the lines.
+May import `identity.audit`, which writes the lines.
+Begin at `verify`; `docs/audit-log.md` describes the lines.
 """

@@ -10,7 +10,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final
 
-from agent.operations.audit.chain import AuditKey, Head, Line, LogEvent, line_hash, split
+from identity.audit.chain import AuditKey, Head, Line, LogEvent, line_hash, split
 
 MAX_LINE: Final = 1_048_576
 """Bytes. The agent's lines are shorter; a longer one is read in parts, none of which is a line."""

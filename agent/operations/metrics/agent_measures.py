@@ -5,7 +5,6 @@ Dashboards, alerts and `docs/observability.md` are checked against all of them.
 
 from typing import Final
 
-from agent.operations.audit.log import AuditMeasures
 from agent.operations.metrics.pool_measures import PoolMeasures
 from agent.operations.metrics.process_measures import ProcessMeasures
 from agent.operations.metrics.request_measures import RequestMeasures
@@ -15,6 +14,7 @@ from agent.operations.revocation.enforcer import RevocationMeasures
 from agent.redis import RedisMeasures
 from graph.call_measures import CallMeasures
 from identity.access_token.verifier import VerificationMeasures
+from identity.audit.log import AuditMeasures
 from identity.credentials.measures import CredentialMeasures
 from identity.observation.metrics import Metrics
 

@@ -8,10 +8,18 @@ from typing import Annotated, Final
 
 from pydantic import Field, InstanceOf
 
-from agent.settings.values import SecretInFile, Url, VariableGroup, Word, checked_by, parsed_by, set_together
 from identity.access_token.sealed_caller import SealingKeys
 from identity.secrets.secret import Secret
 from identity.secrets.secret_file import read_bounded_text
+from identity.settings.values import (
+    SecretInFile,
+    Url,
+    VariableGroup,
+    Word,
+    checked_by,
+    parsed_by,
+    set_together,
+)
 
 _FORM: Final = "must be sqlite:///path of a file, postgresql://user:password@host:port/database, or none"
 _PARAMETERS: Final = frozenset(
@@ -132,8 +140,6 @@ class ConversationVariables(VariableGroup):
     user deletes some. `0`: no limit."""
     max_user_threads: int = Field(10_000, ge=0)
     """How many conversations one user may have. Beyond them, no other is opened: likewise."""
-    approval_seconds: float = Field(600, gt=0, le=86_400, allow_inf_nan=False)
-    """How long a person may take to approve or reject a tool call."""
     prepare_scope: Word | None = None
     """The permission with which applications prepare runs for users (`docs/jobs.md`). Without it, none do."""
     prepared_run_seconds: float = Field(86_400, gt=0, le=604_800, allow_inf_nan=False)

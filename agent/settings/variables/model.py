@@ -7,9 +7,11 @@ from typing import Annotated, Final
 
 from pydantic import AfterValidator, Field
 
-from agent.settings.values import MODEL_STUDIO, SecretInFile, Url, VariableGroup, Word, holds, parsed_by
 from identity.secrets.secret_file import read_bounded_text
+from identity.settings.values import SecretInFile, Url, VariableGroup, Word, holds, parsed_by
 
+MODEL_STUDIO: Final = "https://dashscope.aliyuncs.com"
+"""Model Studio in Beijing, which serves the model and the external MCP server by default."""
 MAX_BYTES: Final = 64 * 1024
 _WHITE_SPACE: Final = "\t\n\r"
 

@@ -1,76 +1,21 @@
-"""The variables of the audit log, log lines, metrics and traces: OpenTelemetry's own names among them.
+"""The variables of log lines, metrics and traces: OpenTelemetry's own names among them.
 
 The SDK reads further ones itself (`OTEL_EXPORTER_OTLP_TIMEOUT`, `…_COMPRESSION`, `…_CERTIFICATE`,
 `OTEL_BSP_*`, `OTEL_RESOURCE_ATTRIBUTES`).
 """
 
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Annotated, Final, Literal, TypeAlias
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, Field, InstanceOf
+from pydantic import Field, InstanceOf
 
-from agent.settings.values import TRUE, VariableGroup, Word, holds, listed, lower_case, parsed_by
 from agent.settings.variables.server import ServerVariables
 from identity.observation.request_context import UserLabel
 from identity.observation.traceparent import Receiver
 from identity.secrets.secret import Secret
-from identity.secrets.secret_file import parse_secret_lines
+from identity.settings.values import VariableGroup, Word, listed, lower_case, parsed_by
 from identity.transport.secure_url import is_secure_url
-
-STANDARD_OUTPUT: Final = Path("-")
-"""The value of `AUDIT_LOG_FILE` that means standard output."""
-_KEY_CHARACTERS: Final = 32
-_MOST_KEYS: Final = 2
-
-
-def _file_to_write(value: Path) -> Path:
-    if value == STANDARD_OUTPUT:
-        return value
-    if holds(value.is_dir) or not holds(value.parent.is_dir):
-        raise ValueError("must name a file in a folder that exists, or - for standard output")
-    return value
-
-
-def keys_in_file(path: str | Path) -> tuple[Secret, ...]:
-    """The keys of a file, one or two, on a line each. Raises `ValueError`, without a key."""
-    try:
-        keys = parse_secret_lines(Path(path).read_text("utf-8"))
-    except (OSError, ValueError):
-        keys = ()
-    if not 1 <= len(keys) <= _MOST_KEYS or any(len(key) < _KEY_CHARACTERS for key in keys):
-        fault = (
-            f"must name a readable file with one key, or two on two lines, of {_KEY_CHARACTERS} or more ASCII"
-            " characters without spaces"
-        )
-        raise ValueError(fault)
-    return tuple(map(Secret, keys))
-
-
-class RecordVariables(VariableGroup):
-    """What is recorded of the agent's work."""
-
-    heading = "Audit log and traces"
-
-    audit_log_file: Annotated[Path, AfterValidator(_file_to_write)] | None = None
-    """The file of the audit log (`docs/audit-log.md`), or `-`: standard output. Without it: only the
-    logger."""
-    audit_required: bool = False
-    """Whether a request is refused if its audit record cannot be written. With `AUDIT_LOG_FILE`."""
-    audit_key_file: Annotated[tuple[InstanceOf[Secret], ...], parsed_by(keys_in_file)] | None = None
-    """A file with the key that signs the lines of the audit log (`docs/audit-log.md`): 32 or more characters,
-    such as `openssl rand -hex 32` prints."""
-    agent_tracing: Literal["off", "langsmith"] = "off"
-    """`langsmith` sends every run, with its messages and tool results, to LangSmith, as set by
-    `LANGSMITH_API_KEY` and its other variables. `off` sends nothing, also with `LANGSMITH_TRACING=true`."""
-
-    @classmethod
-    def missing_faults(cls, given: Mapping[str, str]) -> dict[str, str]:
-        if "audit_log_file" in given or given.get("audit_required", "").lower() not in TRUE:
-            return {}
-        return {"audit_log_file": "AUDIT_LOG_FILE must be set if AUDIT_REQUIRED is true"}
-
 
 LogLevel: TypeAlias = Literal["debug", "info", "warning", "error"]
 """The lowest level of lines that are written."""
@@ -80,7 +25,7 @@ LogFormat: TypeAlias = Literal["json", "text"]
 class TelemetryVariables(VariableGroup):
     """What operators see of the agent."""
 
-    heading = "Logs and metrics"
+    heading = "Logs, metrics and LangSmith"
 
     log_level: Annotated[LogLevel, lower_case] = "info"
     """The lowest level of log lines: `debug`, `info`, `warning` or `error`. `debug` concerns the agent's own
@@ -96,6 +41,9 @@ class TelemetryVariables(VariableGroup):
     telemetry_user: UserLabel = "hash"
     """How log lines and spans name the caller: `hash` (`docs/observability.md`), `id`, the `sub` of their
     access token, or `none`."""
+    agent_tracing: Literal["off", "langsmith"] = "off"
+    """`langsmith` sends every run, with its messages and tool results, to LangSmith, as set by
+    `LANGSMITH_API_KEY` and its other variables. `off` sends nothing, also with `LANGSMITH_TRACING=true`."""
 
     @staticmethod
     def combination_faults(given: Mapping[str, str]) -> Iterator[str]:

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator
 
-from agent.settings.values import Url, VariableGroup, Word, existing_file, listed, lower_case, parsed_by
+from identity.settings.values import Url, VariableGroup, Word, existing_file, listed, lower_case, parsed_by
 
 
 def _time_zone(value: str) -> str:

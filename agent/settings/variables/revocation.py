@@ -7,11 +7,19 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, InstanceOf
 
-from agent.settings.values import SecretInFile, Url, VariableGroup, Word, checked_by, parsed_by, set_together
 from agent.settings.variables.conversations import KeysFile
 from identity.idaas.user_event import SubjectMember
 from identity.idaas.user_event_reader import encryption_key
 from identity.secrets.secret import Secret
+from identity.settings.values import (
+    SecretInFile,
+    Url,
+    VariableGroup,
+    Word,
+    checked_by,
+    parsed_by,
+    set_together,
+)
 
 
 def _redis_url(value: str) -> Secret:

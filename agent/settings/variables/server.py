@@ -1,13 +1,12 @@
 """The variables of the process as a web server."""
 
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Annotated, Final
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field
 
-from agent.settings.values import Seconds, Url, VariableGroup, Word, existing_file, listed, parsed_by
+from identity.settings.values import Seconds, Url, VariableGroup, Word, listed, parsed_by
 
 
 def _origin(value: str) -> str:
@@ -45,8 +44,6 @@ class ServerVariables(VariableGroup):
     loaded. Default: all that are installed."""
     cors_allowed_origins: Origins = ("http://localhost:9001", "http://127.0.0.1:9001")
     """Origins of pages that may call the agent, separated by commas. Exact, no `*`."""
-    ssl_cert_file: Annotated[Path, AfterValidator(existing_file)] | None = None
-    """A PEM bundle of the authorities to trust. Default: the public ones."""
     replicas: Annotated[int, Field(ge=1, le=10_000)] = 1
     """How many machines or pods serve this agent; the manifest sets it. With more than one, the agent starts
     only with what they must share (`docs/replicas.md`): conversations in PostgreSQL, or `REDIS_URL` and no

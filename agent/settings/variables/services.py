@@ -6,7 +6,8 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
-from agent.settings.values import MODEL_STUDIO, Url, VariableGroup, Word, existing_file, missing_together
+from agent.settings.variables.model import MODEL_STUDIO
+from identity.settings.values import Url, VariableGroup, Word, existing_file, missing_together
 
 
 def _permission_of_audience(value: str) -> str:

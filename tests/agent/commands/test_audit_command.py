@@ -10,9 +10,9 @@ from click.testing import Result
 from typer.testing import CliRunner
 
 from agent.commands.command_line import app
-from agent.operations.audit.file_destination import AuditFile
-from agent.operations.audit.log import AuditLog
 from identity.audit.event import AuditedAction, AuditOutcome, Ruled
+from identity.audit.file_destination import AuditFile
+from identity.audit.log import AuditLog
 from identity.principal import AccessIdentity, Principal
 from tests.agent.operations.audit.audit_lines import KEY, event, lines_of, put_lines, records_of, write_log
 

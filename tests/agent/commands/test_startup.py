@@ -10,9 +10,9 @@ from starlette.responses import PlainTextResponse
 
 from agent.api.response_models import ReadinessReport
 from agent.commands.startup import StartingApp, serve_agent
-from agent.errors.error_codes import AgentCode
 from agent.http.web_server import listen
 from agent.settings.settings import read_settings
+from identity.error_codes import IdentityCode
 from identity.errors import ConfigurationError
 
 SECURITY_HEADERS = {
@@ -66,7 +66,7 @@ async def test_requests_are_refused_after_the_start_has_failed(app, client):
 
 async def test_failure_to_compose_stops_the_server_and_is_raised(sandbox):
     def compose(settings):
-        raise ConfigurationError(AgentCode.SETTINGS_INVALID, ["SERVICES_FILE: a fault"])
+        raise ConfigurationError(IdentityCode.SETTINGS_INVALID, ["SERVICES_FILE: a fault"])
 
     with listen("127.0.0.1", 0, "the agent", "nothing") as listener, pytest.raises(ConfigurationError):
         await serve_agent(read_settings(sandbox.environment), listener, compose=compose)

@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 
 from agent.composition.agent import Agent
-from agent.errors.error_codes import AgentCode
 from agent.settings.declared_services import declared_services
 from agent.settings.settings import read_settings, variables
 from identity.error_codes import IdentityCode
@@ -34,7 +33,7 @@ def test_access_identity_may_be_written_in_any_case(environment: dict[str, str],
 
 def test_all_missing_variables_are_named_at_once() -> None:
     error = faults({"CLOUD_IDAAS_CONFIG_PATH": "/nowhere/config.json"})
-    assert error.code is AgentCode.SETTINGS_INVALID
+    assert error.code is IdentityCode.SETTINGS_INVALID
     for name in ("AGENT_AUDIENCE", "AGENT_SCOPE", "LLM_API_KEY_IDENTIFIER", "/nowhere/config.json"):
         assert any(name in fault for fault in error.faults), name
 
@@ -95,7 +94,7 @@ def test_fault_of_the_sdk_configuration_alone_has_its_own_code(environment: dict
 )
 def test_variable_with_an_unusable_value_is_named(environment: dict[str, str], name: str, value: str) -> None:
     error = faults(environment | {name: value})
-    assert error.code is AgentCode.SETTINGS_INVALID
+    assert error.code is IdentityCode.SETTINGS_INVALID
     assert [fault for fault in error.faults if name in fault]
     assert len(error.faults) == 1
 
@@ -105,7 +104,7 @@ def test_variable_with_an_unusable_value_is_named(environment: dict[str, str], n
 )
 def test_value_with_a_nul_character_is_named_without_the_value(environment, name):
     error = faults(environment | {name: "canary\0"})
-    assert error.code is AgentCode.SETTINGS_INVALID
+    assert error.code is IdentityCode.SETTINGS_INVALID
     assert error.faults == (f"{name} must not contain a NUL character",)
 
 

@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 
-from agent.errors.error_codes import AgentCode
 from identity.credentials.broker import CredentialBroker
 from identity.credentials.issuer import IssuedCredential
 from identity.credentials.requirement import (
@@ -231,7 +230,7 @@ async def test_refused_key_is_not_used_during_a_later_outage(broker, issuer, clo
 
 async def test_stale_key_is_not_used_if_its_request_cannot_be_recorded(broker, issuer, clock):
     await broker.obtain(LLM, MACHINE, None)
-    issuer.errors[LLM.identifier] = AuditError(AgentCode.AUDIT_UNAVAILABLE, "no room")
+    issuer.errors[LLM.identifier] = AuditError(IdentityCode.AUDIT_UNAVAILABLE, "no room")
     clock.advance(600)
     for _ in range(2):
         with pytest.raises(AuditError):

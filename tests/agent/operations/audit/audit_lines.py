@@ -8,11 +8,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from agent.operations.audit.chain import AuditKey, line_hash
-from agent.operations.audit.file_destination import AuditFile
-from agent.operations.audit.log import AuditLog
 from agent.operations.audit.verify import FindingKind, Verification
+from identity.audit.chain import AuditKey, line_hash
 from identity.audit.event import AuditedAction, AuditEvent, AuditOutcome
+from identity.audit.file_destination import AuditFile
+from identity.audit.log import AuditLog
 from identity.errors import AuditError
 from identity.secrets.secret import Secret
 

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from agent.errors.error_codes import AgentCode
-from agent.operations.audit.file_destination import AuditFile
-from agent.operations.audit.log import AuditLog
 from agent.operations.audit.verify import verify
 from agent.operations.log_lines import JsonLines
+from identity.audit.file_destination import AuditFile
+from identity.audit.log import AuditLog
+from identity.error_codes import IdentityCode
 from identity.errors import AuditError
 from tests.agent.operations.audit.audit_lines import (
     event,
@@ -68,7 +68,7 @@ async def test_required_record_on_a_full_disk_is_refused_and_the_reason_logged(c
     for _ in range(3):
         with pytest.raises(AuditError) as caught:
             await log.record(event())
-        assert caught.value.code is AgentCode.AUDIT_UNAVAILABLE
+        assert caught.value.code is IdentityCode.AUDIT_UNAVAILABLE
     with pytest.raises(AuditError):
         await log.check()
     await log.aclose()
@@ -85,7 +85,7 @@ async def test_optional_record_on_a_full_disk_does_not_delay_the_caller_and_its_
     log = AuditLog(AuditFile(FULL), capacity=10, retry_seconds=60)
     for _ in range(25):
         await log.record(event())
-    assert (await until_it_fails(log)).code is AgentCode.AUDIT_UNAVAILABLE
+    assert (await until_it_fails(log)).code is IdentityCode.AUDIT_UNAVAILABLE
     await log.aclose()
     assert "the audit log ends without 25 records" in [record.getMessage() for record in caplog.records]
 

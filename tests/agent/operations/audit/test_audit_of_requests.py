@@ -12,10 +12,10 @@ from starlette.responses import JSONResponse
 
 from agent.api.langgraph.route_guard import RouteGuard
 from agent.api.langgraph.server_agent import agent_of_this_loop
-from agent.errors.error_codes import AgentCode
-from agent.operations.audit.chain import AuditKey, LogEvent
 from agent.operations.audit.verify import verify
+from identity.audit.chain import AuditKey, LogEvent
 from identity.audit.event import AuditedAction, AuditOutcome
+from identity.error_codes import IdentityCode
 from identity.secrets.secret import Secret
 from sandbox.faults.faults import Fault
 from tests.agent.conftest import AgentServer, running_agent
@@ -260,4 +260,4 @@ def test_documented_members_and_events_equal_the_recorded_ones() -> None:
     assert {name for row in rows for name in re.findall(r"`(\w+)`", row)} == set(SCHEMA["properties"])
     rows = re.findall(r"^\| `(\w+)` \|", DOCUMENT.partition("## Members")[0], re.MULTILINE)
     assert set(rows) == {*AuditedAction, *LogEvent}
-    assert AgentCode.AUDIT_UNAVAILABLE in DOCUMENT
+    assert IdentityCode.AUDIT_UNAVAILABLE in DOCUMENT

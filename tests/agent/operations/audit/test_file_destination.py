@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from agent.operations.audit.file_destination import AuditFile, StandardOutput
-from agent.operations.audit.log import AuditLog
 from agent.operations.audit.verify import verify
+from identity.audit.file_destination import AuditFile, StandardOutput
+from identity.audit.log import AuditLog
 from tests.agent.operations.audit.audit_lines import event, limited
 
 pytestmark = pytest.mark.promise("on-record")

@@ -8,10 +8,10 @@ import random
 
 import pytest
 
-from agent.operations.audit.chain import AuditKey, Head, Line, latest_heads, link, split
-from agent.operations.audit.file_destination import AuditFile
-from agent.operations.audit.log import AuditLog
 from agent.operations.audit.verify import Place, verify
+from identity.audit.chain import AuditKey, Head, Line, latest_heads, link, split
+from identity.audit.file_destination import AuditFile
+from identity.audit.log import AuditLog
 from identity.secrets.secret import Secret
 from tests.agent.operations.audit.audit_lines import (
     CALLS,

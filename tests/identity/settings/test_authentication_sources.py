@@ -5,7 +5,6 @@ from typing import Any
 
 import pytest
 
-from agent.settings.authentication_sources import AuthenticationVariables, authentication_sources
 from identity.idaas.client_authentication.declaration import NamedFile
 from identity.idaas.client_authentication.role_credential import (
     RenewedCredential,
@@ -14,6 +13,7 @@ from identity.idaas.client_authentication.role_credential import (
 )
 from identity.idaas.client_authentication.role_sources import CredentialsUri, EcsRole, OidcRole
 from identity.secrets.secret_file import FixedSecret
+from identity.settings.authentication_sources import AuthenticationVariables, authentication_sources
 
 KEY = {
     "alibaba_cloud_access_key_id": "STS.canary-id",

@@ -18,9 +18,9 @@ from dataclasses import KW_ONLY, asdict, dataclass, field
 from itertools import islice
 from typing import Any, Final, Protocol
 
-from agent.errors.error_codes import AgentCode
-from agent.operations.audit.chain import AuditKey, Head, LogEvent, audit_record, link, log_record
+from identity.audit.chain import AuditKey, Head, LogEvent, audit_record, link, log_record
 from identity.audit.event import AuditEvent
+from identity.error_codes import IdentityCode
 from identity.errors import AuditError
 from identity.observation.metrics import Kind, Metrics
 
@@ -204,7 +204,7 @@ class AuditLog:
         if written is None:
             return
         if not taken:
-            raise AuditError(AgentCode.AUDIT_UNAVAILABLE, "too many records are unwritten")
+            raise AuditError(IdentityCode.AUDIT_UNAVAILABLE, "too many records are unwritten")
         try:
             async with asyncio.timeout(self._seconds):
                 await asyncio.wrap_future(written)
@@ -214,14 +214,14 @@ class AuditLog:
             problem = f"the record could not be written: {error.strerror}"
         else:
             return
-        raise AuditError(AgentCode.AUDIT_UNAVAILABLE, problem)
+        raise AuditError(IdentityCode.AUDIT_UNAVAILABLE, problem)
 
     async def check(self) -> None:
         """For readiness. Raises `AuditError` while records cannot be written or lost ones are unreported."""
         with self._changed:
             self._start()
         if self._failure is not None:
-            raise AuditError(AgentCode.AUDIT_UNAVAILABLE, self._failure)
+            raise AuditError(IdentityCode.AUDIT_UNAVAILABLE, self._failure)
 
     async def aclose(self) -> None:
         """Writes the remaining records, for at most 5 seconds, and ends the thread."""

@@ -11,8 +11,6 @@ from identity.idaas.client_authentication.metadata_service import METADATA_ENDPO
 from identity.secrets.secret import Secret
 from identity.transport.secure_url import is_secure_url
 
-MODEL_STUDIO: Final = "https://dashscope.aliyuncs.com"
-"""Model Studio in Beijing, which serves the model and the external MCP server by default."""
 _PLATFORM: Final = urlsplit(METADATA_ENDPOINT).hostname
 
 

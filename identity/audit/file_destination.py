@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from agent.operations.audit.chain import Head, latest_heads
-from agent.operations.audit.log import Destination
+from identity.audit.chain import Head, latest_heads
+from identity.audit.log import Destination
 
 _TAIL: Final = 65_536
 """Bytes at the end of a file in which other chains are looked for."""

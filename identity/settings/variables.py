@@ -1,18 +1,30 @@
-"""The variables of callers, of the agent as a client of IDaaS, and of the execution role."""
+"""The variables of callers, of the agent as a client of IDaaS, of the execution role and of records."""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, InstanceOf, field_validator, model_validator
 
-from agent.settings.values import TRUE, Url, VariableGroup, Word, local_url, secret_value, set_together
 from identity.idaas.client_authentication.declaration import SubjectTokenIn
 from identity.idaas.client_authentication.metadata_service import METADATA_ENDPOINT
 from identity.idaas.configuration import DEFAULT_PATH
 from identity.principal import AccessIdentity
 from identity.secrets.secret import Secret
+from identity.secrets.secret_file import parse_secret_lines
+from identity.settings.values import (
+    TRUE,
+    Url,
+    VariableGroup,
+    Word,
+    existing_file,
+    holds,
+    local_url,
+    parsed_by,
+    secret_value,
+    set_together,
+)
 from identity.transport.secure_url import is_secure_url
 
 
@@ -140,3 +152,62 @@ class RoleVariables(VariableGroup):
                 "FC_CREDENTIALS_FROM_HEADERS must not be true outside of Function Compute (FC_REGION is not"
                 " set): there any client can send the headers"
             )
+
+
+class TlsVariables(VariableGroup):
+    """Which servers are trusted."""
+
+    heading = "Certificates"
+
+    ssl_cert_file: Annotated[Path, AfterValidator(existing_file)] | None = None
+    """A PEM bundle of the authorities to trust. Default: the public ones."""
+
+
+STANDARD_OUTPUT: Final = Path("-")
+"""The value of `AUDIT_LOG_FILE` that means standard output."""
+_KEY_CHARACTERS: Final = 32
+_MOST_KEYS: Final = 2
+
+
+def _file_to_write(value: Path) -> Path:
+    if value == STANDARD_OUTPUT:
+        return value
+    if holds(value.is_dir) or not holds(value.parent.is_dir):
+        raise ValueError("must name a file in a folder that exists, or - for standard output")
+    return value
+
+
+def keys_in_file(path: str | Path) -> tuple[Secret, ...]:
+    """The keys of a file, one or two, on a line each. Raises `ValueError`, without a key."""
+    try:
+        keys = parse_secret_lines(Path(path).read_text("utf-8"))
+    except (OSError, ValueError):
+        keys = ()
+    if not 1 <= len(keys) <= _MOST_KEYS or any(len(key) < _KEY_CHARACTERS for key in keys):
+        fault = (
+            f"must name a readable file with one key, or two on two lines, of {_KEY_CHARACTERS} or more ASCII"
+            " characters without spaces"
+        )
+        raise ValueError(fault)
+    return tuple(map(Secret, keys))
+
+
+class AuditVariables(VariableGroup):
+    """Where the agent's work is recorded."""
+
+    heading = "Audit log"
+
+    audit_log_file: Annotated[Path, AfterValidator(_file_to_write)] | None = None
+    """The file of the audit log (`docs/audit-log.md`), or `-`: standard output. Without it: only the
+    logger."""
+    audit_required: bool = False
+    """Whether a request is refused if its audit record cannot be written. With `AUDIT_LOG_FILE`."""
+    audit_key_file: Annotated[tuple[InstanceOf[Secret], ...], parsed_by(keys_in_file)] | None = None
+    """A file with the key that signs the lines of the audit log (`docs/audit-log.md`): 32 or more characters,
+    such as `openssl rand -hex 32` prints."""
+
+    @classmethod
+    def missing_faults(cls, given: Mapping[str, str]) -> dict[str, str]:
+        if "audit_log_file" in given or given.get("audit_required", "").lower() not in TRUE:
+            return {}
+        return {"audit_log_file": "AUDIT_LOG_FILE must be set if AUDIT_REQUIRED is true"}

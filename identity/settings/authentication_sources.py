@@ -9,7 +9,6 @@ from typing import Final
 
 from pydantic import ValidationError
 
-from agent.settings.variables.identity import ClientVariables, RoleVariables
 from identity.idaas.client_authentication.declaration import AuthenticationSources, NamedFile
 from identity.idaas.client_authentication.metadata_service import MetadataService
 from identity.idaas.client_authentication.role_credential import (
@@ -19,6 +18,7 @@ from identity.idaas.client_authentication.role_credential import (
 )
 from identity.idaas.client_authentication.role_sources import CredentialsUri, EcsRole, OidcRole
 from identity.secrets.secret_file import FixedSecret, SecretSource
+from identity.settings.variables import ClientVariables, RoleVariables
 from identity.transport.client import direct_client, http_client
 
 _SECONDS: Final = 10.0
