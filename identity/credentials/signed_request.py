@@ -5,7 +5,7 @@ import hmac
 import json
 import time
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final, Self
 from urllib.parse import parse_qsl, quote
@@ -99,7 +99,7 @@ class SignedRequest:
         Raises `ValueError`, without a value, for another secret, a query parameter that is repeated, which
         services sign in several forms, and a streamed body, whose digest is not known.
         """
-        if not isinstance(request.stream, httpx.SyncByteStream):
+        if not isinstance(request.stream, Iterable):
             raise ValueError("a signed request cannot have a streamed body")  # noqa: TRY004 - as documented
         sts = StsCredential.unpacked(secret)
         path, _, sent = request.url.raw_path.decode("ascii").partition("?")

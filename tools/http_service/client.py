@@ -1,30 +1,25 @@
 """The HTTP client of a tool: it sends requests to one service and attaches the credential."""
 
-from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Iterator, Mapping, Sequence
-from contextlib import aclosing, asynccontextmanager, contextmanager, suppress
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Mapping, Sequence
+from contextlib import aclosing, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any, Final, TypedDict, Unpack
 from urllib.parse import quote
 
 import httpx
 
-from identity.credentials.requirement import Credential, CredentialRequirement
-from identity.errors import ErrorCode, ServiceError
+from identity.credentials.requirement import Credential
+from identity.errors import ServiceError
 from identity.observation.traceparent import Receiver
 from identity.principal import Caller
 from identity.secrets.redaction import Redactor, redact
 from identity.secrets.secret import Secret
-from identity.transport.body import (
-    EncodedResponseError,
-    ResponseTooLargeError,
-    decode_utf8,
-    limit_body,
-    media_type,
-    truncate_body,
-)
+from identity.transport.body import decode_utf8, limit_body, media_type, truncate_body
 from identity.transport.bounded_response import client_span, responded
 from identity.transport.json_size import read_json
 from tools.error_codes import ToolCode
+from tools.http_service.credential_flow import CredentialFlow
+from tools.http_service.endpoint import Endpoint
 from tools.result import model_text
 from tools.service import Access
 
@@ -59,44 +54,6 @@ class RequestOptions(TypedDict, total=False):
     files: Mapping[str, tuple[str, bytes]] | None
     content: bytes | AsyncIterable[bytes] | None
     """The body as it is. A stream is read while it is sent: in chunks, once, within the entry's limit."""
-
-
-@dataclass(frozen=True, slots=True)
-class Endpoint:
-    """The URL of a service, what its requests carry, and the code of its failures."""
-
-    service: str
-    url: str
-    error_code: ErrorCode
-    max_bytes: int
-    max_request_bytes: int
-    carried: tuple[CredentialRequirement, ...] = ()
-    lends: bool = False
-
-    def error(self, detail: str, *, status: int | None = None, body: str = "") -> ServiceError:
-        """A failure of the service, under its code."""
-        return ServiceError(self.error_code, f'"{self.service}" {detail}', status=status, body=body)
-
-    def unusable(self, detail: str) -> ServiceError:
-        """The failure that there is no response, or none that can be used."""
-        return self.error(f"gave no usable response: {detail}")
-
-    @contextmanager
-    def faults(self) -> Iterator[None]:
-        """Makes failures of the connection in the block `unusable`."""
-        try:
-            yield
-        except ExceptionGroup as group:  # see `ServiceClient._bounded`
-            fault = group.exceptions[0]
-        except (ResponseTooLargeError, EncodedResponseError) as error:
-            fault = self.unusable(str(error))
-        except httpx.TimeoutException:
-            fault = self.unusable("no response within the timeout")
-        except httpx.HTTPError:
-            fault = self.unusable("the connection failed")
-        else:
-            return
-        raise fault
 
 
 class ResponseStream:
@@ -160,9 +117,10 @@ class ServiceClient(httpx.Auth):
         self._http = http
         self._endpoint = endpoint
         self._access = access
+        self._flow = CredentialFlow(endpoint, access)
         self.caller: Final[Caller | None] = access.caller
         """For whom the call is made; `None` outside of a run."""
-        self.presented: Final[list[Secret]] = []
+        self.presented: Final[list[Secret]] = self._flow.presented
         """The secrets that were attached in this call."""
 
     async def get(self, *segments: str | int, **options: Unpack[RequestOptions]) -> ServiceResponse:
@@ -210,7 +168,7 @@ class ServiceClient(httpx.Auth):
             body["content"] = self._bounded(body["content"])
         url = self._url(segments, options.get("params"))
         request = self._http.build_request(method, url, data=options.get("form"), headers=headers, **body)
-        async with aclosing(self._authenticated(request)) as flow:
+        async with aclosing(self._flow.requests(request)) as flow:
             response = await self._send(await anext(flow))
             with suppress(StopAsyncIteration):
                 response = await self._send(await flow.asend(response))
@@ -273,46 +231,8 @@ class ServiceClient(httpx.Auth):
         return self._endpoint.error(f"responded with status {status}{reason}", status=status, body=text)
 
     def async_auth_flow(self, request: httpx.Request) -> AsyncGenerator[httpx.Request, httpx.Response]:
-        """For the `httpx` client of an SDK, in this call: attaches the credential, and after a 401 or 403 a
-        renewed one to the request that is sent once more, unless its body is a stream. Raises the identity
-        layer's errors, too, and `ServiceError` for another URL than the service's and those below it, and for
-        one with user information: that request is not sent.
-
-        For asynchronous clients. Not checked: where a client that follows redirects sends what was attached.
-        """
-        base = httpx.URL(self._endpoint.url)
-        below = request.url.path == base.path or request.url.path.startswith(f"{base.path.rstrip('/')}/")
-        is_plain = not request.url.userinfo and ".." not in request.url.path.split("/")
-        if _origin(request.url) != _origin(base) or not below or not is_plain:
-            raise self._endpoint.error("has a credential for its own URL only")
-        return self._authenticated(request)
-
-    async def _authenticated(self, request: httpx.Request) -> AsyncGenerator[httpx.Request, httpx.Response]:
-        """The flow of `httpx.Auth`. A refused credential is renewed also if only the next request has it."""
-        if not self._endpoint.carried:
-            yield request
-            return
-        is_whole = isinstance(request.stream, httpx.SyncByteStream)  # a transport may replace the stream
-        credential = await self._access.credential()
-        response = yield self._attached(request, credential)
-        if response.status_code in (401, 403):
-            fresh = await self._access.renew(credential, forbidden=response.status_code == 403)
-            # Of another body a part, or all, has been read.
-            if fresh is not credential and is_whole:
-                yield self._attached(request, fresh)
-
-    def _attached(self, request: httpx.Request, credential: Credential) -> httpx.Request:
-        self.presented.extend(credential.secrets)
-        try:
-            for declared, part in zip(self._endpoint.carried, credential.parts, strict=True):
-                declared.placement.attach(request, part.secret)
-        except ValueError as error:
-            raise self._endpoint.unusable(str(error)) from None
-        return request
-
-
-def _origin(url: httpx.URL) -> tuple[str, str, int | None]:
-    return url.scheme, url.host, url.port
+        """For the `httpx.AsyncClient` of an SDK, in this call: see `CredentialFlow.of_foreign_client`."""
+        return self._flow.of_foreign_client(request)
 
 
 def _response_fault(response: httpx.Response, text: str) -> str | None:

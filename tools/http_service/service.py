@@ -18,7 +18,8 @@ from identity.transport.client import checked_url, http_client
 from tools.approval_policy import DEFAULT_POLICY, Data, ToolPolicy
 from tools.arguments.fault import ArgumentFault
 from tools.error_codes import ToolCode
-from tools.http_service.client import Endpoint, ServiceClient
+from tools.http_service.client import ServiceClient
+from tools.http_service.endpoint import Endpoint
 from tools.http_service.service_tool import ServiceTool, function_tool
 from tools.progress import TimeLimit, reported_to
 from tools.result import MAX_CHARACTERS, model_text
