@@ -33,6 +33,7 @@ def deployed_files(root: Path) -> dict[str, bytes]:
     public = root / PACKAGE if (root / PACKAGE).is_dir() else root
     folders = [root / folder for folder in INNER if folder != "sandbox"]
     names = {file: f"{PACKAGE}/{file.name}" for file in public.iterdir() if file.suffix in (".py", ".typed")}
+    names |= {file: f"{PACKAGE}/library/{file.name}" for file in (public / "library").glob("*.py")}
     for folder in folders:
         names |= {file: file.relative_to(root).as_posix() for file in folder.rglob("*.*")}
     deployed = {name: file for file, name in names.items() if _is_deployed_file(file, name)}

@@ -1,4 +1,4 @@
-"""What your own code imports: services, tools, policies, credentials, results, errors, models and graphs.
+"""What your own code imports: the identity of an app, services, tools, policies, errors, models and graphs.
 
 `idaas_agent.policies`, `idaas_agent.surfaces` and `idaas_agent.testing` are public too, and nothing else of
 this project is. A name stays, with its meaning, until a version whose changelog has announced its end in the
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from graph.nodes.own import NodeContext as NodeContext
     from graph.parts import GraphParts as GraphParts
     from graph.state import AgentState as AgentState
+    from idaas_agent.library.identity import Identity as Identity
+    from idaas_agent.library.run_context import IdentityContext as IdentityContext
     from identity.credentials.requirement import AccessTokenRequirement as AccessTokenRequirement
     from identity.credentials.requirement import ApiKeyRequirement as ApiKeyRequirement
     from identity.credentials.requirement import CloudRoleRequirement as CloudRoleRequirement
@@ -30,11 +32,15 @@ if TYPE_CHECKING:
     from identity.credentials.requirement import CredentialRequirement as CredentialRequirement
     from identity.credentials.requirement import IssuedJwtRequirement as IssuedJwtRequirement
     from identity.credentials.requirement import OAuthTokenRequirement as OAuthTokenRequirement
+    from identity.errors import AccessTokenError as AccessTokenError
     from identity.errors import AgentError as AgentError
+    from identity.errors import ConfigurationError as ConfigurationError
+    from identity.errors import CredentialError as CredentialError
     from identity.errors import ErrorCode as ErrorCode
     from identity.errors import ServiceError as ServiceError
     from identity.principal import AccessIdentity as AccessIdentity
     from identity.principal import Caller as Caller
+    from identity.principal import Principal as Principal
     from identity.secrets.secret import Secret as Secret
     from tools import VERSION as __version__  # noqa: F401, N811 - the name that a package's version has
     from tools.approval_policy import READS as READS
@@ -60,8 +66,12 @@ _NAMES: Final = {
         "AccessTokenRequirement ApiKeyRequirement CloudRoleRequirement Credential CredentialRequirement "
         "IssuedJwtRequirement OAuthTokenRequirement"
     ),
-    "identity.errors": "AgentError ErrorCode ServiceError",
-    "identity.principal": "AccessIdentity Caller",
+    "idaas_agent.library.identity": "Identity",
+    "idaas_agent.library.run_context": "IdentityContext",
+    "identity.errors": (
+        "AccessTokenError AgentError ConfigurationError CredentialError ErrorCode ServiceError"
+    ),
+    "identity.principal": "AccessIdentity Caller Principal",
     "identity.secrets.secret": "Secret",
     "tools.approval_policy": "READS ApprovalMode ArgumentRule Data Effect ToolPolicy Trust",
     "tools.arguments.fault": "ArgumentFault",

@@ -7,7 +7,6 @@ from typing import Final
 
 EXTRAS: Final = {
     "cedarpy": "policy",
-    "dotenv": "server",
     "fastapi": "server",
     "jinja2": "sandbox",
     "joserfc": "sandbox",

@@ -15,13 +15,12 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from agent.errors.error_response import error_response
 from agent.http.public_address import public_address
 from agent.settings.settings import Settings
-from graph.error_codes import GraphCode
+from idaas_agent.library.bearer import bearer_token, challenge
 from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.access_token.verifier import AccessTokenVerifier
 from identity.audit.event import AuditOutcome
 from identity.audit.trail import AuditTrail, Step
-from identity.error_codes import IdentityCode
-from identity.errors import AccessTokenError, AgentError, InsufficientScopeError
+from identity.errors import AccessTokenError, AgentError
 from identity.observation.request_context import USER, user_attribute, user_label
 from identity.observation.span import CURRENT_SPAN
 from identity.secrets.secret import Secret
@@ -52,10 +51,6 @@ class OpenPaths:
         return scope["path"] in self.readable and scope["method"] in ("GET", "HEAD")
 
 
-_WHITESPACE: Final = " \t"
-"""The whitespace of the header grammar (RFC 9110, section 5.6.3); `str.strip` also removes 0xA0 and
-others."""
-
 CALLER: Final = "idaas_agent.caller"
 """The key of the verified access token in an ASGI scope; absent on public paths."""
 
@@ -64,29 +59,6 @@ def caller_of(scope: Mapping[str, Any]) -> VerifiedAccessToken:
     """The verified access token of the request with this ASGI scope."""
     token: VerifiedAccessToken = scope[CALLER]
     return token
-
-
-def bearer_token(authorization: Iterable[str]) -> Secret:
-    """The token of the `Authorization` headers of one request (RFC 6750, section 2.1).
-
-    A token in the body or the query is not accepted (RFC 9700, section 4.3.2).
-    Raises `AccessTokenError`: missing if there is no such header, invalid if there are several.
-    """
-    match list(authorization):
-        case []:
-            raise AccessTokenError(GraphCode.ACCESS_TOKEN_MISSING, 'header "Authorization" is missing')
-        case [value]:
-            scheme, _, token = value.strip(_WHITESPACE).partition(" ")
-            token = token.lstrip(" ")
-            if scheme.lower() != "bearer" or not token:
-                raise AccessTokenError(
-                    GraphCode.ACCESS_TOKEN_MISSING, 'header "Authorization" must be "Bearer <access token>"'
-                )
-            return Secret(token)
-        case _:
-            raise AccessTokenError(
-                IdentityCode.ACCESS_TOKEN_INVALID, "the access token must be sent once, in one header"
-            )
 
 
 def authentication(
@@ -119,12 +91,6 @@ def authentication(
             await error_response(error, challenge)(scope, receive, send)
 
     return authenticated
-
-
-def _quoted(text: str) -> str:
-    """`text` with only the characters that RFC 6750, section 3, allows in a challenge."""
-    plain = text.replace('"', "'").replace("\\", "/")
-    return "".join(character for character in plain if " " <= character <= "~")
 
 
 _RECORDED_SECONDS: Final = 3600.0
@@ -185,22 +151,11 @@ class Admission:
             raise
 
     def challenge(self, error: Exception, scope: Scope, metadata: str) -> dict[str, str]:
-        """The `WWW-Authenticate` header for `error`, if it is about the access token (RFC 6750, section 3;
-        RFC 9728, section 5.1). No error code if no token was sent. `metadata` is the path of the metadata.
+        """The `WWW-Authenticate` header for `error`, if it is about the access token (RFC 9728, section 5.1).
+        `metadata` is the path of the metadata.
         """
-        if not isinstance(error, AccessTokenError):
-            return {}
-        base = public_address(self.settings, scope)
-        parts = {"realm": "idaas-agent", "resource_metadata": base + metadata}
-        if isinstance(error, InsufficientScopeError):
-            parts["error"] = "insufficient_scope"
-            parts["error_description"] = "The access token lacks the required scope"
-        elif error.code is not GraphCode.ACCESS_TOKEN_MISSING:  # the log has the refused claim
-            parts["error"] = "invalid_token"
-            parts["error_description"] = "The access token is expired or not valid for this resource"
-        parts["scope"] = f"{self.settings.agent_audience}|{self.scope}"
-        parameters = ", ".join(f'{name}="{_quoted(text)}"' for name, text in parts.items())
-        return {"WWW-Authenticate": f"Bearer {parameters}"}
+        address = public_address(self.settings, scope) + metadata
+        return challenge(error, self.settings.agent_audience, self.scope, resource_metadata=address)
 
     def _step(self, presented: Secret | None) -> Step:
         return self.audit.authentication(presented, self.settings.agent_audience, self.scope)

@@ -4,7 +4,7 @@ import httpx
 import pytest
 
 from agent.api.app import surfaces_of
-from agent.http.authentication import bearer_token
+from idaas_agent.library.bearer import bearer_token
 from identity.errors import AccessTokenError
 from tests.agent.conftest import AgentServer
 

@@ -1,0 +1,308 @@
+"""The `Identity` of an application: made once, at the start, and used by all of its requests."""
+
+import asyncio
+import threading
+import time
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+from contextvars import Context
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Final, Self, TypeAlias
+
+from graph.credentials.service_credentials import ServiceCredentials, ServiceRequirement
+from graph.error_codes import GraphCode
+from idaas_agent.library.auth import CredentialAuth, credential_auth, requirement
+from idaas_agent.library.run_context import acting, current_token
+from idaas_agent.library.settings import LibrarySettings, given_environment, read_library_settings
+from identity.access_token.revocation_list import RevocationList
+from identity.access_token.verified_access_token import VerifiedAccessToken
+from identity.access_token.verifier import REVOCATION_REACH
+from identity.audit.event import AuditOutcome
+from identity.audit.trail import Step
+from identity.credentials.placement import Placement
+from identity.credentials.requirement import ApiKeyRequirement
+from identity.error_codes import IdentityCode
+from identity.errors import AccessTokenError, ConfigurationError
+from identity.parts import IdentityParts
+from identity.principal import AccessIdentity, Caller
+from identity.secrets.secret import Secret
+from tools.service import Access
+
+if TYPE_CHECKING:
+    from idaas_agent.library.fastapi_user import UserDependency
+
+_CLAIMS: Final = ("name", "groups")
+"""The claims of a `Caller`, beside those of CALLER_CLAIMS."""
+_STORES: Final = ("sqlite:///", "postgresql://", "postgres://")
+_OTHER_LOOP: Final = (
+    "this Identity belongs to another event loop, which is still open: use it in that loop, or make a second"
+    " Identity for this one"
+)
+
+_Lifetime: TypeAlias = tuple[IdentityParts, AsyncGenerator[IdentityParts]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Opened:
+    """The parts of one event loop, when the task has made them, and the generator that closes them."""
+
+    loop: asyncio.AbstractEventLoop
+    opening: asyncio.Task[_Lifetime]
+
+    @property
+    def failed(self) -> bool:
+        """There are no parts, and will be none."""
+        opening = self.opening
+        return opening.done() and (opening.cancelled() or opening.exception() is not None)
+
+
+class Identity:
+    """Who is calling, and what they may use: verifies callers, obtains their credentials, records both.
+
+    Make one for a process, with `from_env`. It opens at its first use, and closes with the event loop, with
+    `aclose`, or with `async with`. It belongs to one event loop: a second one beside it gets a
+    `RuntimeError`; after that loop was closed, it opens anew. Revocations stay in force.
+
+    Guaranteed: a credential under Human identity is the caller's for whom the code runs now, whose access
+    token is verified at each use, or there is none. It never becomes the application's own.
+    """
+
+    def __init__(
+        self,
+        settings: LibrarySettings,
+        *,
+        approvals: str | None = None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        """Opens nothing. See `from_env`."""
+        self.settings: Final = settings
+        self.clock: Final = clock
+        self.approvals: Final = None if approvals is None else Secret(approvals)
+        """Where approvals are kept: a URL, which may have a password. `None`: in this process."""
+        self.revocations: Final = RevocationList(reach=REVOCATION_REACH, clock=clock)
+        self._lock = threading.Lock()
+        self._opened: _Opened | None = None
+
+    @classmethod
+    def from_env(
+        cls,
+        environment: Mapping[str, str] | None = None,
+        *,
+        env_file: str | Path | None = None,
+        approvals: str | None = None,
+        clock: Callable[[], float] = time.time,
+    ) -> Self:
+        """The identity that the process's environment configures, with `env_file` beside it, or that
+        `environment` does alone.
+
+        Required are `CLOUD_IDAAS_CONFIG_PATH` and what its file names, `AGENT_AUDIENCE` and `AGENT_SCOPE`.
+        `approvals` is where approvals are kept: "sqlite:///approvals.db" or "postgresql://…"; without it,
+        they last as long as the process.
+        Raises `ConfigurationError`, whose `faults` are all of them, each by the variable's name.
+        """
+        faults = []
+        if approvals is not None and not approvals.startswith(_STORES):
+            faults.append('approvals must be "sqlite:///path of a file", "postgresql://…" or None')
+        try:
+            settings = read_library_settings(given_environment(environment, env_file), clock=clock)
+        except ConfigurationError as error:
+            faults = [*error.faults, *faults]
+        if faults:
+            raise ConfigurationError(IdentityCode.SETTINGS_INVALID, faults)
+        return cls(settings, approvals=approvals, clock=clock)
+
+    def __repr__(self) -> str:
+        return f"Identity({self.settings.idaas.client_id!r}, audience={self.settings.agent_audience!r})"
+
+    async def parts(self) -> IdentityParts:
+        """The verifier, the broker, the records and the rest, for the running event loop.
+
+        Raises `RuntimeError` if they belong to another event loop, which is still open.
+        """
+        loop = asyncio.get_running_loop()
+        with self._lock:
+            opened = self._opened
+            if opened is None or opened.loop.is_closed() or opened.failed:
+                # Without the context of its first user, who is one of many.
+                opening = loop.create_task(self._open(), name="identity", context=Context())
+                opened = self._opened = _Opened(loop, opening)
+            elif opened.loop is not loop:
+                raise RuntimeError(_OTHER_LOOP)
+        if not opened.opening.done():
+            await asyncio.wait([opened.opening])  # cancelling one user does not cancel it for the others
+        parts, _ = opened.opening.result()
+        return parts
+
+    async def verify(self, token: str | Secret) -> Caller:
+        """The caller whose access token it is, once it is verified and on record.
+
+        Raises `AccessTokenError` with its code, and `UnreachableError` while the signing keys cannot be
+        fetched.
+        """
+        token = _secret(token)
+        return (await self._admitted(token)).caller
+
+    @asynccontextmanager
+    async def acting_for(self, token: str | Secret) -> AsyncIterator[Caller]:
+        """`async with identity.acting_for(token) as caller`: credentials in the block are this caller's.
+
+        Of two blocks, the inner one counts. Tasks that begin inside inherit it. The token is verified now,
+        and at each use: a caller who is revoked meanwhile gets no credential. Raises as `verify` does.
+        """
+        token = _secret(token)
+        verified = await self._admitted(token)
+        with acting(self, verified.token):
+            yield verified.caller
+
+    async def caller_of_run(self) -> VerifiedAccessToken | None:
+        """The caller of the LangGraph run in progress, else of `acting_for`, verified now; `None`: there is
+        none, and no credential of a user can be used.
+
+        Raises `AccessTokenError`, which is then on record.
+        """
+        token = current_token(self)
+        if token is None:
+            return None
+        parts = await self.parts()
+        try:
+            return await parts.verifier.verify(token)
+        except AccessTokenError as error:
+            await self._authentication(parts, token).ended_by(error)
+            raise
+
+    async def required_caller(self) -> VerifiedAccessToken:
+        """The caller of the run; raises `AccessTokenError` (`access_token_missing`) if there is none."""
+        caller = await self.caller_of_run()
+        if caller is None:
+            detail = (
+                "the code runs for no caller: give the run context=IdentityContext(access_token=…), or call"
+                " it in a block of identity.acting_for"
+            )
+            raise AccessTokenError(GraphCode.ACCESS_TOKEN_MISSING, detail)
+        return caller
+
+    @cached_property
+    def user(self) -> "UserDependency":
+        """FastAPI's dependency: `user: Caller = Depends(identity.user)`.
+
+        Without a valid access token the response is 401 or 403, with RFC 6750's challenge. Until the response
+        is sent, credentials are this caller's, as in a block of `acting_for`.
+        """
+        from idaas_agent.library.fastapi_user import user_dependency  # FastAPI is loaded when it is used
+
+        return user_dependency(self, self.settings, self._admitted)
+
+    def auth(
+        self,
+        scope: str | None = None,
+        *,
+        url: str,
+        api_key: str | None = None,
+        access_identity: AccessIdentity | str | None = None,
+        placement: Placement | Mapping[str, str] | None = None,
+    ) -> CredentialAuth:
+        """An auth object for asynchronous clients of `httpx` and `httpx2`, for requests to `url` and below:
+        `httpx.AsyncClient(auth=identity.auth("https://hr.example.com|hr.read", url="https://hr.example.com"))`.
+
+        The credential is an access token of `scope` (`audience|permission`), or the API key of the identifier
+        `api_key`. `access_identity` is `"Human"`, the caller's rights, or `"Machine"`, the application's own;
+        by default what ACCESS_IDENTITY says. `placement` is where requests carry it:
+        `{"header": "X-API-Key"}` with an optional `scheme`, or `{"query": "key"}`; by default
+        `Authorization: Bearer …`.
+        Raises `ValueError` for arguments of another form. See `CredentialAuth` for its guarantees.
+        """
+        required = requirement(scope, api_key, placement)
+        return credential_auth(url, required, self._access_identity(access_identity), self._access)
+
+    def api_key(
+        self, identifier: str, *, access_identity: AccessIdentity | str | None = None
+    ) -> Callable[[], Awaitable[str]]:
+        """A function that returns the API key that IDaaS keeps under `identifier`:
+        `ChatOpenAI(api_key=identity.api_key("model-key"))`.
+
+        It is read for the caller of the run under Human identity, and for the application under Machine
+        identity; by default what ACCESS_IDENTITY says. It raises as `CredentialAuth` does.
+        """
+        required = ServiceRequirement(ApiKeyRequirement(identifier), self._access_identity(access_identity))
+
+        async def key() -> str:
+            access = await self._access(identifier, required)
+            return (await access.credential()).secret.reveal()
+
+        return key
+
+    async def _access(self, name: str, required: ServiceRequirement) -> Access:
+        """The access of the caller for whom the code runs now to the service of that name."""
+        human = required.access_identity is AccessIdentity.HUMAN
+        caller = await self.required_caller() if human else None
+        parts = await self.parts()
+        return ServiceCredentials({name: required}, parts.broker, self.clock).of(caller, name)
+
+    def _access_identity(self, given: AccessIdentity | str | None) -> AccessIdentity:
+        return self.settings.access_identity if given is None else AccessIdentity(given)
+
+    async def aclose(self) -> None:
+        """Closes the connections, and ends the audit log. The next use opens them anew."""
+        with self._lock:
+            opened = self._opened
+            if opened is None or opened.loop.is_closed():
+                return
+            if opened.loop is not asyncio.get_running_loop():
+                raise RuntimeError(_OTHER_LOOP)
+            self._opened = None
+        await asyncio.wait([opened.opening])
+        if not opened.failed:
+            _, lifetime = opened.opening.result()
+            await lifetime.aclose()
+
+    async def __aenter__(self) -> Self:
+        await self.parts()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    async def _open(self) -> _Lifetime:
+        lifetime = self._lifetime()
+        return await anext(lifetime), lifetime
+
+    async def _lifetime(self) -> AsyncGenerator[IdentityParts]:
+        """Yields the parts once. The event loop ends a generator that is left before it closes: so they are
+        closed at the end of `asyncio.run` too.
+        """
+        parts = await asyncio.to_thread(self._made)  # it reads files: the authorities to trust
+        try:
+            yield parts
+        finally:
+            await parts.aclose()
+
+    def _made(self) -> IdentityParts:
+        return IdentityParts(
+            self.settings, clock=self.clock, revocations=self.revocations, kept_claims=_CLAIMS
+        )
+
+    async def _admitted(self, token: Secret) -> VerifiedAccessToken:
+        """Verified and recorded."""
+        parts = await self.parts()
+        step = self._authentication(parts, token)
+        try:
+            caller = await parts.verifier.verify(token)
+        except BaseException as error:
+            await step.ended_by(error)
+            raise
+        step.found(principal=caller.principal)
+        await step.ended(AuditOutcome.SUCCEEDED)
+        return caller
+
+    def _authentication(self, parts: IdentityParts, token: Secret | None) -> Step:
+        return parts.audit.authentication(token, self.settings.agent_audience, self.settings.agent_scope)
+
+
+def _secret(token: str | Secret) -> Secret:
+    """In place of `token`: no frame of an error may contain it in clear."""
+    return token if isinstance(token, Secret) else Secret(token)
