@@ -1,6 +1,7 @@
 """One Aegra for all tests of a process: a server, a worker, PostgreSQL and Redis. See `make aegra-test`."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from typing import Any
 
 import pytest
@@ -26,30 +27,33 @@ def aegra_redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisProce
 
 
 @pytest.fixture(scope="session")
-def aegra_server(
+def aegra_of(
     running_sandbox: Any,
     tmp_path_factory: pytest.TempPathFactory,
     aegra_postgres: PostgresProcess,
     aegra_redis: RedisProcess,
-) -> Iterator[Aegra]:
-    """A server, and one worker."""
+) -> Callable[[str, bool], AbstractContextManager[Aegra]]:
+    """A server in a folder of this name, with or without parts of its own."""
     running, _ = running_sandbox
-    folder = tmp_path_factory.mktemp("aegra")
-    variables = own_parts(running, folder)
-    with aegra(running, folder, aegra_postgres, aegra_redis, variables) as started:
+
+    def make(name: str, has_own_parts: bool) -> AbstractContextManager[Aegra]:
+        folder = tmp_path_factory.mktemp(name)
+        variables = own_parts(running, folder) if has_own_parts else {}
+        return aegra(running, folder, aegra_postgres, aegra_redis, variables)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def aegra_server(aegra_of: Callable[[str, bool], AbstractContextManager[Aegra]]) -> Iterator[Aegra]:
+    """A server, and one worker."""
+    with aegra_of("aegra", True) as started:
         started.start(workers=1)
         yield started
 
 
 @pytest.fixture(scope="session")
-def own_aegra(
-    running_sandbox: Any,
-    tmp_path_factory: pytest.TempPathFactory,
-    aegra_postgres: PostgresProcess,
-    aegra_redis: RedisProcess,
-) -> Iterator[Aegra]:
+def own_aegra(aegra_of: Callable[[str, bool], AbstractContextManager[Aegra]]) -> Iterator[Aegra]:
     """A server without workers: each test starts its own."""
-    running, _ = running_sandbox
-    folder = tmp_path_factory.mktemp("own_aegra")
-    with aegra(running, folder, aegra_postgres, aegra_redis, {}) as started:
+    with aegra_of("own_aegra", False) as started:
         yield started
