@@ -59,8 +59,8 @@ def agent_card(settings: Settings, base_url: str) -> Members:
         "description": "An agent that never acts without a known identity.",
         "version": VERSION,
         "supportedInterfaces": [
-            {"url": url, "protocolBinding": "JSONRPC", "protocolVersion": each}
-            for each in (PROTOCOL_VERSION, OLDER_VERSION)
+            {"url": url, "protocolBinding": "JSONRPC", "protocolVersion": version}
+            for version in (PROTOCOL_VERSION, OLDER_VERSION)
         ],
         "capabilities": {"streaming": True, "pushNotifications": False, "extendedAgentCard": False},
         "securitySchemes": {

@@ -36,13 +36,13 @@ async def reply_to_approver(inbox: Inbox, message: Message, caller: VerifiedAcce
     data = [part.data for part in message.parts]
     if message.task_id or len(data) != 1 or not isinstance(data[0], dict) or "approval" not in data[0]:
         return None
-    given = data_of(ApproverRequest, message)
-    if given.decision is not None:
-        await inbox.decide(given.approval, caller, approved=given.decision == "approve")
-        parts = [text_part(f"The call is {_DECIDED[given.decision]}. Its user continues.")]
+    wanted = data_of(ApproverRequest, message)
+    if wanted.decision is not None:
+        await inbox.decide(wanted.approval, caller, approved=wanted.decision == "approve")
+        parts = [text_part(f"The call is {_DECIDED[wanted.decision]}. Its user continues.")]
     else:
-        waiting = {each.request.id: each for each in await inbox.waiting(caller)}
-        if (state := waiting.get(given.approval)) is None:
+        waiting = {state.request.id: state for state in await inbox.waiting(caller)}
+        if (state := waiting.get(wanted.approval)) is None:
             raise invalid_approval("no such approval waits for the caller")
         request = state.request
         asked = PendingApproval(request, kept_arguments(request))

@@ -98,10 +98,10 @@ class TaskEncoder:
 
     def _piece(self, text: str) -> Members:
         message_id = self._message_id = self._message_id or self._new_id()
-        known = self._texts.setdefault(message_id, [])
-        known.append(text)
+        pieces = self._texts.setdefault(message_id, [])
+        pieces.append(text)
         self._open = True
-        return self._artifact_update(artifact(message_id, text), append=len(known) > 1)
+        return self._artifact_update(artifact(message_id, text), append=len(pieces) > 1)
 
     def _closed(self) -> list[Members]:
         """Marks the artifact that is open as complete: an empty piece of text, its last."""
@@ -120,7 +120,8 @@ class TaskEncoder:
         return self._status_update(about(**call))
 
     def _ended(self, status: Members, metadata: Members | None = None) -> list[Members]:
-        closed, self._status = self._closed(), status
+        closed = self._closed()
+        self._status = status
         return [*closed, self._status_update(metadata or {})]
 
     def _artifact_update(self, piece: Members, *, append: bool) -> Members:

@@ -78,12 +78,12 @@ class Methods:
         self._inbox = inbox
 
     async def response(
-        self, given: RpcRequest, caller: VerifiedAccessToken, receive: Receive, *, older: bool
+        self, received: RpcRequest, caller: VerifiedAccessToken, receive: Receive, *, older: bool
     ) -> Response:
         """The response, in the form of version 0.3 if the request is `older`. `receive` belongs to the
         request, whose body was read.
         """
-        request = newer_request(given) if older else given
+        request = newer_request(received) if older else received
         reply = Reply(request.id, older=older)
         match request.method:
             case "SendMessage":
@@ -99,8 +99,8 @@ class Methods:
                 return reply.stream_of(await self._tasks.follow(named.id, caller))
             case "GetTask":
                 named = read_params(TaskParams, request.params)
-                found = await self._tasks.get(named.id, caller)
-                return reply.of_task(with_history(found, named.history_length))
+                task = await self._tasks.get(named.id, caller)
+                return reply.of_task(with_history(task, named.history_length))
             case "ListTasks":
                 wanted = read_params(ListParams, request.params)
                 return reply.of(await task_list(self._tasks.conversations, wanted, caller))
@@ -111,14 +111,14 @@ class Methods:
 
     async def _send(self, request: RpcRequest, caller: VerifiedAccessToken, receive: Receive) -> Members:
         """The task when it has ended, or waits; at once if the client wishes that. Approvers get a text."""
-        given, configuration = _sent(request)
-        if update := await self._to_approver(given.message, caller):
+        params, configuration = _sent(request)
+        if update := await self._to_approver(params.message, caller):
             return update
         at_once = bool(configuration.return_immediately)
         if at_once and not self._tasks.are_stored:
             text = "This agent stores no conversations, so a task cannot be read later"
             raise A2AError(A2ACode.UNSUPPORTED_OPERATION, text)
-        task = await self._tasks.send(given.message, caller)
+        task = await self._tasks.send(params.message, caller)
         if isinstance(task, TaskRun):
             run = task
             try:
@@ -133,10 +133,10 @@ class Methods:
 
 
 def _sent(request: RpcRequest) -> tuple[SendParams, SendConfiguration]:
-    given = read_params(SendParams, request.params)
-    configuration = given.configuration or SendConfiguration()
+    params = read_params(SendParams, request.params)
+    configuration = params.configuration or SendConfiguration()
     check_configuration(configuration)
-    return given, configuration
+    return params, configuration
 
 
 def _refused(method: str) -> A2AError:

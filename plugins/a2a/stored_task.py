@@ -52,12 +52,14 @@ class StoredTask:
         cls, conversations: Conversations, task_id: str, caller: VerifiedAccessToken
     ) -> "StoredTask":
         """Raises `A2AError` (`TASK_NOT_FOUND`), also for another user's task."""
-        owner, runs, named = ThreadOwner.of(caller), conversations.threads.runs, TaskId.read(task_id)
+        owner = ThreadOwner.of(caller)
+        runs = conversations.threads.runs
+        named = TaskId.read(task_id)
         record = await runs.get(owner.thread(named.context_id), named.run_id)
         if record is None:
             raise task_not_found()
         [stored] = await runs.messages(owner, [record])
-        return cls(record, [each.message for each in stored])
+        return cls(record, [message.message for message in stored])
 
     @property
     def id(self) -> TaskId:
@@ -76,7 +78,8 @@ class StoredTask:
             again = await self.read(conversations, str(self.id), caller)
             if again.record != self.record:
                 return await again.members(conversations, caller)
-            code, at = GraphCode.APPROVAL_EXPIRED, self.record.changed_at
+            code = GraphCode.APPROVAL_EXPIRED
+            at = self.record.changed_at
             status = ended_by(TaskState.CANCELED, self.id, code.row.for_person(), at, code.value)
         members = task(self.id, status, history_of(self.id, self.messages), artifacts_of(self.messages))
         last = self.messages[-1] if self.messages else None
@@ -84,7 +87,9 @@ class StoredTask:
 
     async def _status(self, conversations: Conversations, caller: VerifiedAccessToken) -> Members | None:
         """`None` if it has changed since the record was read."""
-        state, code, at = self.state, self.record.code, self.record.changed_at
+        state = self.state
+        code = self.record.code
+        at = self.record.changed_at
         if state.waits:
             pending = await conversations.pending(caller, self.record.thread_id)
             return waiting(self.id, pending[0], at) if pending else None
@@ -95,7 +100,8 @@ class StoredTask:
 
 async def task_list(conversations: Conversations, params: ListParams, caller: VerifiedAccessToken) -> Members:
     """`ListTasksResponse`: a page of the caller's tasks, the last changed first. Raises `A2AError`."""
-    owner, runs = ThreadOwner.of(caller), conversations.threads.runs
+    owner = ThreadOwner.of(caller)
+    runs = conversations.threads.runs
     try:
         page = await runs.page(owner, run_query(params))
     except ValueError:
@@ -104,7 +110,7 @@ async def task_list(conversations: Conversations, params: ListParams, caller: Ve
     messages = await runs.messages(owner, page.runs, asked=not artifacts)
     tasks = []
     for record, stored in zip(page.runs, messages, strict=True):
-        task = StoredTask(record, [each.message for each in stored])
+        task = StoredTask(record, [message.message for message in stored])
         with suppress(A2AError, ThreadNotFoundError):  # it may have been deleted meanwhile
             members = with_history(await task.members(conversations, caller), params.history_length)
             listed = members.pop("artifacts", [])

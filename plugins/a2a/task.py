@@ -60,7 +60,7 @@ def task(
     """A task of A2A. Empty lists are absent."""
     members: Members = {"id": str(task_id), "contextId": task_id.context_id, "status": status}
     lists = {"artifacts": list(artifacts), "history": list(history)}
-    return members | {name: each for name, each in lists.items() if each}
+    return members | {name: elements for name, elements in lists.items() if elements}
 
 
 def status_of(state: TaskState, at: float) -> Members:
@@ -118,7 +118,8 @@ def artifacts_of(messages: Iterable[AnyMessage]) -> list[Members]:
 
 def text_of(messages: Iterable[AnyMessage]) -> dict[str, str]:
     """The texts of the responses among `messages`, by their ids; the last form of each, if it was changed."""
-    texts = {each.id: each.text for each in messages if isinstance(each, AIMessage) and each.id}
+    responses = [message for message in messages if isinstance(message, AIMessage)]
+    texts = {response.id: response.text for response in responses if response.id}
     return {identifier: text for identifier, text in texts.items() if text}
 
 

@@ -74,7 +74,7 @@ class Tasks:
 
     @property
     def conversations(self) -> Conversations:
-        """Those that keep the tasks. Raises `A2AError` if the agent stores none."""
+        """The conversations that keep the tasks. Raises `A2AError` if the agent stores none."""
         if self.chats.conversations is None:
             text = "This agent stores no conversations, and so no tasks"
             raise A2AError(A2ACode.UNSUPPORTED_OPERATION, text)
@@ -120,29 +120,30 @@ class Tasks:
         """The run of the task that is in progress; the task alone while it waits. Raises `A2AError` if it has
         ended.
         """
-        found = await self._now(task_id, caller)
-        if not isinstance(found, TaskRun) and _state(found).ended:
+        task = await self._now(task_id, caller)
+        if not isinstance(task, TaskRun) and _state(task).ended:
             raise A2AError(A2ACode.UNSUPPORTED_OPERATION, "The task has ended; GetTask returns it")
-        return found
+        return task
 
     async def _answer(self, message: Message, task_id: str, caller: VerifiedAccessToken) -> TaskRun:
         stored = await StoredTask.read(self.conversations, task_id, caller)
         named = stored.id
         if message.context_id and message.context_id != named.context_id:
             raise invalid_params("message.contextId", "must be the context of the task")
-        state, given = _state(await stored.members(self.conversations, caller)), decision(message)
-        if given is not None and not state.waits:
-            await self.conversations.require_open(caller, named.context_id, given.approval)
+        state = _state(await stored.members(self.conversations, caller))
+        decided = decision(message)
+        if decided is not None and not state.waits:
+            await self.conversations.require_open(caller, named.context_id, decided.approval)
         if state.ended:
             text = "The task has ended: a message without taskId begins another one in its context"
             raise A2AError(A2ACode.UNSUPPORTED_OPERATION, text)
         if not state.waits:
             raise A2AError(A2ACode.UNSUPPORTED_OPERATION, "The task is in progress, and waits for nothing")
-        if given is None:
+        if decided is None:
             text = f"the task {task_id} waits for a decision, found text"
             raise await self._waiting(ApprovalError(GraphCode.APPROVAL_OPEN, text), named.context_id, caller)
         try:
-            answers = {given.approval: given.answer()}
+            answers = {decided.approval: decided.answer()}
         except RequestError as error:
             raise invalid_params(error.param, error.problem) from None
         run = await self.conversations.resume(caller, named.context_id, answers, streaming=True)
@@ -181,7 +182,8 @@ class Tasks:
         if error.code is not GraphCode.APPROVAL_OPEN:
             return error
         thread = await self.conversations.threads.get(OwnedThread.of(caller, context_id))
-        refused, task_id = a2a_error_of(error), TaskId(context_id, thread.run_id or "")
+        refused = a2a_error_of(error)
+        task_id = TaskId(context_id, thread.run_id or "")
         return A2AError(refused.code, refused.message, refused.metadata | {"taskId": str(task_id)})
 
 

@@ -98,11 +98,11 @@ def data_of(model: type[M], message: Message) -> M:
 
 def _content(part: Part, number: int) -> str:
     """The name of the part's only content. Raises `A2AError` if there is none or more than one."""
-    given = [name for name in _CONTENTS if name in part.model_fields_set]
-    if len(given) != 1:
-        problem = f"expected one of {', '.join(_CONTENTS)}, found {len(given)}"
+    names = [name for name in _CONTENTS if name in part.model_fields_set]
+    if len(names) != 1:
+        problem = f"expected one of {', '.join(_CONTENTS)}, found {len(names)}"
         raise invalid_params(f"message.parts[{number}]", problem)
-    return given[0]
+    return names[0]
 
 
 def _with_integers(value: Any) -> Any:  # noqa: ANN401 - any JSON value
@@ -111,7 +111,7 @@ def _with_integers(value: Any) -> Any:  # noqa: ANN401 - any JSON value
         case float() if value.is_integer() and abs(value) < 2**53:
             return int(value)
         case list():
-            return [_with_integers(each) for each in value]
+            return [_with_integers(element) for element in value]
         case dict():
-            return {name: _with_integers(each) for name, each in value.items()}
+            return {name: _with_integers(member) for name, member in value.items()}
     return value

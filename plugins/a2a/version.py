@@ -40,18 +40,18 @@ def is_older(header: str | None) -> bool:
     raise A2AError(A2ACode.VERSION_NOT_SUPPORTED, text)
 
 
-def newer_request(given: RpcRequest) -> RpcRequest:
+def newer_request(request: RpcRequest) -> RpcRequest:
     """The same request with the names of version 1.0, which the agent uses itself.
 
     Raises `A2AError` for a name of version 1.0: the client forgot its header.
     """
-    if given.method in (*_METHODS.values(), "ListTasks"):  # which 0.3 does not have
-        text = f"{given.method} is of version {PROTOCOL_VERSION}: send the header A2A-Version"
+    if request.method in (*_METHODS.values(), "ListTasks"):  # which 0.3 does not have
+        text = f"{request.method} is of version {PROTOCOL_VERSION}: send the header A2A-Version"
         raise A2AError(A2ACode.VERSION_NOT_SUPPORTED, text)
-    method = _METHODS.get(given.method)
-    if method is None or not isinstance(given.params, dict):
-        return given
-    return replace(given, method=method, params=_params(given.params))
+    method = _METHODS.get(request.method)
+    if method is None or not isinstance(request.params, dict):
+        return request
+    return replace(request, method=method, params=_params(request.params))
 
 
 def older_result(update: Members) -> Members:
@@ -69,27 +69,27 @@ def older_result(update: Members) -> Members:
 
 def _params(params: Members) -> Members:
     """Parameters of 1.0. What is not of the form of 0.3 stays as it is, and is refused later."""
-    found = dict(params)
+    newer = dict(params)
     if isinstance(message := params.get("message"), dict):
         parts = message.get("parts")
-        found["message"] = message | {
+        newer["message"] = message | {
             "role": _ROLES.get(str(message.get("role")), message.get("role")),
             "parts": [_part_of_0_3(part) for part in parts] if isinstance(parts, list) else parts,
         }
     if isinstance(configuration := params.get("configuration"), dict):
-        found["configuration"] = configuration | {
+        newer["configuration"] = configuration | {
             "returnImmediately": configuration.get("blocking") is False,
             "taskPushNotificationConfig": configuration.get("pushNotificationConfig"),
         }
-    return found
+    return newer
 
 
 def _task(task: Members) -> Members:
-    found = task | {"kind": "task", "status": _status(task["status"])}
+    older_task = task | {"kind": "task", "status": _status(task["status"])}
     for name, older in (("artifacts", _artifact), ("history", _message)):
         if name in task:
-            found[name] = [older(each) for each in task[name]]
-    return found
+            older_task[name] = [older(element) for element in task[name]]
+    return older_task
 
 
 def _status_update(members: Members) -> Members:

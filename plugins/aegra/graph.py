@@ -41,7 +41,8 @@ class ContinuedGraph(TracedGraph):
         return continued, {**(config or {}), "configurable": configurable}
 
     async def _was_begun(self, configurable: Mapping[str, Any]) -> bool:
-        run_id, thread_id = configurable.get("run_id"), configurable.get("thread_id")
+        run_id = configurable.get("run_id")
+        thread_id = configurable.get("thread_id")
         if not run_id or not thread_id or self.checkpointer is None or isinstance(self.checkpointer, bool):
             return False
         latest = await self.checkpointer.aget_tuple(

@@ -34,7 +34,8 @@ def refuse_unqueued_runs() -> None:
             async with asyncio.timeout(_SECONDS):
                 await submit(job)
         except (RedisError, OSError) as error:
-            kind, run = type(error).__name__, job.identity
+            kind = type(error).__name__
+            run = job.identity
             async with _get_session_maker()() as session:
                 ended = await interrupt_unowned_run(
                     session, run.run_id, run.thread_id, user_id=job.user.identity

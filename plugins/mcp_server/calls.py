@@ -1,4 +1,4 @@
-"""What `tools/call` runs: a question in a conversation, or one call of a service's tool, by the same graph.
+"""The runs of `tools/call`: a question in a conversation, or one call of a service's tool, by the same graph.
 
 A run that waits for its user is found again by what the client sends again, never by what it claims: the
 conversation is the caller's own, and its latest message has the digest of the call.
@@ -90,16 +90,11 @@ class AskedCall:
     @classmethod
     def of(cls, request: McpMessage, caller: VerifiedAccessToken) -> "AskedCall":
         """Raises `McpError`."""
-        name, arguments = request.params.get("name"), request.params.get("arguments", {})
+        name = request.params.get("name")
+        arguments = request.params.get("arguments", {})
         if not isinstance(name, str) or not are_valid_arguments(arguments) or not isinstance(arguments, dict):
             raise McpError(RpcCode.INVALID_PARAMS, "params must have the name of a tool, and its arguments")
-        question, conversation = arguments.get("question"), arguments.get("conversation", "-")
-        known = arguments.keys() <= {"question", "conversation"}
-        if name == ASK and not (
-            known
-            and (isinstance(question, str) and question.strip())
-            and (isinstance(conversation, str) and is_thread_id(conversation))
-        ):
+        if name == ASK and not _are_of_ask(arguments):
             raise McpError(
                 RpcCode.INVALID_PARAMS, "ask takes a question, and the conversation of an earlier answer"
             )
@@ -107,7 +102,7 @@ class AskedCall:
         return cls(request, caller, name, arguments, digest)
 
     def message(self) -> HumanMessage:
-        """What the conversation has of it."""
+        """Its message in the conversation."""
         text = self.arguments["question"] if self.name == ASK else f'Call the tool "{self.name}".'
         message = HumanMessage(text, id=f"{_MARK}{uuid.uuid4().hex}-{self.digest}")
         return by_program(message, "an MCP client")
@@ -127,7 +122,7 @@ class Calls:
         """The tools of the services that `caller` can use now."""
         services = self._agent.services
         return await self._catalog.offered(
-            {each.name: self._agent.access(each.name, caller) for each in services}
+            {service.name: self._agent.access(service.name, caller) for service in services}
         )
 
     async def begin(self, asked: AskedCall) -> Begun:
@@ -151,7 +146,8 @@ class Calls:
 
     async def _call(self, asked: AskedCall) -> Begun:
         """Calls the tool. A run that certainly asks nobody is not kept."""
-        name, arguments = asked.name, dict(asked.arguments)
+        name = asked.name
+        arguments = dict(asked.arguments)
         call = ToolCall(name=name, args=arguments, id=f"call_{uuid.uuid4().hex}", type="tool_call")
         offered = await self.offered(asked.caller)
         service = offered.services.get(name)
@@ -174,7 +170,8 @@ class Calls:
 
     async def _begun(self, asked: AskedCall, thread_id: str | None, call: ToolCall | None = None) -> Begun:
         """The run of the call, in a conversation if the agent stores any: `thread_id`, or a new one."""
-        kept, modern = self._agent.kept, asked.request.modern
+        kept = self._agent.kept
+        modern = asked.request.modern
         if kept is not None:
             waited_in = None if modern else await self._waited(kept, asked, thread_id)
             if waited_in is not None:
@@ -188,7 +185,8 @@ class Calls:
         """Goes on with a call that waits. `requestState` is hostile: it names a conversation and an approval,
         and counts only if they are the caller's, and those of this call.
         """
-        params, caller = asked.request.params, asked.caller
+        params = asked.request.params
+        caller = asked.caller
         thread_id, approval_id = _read_state(params["requestState"])
         conversations = self._agent.chats.conversations
         if conversations is None or await _asked_at(conversations, asked, thread_id) is None:
@@ -238,6 +236,17 @@ class Calls:
         return None
 
 
+def _are_of_ask(arguments: Mapping[str, Any]) -> bool:
+    """Whether these are arguments of `ASK`."""
+    question = arguments.get("question")
+    conversation = arguments.get("conversation", "-")
+    if not isinstance(question, str) or not question.strip():
+        return False
+    if not isinstance(conversation, str) or not is_thread_id(conversation):
+        return False
+    return arguments.keys() <= {"question", "conversation"}
+
+
 def _read_state(state: object) -> tuple[str, str]:
     """The conversation and the approval that `requestState` names."""
     thread_id, _, approval_id = state.partition(".") if isinstance(state, str) else ("", "", "")
@@ -252,7 +261,8 @@ def _read_answer(responses: object) -> Members:
 
 async def _asked_at(conversations: Conversations, asked: AskedCall, thread_id: str) -> float | None:
     """When the latest run of the caller's conversation was asked this call; `None`: it was another."""
-    thread, runs = OwnedThread.of(asked.caller, thread_id), conversations.threads.runs
+    thread = OwnedThread.of(asked.caller, thread_id)
+    runs = conversations.threads.runs
     latest = await runs.get(thread)
     if latest is None:
         return None
@@ -265,8 +275,8 @@ async def _asked_at(conversations: Conversations, asked: AskedCall, thread_id: s
 
 
 async def _outcome(conversations: Conversations, caller: VerifiedAccessToken, thread_id: str) -> Begun:
-    """What a call that waited waits for now, or what became of it. One that others have approved goes on, and
-    one that waited for something done elsewhere, which is tried again.
+    """The state of a call that waited: what it waits for now, or what became of it. One that others have
+    approved goes on, and one that waited for something done elsewhere, which is tried again.
 
     Raises `ApprovalError` if the user did not decide in time.
     """

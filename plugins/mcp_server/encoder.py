@@ -63,7 +63,8 @@ class CallEncoder:
 
     def result(self) -> Members:
         """The result. Raises `McpError` if the user has to open a URL first, or cannot be asked."""
-        call, end = self._call, self._call.end
+        call = self._call
+        end = self._call.end
         if isinstance(end, Paused):
             return self._waits(end.pending[0])
         if self._consent is not None and not call.ok:
@@ -97,7 +98,8 @@ class CallEncoder:
         return self._question(asked, request.id, state)
 
     def _question(self, asked: Members, identifier: str, state: Members | None = None) -> Members:
-        mode, request = asked["mode"], self._request
+        mode = asked["mode"]
+        request = self._request
         if not request.modern:
             data: dict[str, Any] = {"elicitations": [asked | {"elicitationId": identifier}]}
             raise McpError(URL_REQUIRED, f"{asked['message']} Then send the call again.", data)

@@ -80,24 +80,24 @@ class McpMessage:
         return result_response(self.id, members)
 
 
-def is_modern(given: Any, headers: Headers) -> bool:  # noqa: ANN401 - any JSON value
+def is_modern(body: Any, headers: Headers) -> bool:  # noqa: ANN401 - any JSON value
     """Whether a message is of the modern version, or claims one that the agent does not know."""
     version = headers.get(VERSION_HEADER)
-    return version not in (None, *LEGACY) or f"{META}protocolVersion" in _meta_of(given)
+    return version not in (None, *LEGACY) or f"{META}protocolVersion" in _meta_of(body)
 
 
-def read_message(given: Any, headers: Headers, *, modern: bool) -> McpMessage:  # noqa: ANN401 - any JSON value
+def read_message(body: Any, headers: Headers, *, modern: bool) -> McpMessage:  # noqa: ANN401 - any JSON value
     """The message in a JSON value. Raises `McpError`, also for a batch."""
-    match given:
+    match body:
         case {"jsonrpc": "2.0", "result": _} | {"jsonrpc": "2.0", "error": _} if not modern:
             return McpMessage("", {}, modern, is_request=False)
-    request = read_request(given, McpError)
+    request = read_request(body, McpError)
     is_request = not request.is_notification
     if is_request and request.id is None:
         raise McpError(RpcCode.INVALID_REQUEST, "The id must not be null")
     if not isinstance(request.params, dict):
         raise McpError(RpcCode.INVALID_PARAMS, "params must be an object")
-    meta = _meta_of(given)
+    meta = _meta_of(body)
     if modern and is_request:
         _check(request.method, request.params, meta, headers)
     return McpMessage(request.method, request.params, modern, request.id, is_request, meta)
@@ -122,8 +122,8 @@ def _check(method: str, params: Members, meta: Mapping[str, Any], headers: Heade
         raise McpError(_VERSION_UNSUPPORTED, "The agent does not speak this version", supported)
 
 
-def _meta_of(given: Any) -> Mapping[str, Any]:  # noqa: ANN401 - any JSON value
-    match given:
+def _meta_of(body: Any) -> Mapping[str, Any]:  # noqa: ANN401 - any JSON value
+    match body:
         case {"params": {"_meta": dict(meta)}}:
             return meta
     return {}

@@ -1,6 +1,7 @@
 """`POST /mcp`: the agent as an MCP server, of 2026-07-28 and of 2025-11-25 and older."""
 
 from collections.abc import AsyncIterator
+from operator import attrgetter
 from typing import Final
 
 from fastapi import APIRouter, Request
@@ -70,7 +71,8 @@ def mcp_routes(agent: Agent) -> APIRouter:
     )
     async def mcp(request: Request) -> Response:
         """One message of MCP. Errors are JSON-RPC's, unless they concern the access token or a limit."""
-        origin, own = request.headers.get("Origin"), public_address(agent.settings, request.scope)
+        origin = request.headers.get("Origin")
+        own = public_address(agent.settings, request.scope)
         if origin not in (None, own, *agent.settings.cors_allowed_origins):
             raise RequestError(None, "pages of this origin may not call the agent", status=403)
         request_id: RequestId = None
@@ -100,7 +102,8 @@ class McpServer:
         """The response in the form of the message's version."""
         if not message.is_request:
             return Response(status_code=202)
-        caller, params = caller_of(request.scope), message.params
+        caller = caller_of(request.scope)
+        params = message.params
         current = {"ttlMs": _LIST_MS, "cacheScope": "private"} if message.modern else {}
         match message.method, message.modern:
             case "server/discover", True:
@@ -124,12 +127,12 @@ class McpServer:
     async def _tools(self, caller: VerifiedAccessToken) -> Members:
         offered = await self._calls.offered(caller)
         tools = [ASK_TOOL]
-        for tool in sorted(offered.tools, key=lambda each: each.name):
+        for tool in sorted(offered.tools, key=attrgetter("name")):
             if tool.name != ASK:
                 policy = self._services[offered.services[tool.name]].policy(tool.name)
                 schema = {"type": "object", **tool.parameters}
-                shown = {"name": tool.name, "description": tool.description, "inputSchema": schema}
-                tools.append(shown | {"annotations": {"readOnlyHint": policy.effect is Effect.READ}})
+                members = {"name": tool.name, "description": tool.description, "inputSchema": schema}
+                tools.append(members | {"annotations": {"readOnlyHint": policy.effect is Effect.READ}})
         return {"tools": tools, **meta(offered.unavailable)}
 
     async def _call(self, message: McpMessage, caller: VerifiedAccessToken, request: Request) -> Response:

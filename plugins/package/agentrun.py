@@ -60,8 +60,8 @@ def package_agentrun(
 def runtime_document(options: AgentRunOptions, variables: Mapping[str, str]) -> dict[str, Any]:
     """`s.yaml` for the component `agentrun`."""
     language = f"python{options.python}"
-    given = {**asdict(options), "language": language, "port": PORT, "variables": dict(variables)}
-    document = document_of("agentrun", given)
+    values = {**asdict(options), "language": language, "port": PORT, "variables": dict(variables)}
+    document = document_of("agentrun", values)
     if options.role:
         document["resources"]["agent"]["props"]["agent"]["role"] = options.role
     return document

@@ -109,35 +109,40 @@ class Carried:
 
 def carried(configuration: Configuration, form: Form) -> Carried:
     """The part of `configuration` that goes into a deployment of `form`."""
-    settings, known, chosen = configuration.settings, variables(), configuration.chosen
-    kept, faults = dict(form.variables), []
+    settings = configuration.settings
+    known_names = variables()
+    chosen = configuration.chosen
+    of_operator = dict(form.variables)
+    faults: list[str] = []
     paths: dict[str, Path] = {}
     for name in sorted(configuration.environment):
-        value, of_agent = configuration.environment[name].strip(), name in known or name.startswith("OTEL_")
+        value = configuration.environment[name].strip()
+        of_agent = name in known_names or name.startswith("OTEL_")
         passed_by = not of_agent and name not in configuration.of_file
         if not value or passed_by or name in chosen or name.startswith(form.elsewhere):
             continue
         if name in _CARRIED:
             if name != "ACCEPTED_TOOLS_FILE" or Path(value).exists():  # nothing has been accepted yet
                 paths[_CARRIED[name]] = Path(value)
-                kept[name] = f"{form.folder}/{_CARRIED[name]}"
+                of_operator[name] = f"{form.folder}/{_CARRIED[name]}"
         elif fault := _fault(name, value, of_agent or name in _PROXIES):
             faults.append(f"{name} {fault}: --set {name}=VALUE sets another value there, --set {name}= none")
         else:
-            kept[name] = value
+            of_operator[name] = value
     for name, value in chosen.items():
-        if value and (name not in known or _contains_secret(name, value)):
+        if value and (name not in known_names or _contains_secret(name, value)):
             faults.append(f"--set {name} must name a variable of the agent, and no value with a secret")
-        kept[name] = value
-    if settings.graph and ".py:" in kept.get("GRAPH", ""):
-        kept["GRAPH"] = f"{form.folder}/{settings.graph}"
+        of_operator[name] = value
+    if settings.graph and ".py:" in of_operator.get("GRAPH", ""):
+        of_operator["GRAPH"] = f"{form.folder}/{settings.graph}"
     paths |= _code(settings, faults)
     files = {name: _content(path, faults) for name, path in paths.items()}
     packages = _own_packages(configuration, files, faults)
     if not faults:
         read = partial(settings_there, configuration.environment, configuration.chosen, form)
         faults += start_faults(read)
-    return Carried({name: value for name, value in sorted(kept.items()) if value}, files, packages, faults)
+    set_variables = {name: value for name, value in sorted(of_operator.items()) if value}
+    return Carried(set_variables, files, packages, faults)
 
 
 def settings_there(environment: Mapping[str, str], chosen: Mapping[str, str], form: Form) -> Settings:
@@ -148,21 +153,23 @@ def settings_there(environment: Mapping[str, str], chosen: Mapping[str, str], fo
     its file is not here, the variable counts as set, and has its default. The client's secret may be missing.
     Raises `ConfigurationError`.
     """
-    known = variables()
+    known_names = variables()
     values = {**form.variables, **environment}
     unread = set()
     for name, value in chosen.items():
         present = environment.get(name, "").strip()
-        if value and _fault(name, value, known=True):
+        if value and _fault(name, value, is_known=True):
             values[name] = "" if present == "none" else present
             if not present:
                 unread.add(name)
-        elif value or not (present and _fault(name, present, name in known)):
+        elif value or not (present and _fault(name, present, name in known_names)):
             values[name] = value
     for name in form.variables:
         if name.startswith(form.elsewhere):
             values[name] = environment.get(name, "")
-    unread |= {name for name, value in values.items() if name in known and _is_file_elsewhere(name, value)}
+    for name in values.keys() & known_names.keys():
+        if _is_file_elsewhere(name, values[name]):
+            unread.add(name)
     if "AUDIT_LOG_FILE" in unread:  # of records that are required, no log is made without a destination
         unread.remove("AUDIT_LOG_FILE")
         values["AUDIT_LOG_FILE"] = "-"
@@ -181,8 +188,8 @@ def _contains_secret(name: str, value: str) -> bool:
     return bool(_SECRET.fullmatch(name))
 
 
-def _fault(name: str, value: str, known: bool) -> str | None:
-    if not known:
+def _fault(name: str, value: str, is_known: bool) -> str | None:
+    if not is_known:
         return "is no variable of the agent"
     if _contains_secret(name, value):
         return "contains a secret"
@@ -193,15 +200,15 @@ def _fault(name: str, value: str, known: bool) -> str | None:
 
 def _code(settings: Settings, faults: list[str]) -> dict[str, Path]:
     """The files of `python = "payroll.py:service"` in SERVICES_FILE, and of GRAPH, by their names there."""
-    found = {}
+    code = {}
     for place, module in _references(settings):
         if module.endswith(".py"):
             path = PurePosixPath(module)
             if path.is_absolute() or ".." in path.parts:
                 faults.append(f"{place} must name a file in the folder of SERVICES_FILE, found {module}")
             else:
-                found[str(path)] = settings.own_code / path
-    return found
+                code[str(path)] = settings.own_code / path
+    return code
 
 
 def _references(settings: Settings) -> Iterable[tuple[str, str]]:
@@ -255,7 +262,7 @@ def _own_packages(
     faults += import_faults(sources, locked)
     if own is None:
         return {}
-    wheels = [each for each in _WHEEL.findall(text) if ".." not in PurePosixPath(each).parts]
+    wheels = [wheel for wheel in _WHEEL.findall(text) if ".." not in PurePosixPath(wheel).parts]
     files = {str(PurePosixPath(wheel)): _content(own.parent / wheel, faults) for wheel in wheels}
     return files | {"requirements.lock": text.encode()}
 

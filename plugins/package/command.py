@@ -125,7 +125,8 @@ def trigger_jwks(
         stop(str(error))
     except (OSError, ValueError, yaml.YAMLError):
         stop(f"{deployed} cannot be read as YAML")
-    there, here = ({key.get("kid"): key for key in each["keys"]} for each in (copy, present))
+    there = {key.get("kid"): key for key in copy["keys"]}
+    here = {key.get("kid"): key for key in present["keys"]}
     if there == here:
         out.print("the deployed keys are IDaaS's present ones")
         return
@@ -144,8 +145,8 @@ def _configuration(
 ) -> Configuration:
     """The configuration to deploy: the variables that are set, and the changes by `--set`."""
     chosen = {}
-    for each in sets or ():
-        name, equals, value = each.partition("=")
+    for assignment in sets or ():
+        name, equals, value = assignment.partition("=")
         if not equals:
             stop(f"--set must have the form NAME=VALUE, found {name}")
         chosen[name] = value.strip()

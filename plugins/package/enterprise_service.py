@@ -30,21 +30,22 @@ def trigger_jwks(jwks: Mapping[str, Any]) -> dict[str, Any]:
 
     Raises `PackagingError` if there is no such key.
     """
-    found = []
+    public_keys = []
     for key in jwks.get("keys") or ():
         if isinstance(key, Mapping) and key.get("kty") == "RSA" and key.get("use", "sig") == "sig":
             complete = {"alg": "RS256", "use": "sig"} | dict(key)
-            found.append({name: complete[name] for name in _MEMBERS if name in complete})
-    if not found:
+            public_keys.append({name: complete[name] for name in _MEMBERS if name in complete})
+    if not public_keys:
         raise PackagingError(["the JWKS has no RSA key for signatures"])
-    return {"keys": found}
+    return {"keys": public_keys}
 
 
 def deployed_jwks(document: Mapping[str, Any]) -> dict[str, Any]:
     """The keys in the JWT trigger of an `s.yaml`. Raises `PackagingError` if there are none."""
     try:
         (service,) = document["resources"].values()
-        (trigger,) = [each for each in service["props"]["triggers"] if each["triggerType"] == "http"]
+        triggers = service["props"]["triggers"]
+        (trigger,) = [trigger for trigger in triggers if trigger["triggerType"] == "http"]
         jwks: dict[str, Any] = trigger["triggerConfig"]["authConfig"]["jwks"]
     except (KeyError, TypeError, ValueError, AttributeError):
         raise PackagingError(["s.yaml has no HTTP trigger with JWT authentication"]) from None
@@ -71,6 +72,6 @@ def package_enterprise_service(
     audience, _, permission = settings.enterprise_service_scope.rpartition("|")
     runtime, interpreter = _INTERPRETERS.get(options.python, ("", ""))
     trusted = {"issuer": settings.idaas.issuer, "audience": audience, "permission": permission, "jwks": keys}
-    given = {**asdict(options), **trusted, "runtime": runtime, "interpreter": interpreter}
+    values = {**asdict(options), **trusted, "runtime": runtime, "interpreter": interpreter}
     files: dict[str, Path | bytes] = {"app.py": source / "app.py", "jwks.json": json.dumps(keys).encode()}
-    write_package(folder, document_of("fc3", given), "fc3", files, install)
+    write_package(folder, document_of("fc3", values), "fc3", files, install)

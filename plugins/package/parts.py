@@ -1,4 +1,4 @@
-"""What packages consist of: installed dependencies, a zip with the same bytes for the same content, `s.yaml`.
+"""The parts of packages: installed dependencies, a zip with the same bytes for the same content, `s.yaml`.
 
 `runtime_schema.json` has the members of `s.yaml` that are written for the components `agentrun` (1.0.12) and
 `fc3` (0.1.22), no others: the components pass unknown ones in places, or only log a fault.
@@ -73,12 +73,12 @@ def write_zip(path: Path, files: Mapping[str, Path | bytes]) -> None:
 
 def files_below(folder: Path, prefix: str) -> dict[str, Path]:
     """Everything below `folder`, without compiled bytecode: name in the archive, under `prefix` → file."""
-    found = {}
+    files = {}
     for path in folder.rglob("*"):
         parts = path.relative_to(folder).parts
         if path.is_file() and not _IGNORED.intersection(parts) and path.suffix != ".pyc":
-            found["/".join((prefix, *parts))] = path
-    return found
+            files["/".join((prefix, *parts))] = path
+    return files
 
 
 def document_of(component: str, values: Mapping[str, object]) -> dict[str, Any]:

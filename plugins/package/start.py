@@ -13,10 +13,10 @@ DEPENDENCIES = CODE / "python"
 def main() -> None:
     """Serves until stopped; ends with one line if the interpreter does not fit."""
     expected = (DEPENDENCIES / ".python-version").read_text("ascii").strip()
-    found = f"{sys.version_info.major}.{sys.version_info.minor}"
-    if found != expected:
+    version = f"{sys.version_info.major}.{sys.version_info.minor}"
+    if version != expected:
         sys.exit(
-            f"this package has dependencies for Python {expected}, and {sys.executable} is Python {found}: "
+            f"this package has dependencies for Python {expected}, and {sys.executable} is Python {version}: "
             f"start it with python{expected}"
         )
     sys.path[:0] = [str(CODE), str(DEPENDENCIES)]

@@ -56,12 +56,12 @@ def import_faults(sources: Mapping[str, bytes], locked: Set[str]) -> Iterator[st
 
 def module_fault(module: str, locked: Set[str]) -> str | None:
     """Why the deployed agent lacks a top-level module; `None` if a `locked` package has it."""
-    found = _packages().get(module, [module])
-    if not locked.isdisjoint(map(normal_name, found)):
+    distributions = _packages().get(module, [module])
+    if not locked.isdisjoint(map(normal_name, distributions)):
         return None
     if module in INNER:
         return f'"{module}", which the deployed agent does not have: it has {PACKAGE}'
-    return f'"{module}" of the package {found[0]}, {UNLOCKED}'
+    return f'"{module}" of the package {distributions[0]}, {UNLOCKED}'
 
 
 @cache
@@ -79,16 +79,18 @@ def _imported(node: ast.AST) -> Iterator[str]:
     """The top-level modules of absolute imports that must succeed."""
     match node:
         case ast.Import(names=names):
-            yield from (each.name.partition(".")[0] for each in names)
+            yield from (alias.name.partition(".")[0] for alias in names)
         case ast.ImportFrom(module=str(module), level=0):
             yield module.partition(".")[0]
         case ast.Try(handlers=handlers) if any(map(_catches_import, handlers)):
-            rest = (*handlers, *node.orelse, *node.finalbody)
-            yield from (module for each in rest for module in _imported(each))
+            for statement in (*handlers, *node.orelse, *node.finalbody):
+                yield from _imported(statement)
         case ast.If(test=test, orelse=other) if "TYPE_CHECKING" in ast.unparse(test):
-            yield from (module for each in other for module in _imported(each))
+            for statement in other:
+                yield from _imported(statement)
         case _:
-            yield from (module for each in ast.iter_child_nodes(node) for module in _imported(each))
+            for child in ast.iter_child_nodes(node):
+                yield from _imported(child)
 
 
 def _catches_import(handler: ast.ExceptHandler) -> bool:

@@ -70,14 +70,14 @@ def smoke(
     token = users_token()
     if not token and sys.stdin.isatty():
         token = getpass("access token of a signed-in user (empty: its steps are skipped): ").strip()
-    found = asyncio.run(_walk(settings, Secret(token) if token else None, revoke=revoke))
-    found["differences"] = differences(found["observed"], _SANDBOX["observed"])
-    report.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
+    walked = asyncio.run(_walk(settings, Secret(token) if token else None, revoke=revoke))
+    walked["differences"] = differences(walked["observed"], _SANDBOX["observed"])
+    report.write_text(json.dumps(walked, indent=2) + "\n", encoding="utf-8")
     out.print()
-    for each in found["differences"]:
-        out.print(f"differs from the sandbox: {each}")
+    for difference in walked["differences"]:
+        out.print(f"differs from the sandbox: {difference}")
     out.print(f"{report} has the steps and differences, without names, addresses or tokens: read and send it")
-    if any(step["outcome"] == "failed" for step in found["steps"]):
+    if any(step["outcome"] == "failed" for step in walked["steps"]):
         err.print("a step failed: idaas-agent doctor names cause and remedy", style="red")
         raise typer.Exit(1)
 
@@ -87,7 +87,8 @@ async def _walk(settings: Settings, token: Secret | None, *, revoke: bool) -> di
     from agent.composition.agent import Agent
 
     async with aclosing(Agent(settings, accepts_tools=False)) as agent:
-        examination, steps = Examination(agent, token, time.time), []
+        examination = Examination(agent, token, time.time)
+        steps = []
         async for finding in examination.findings():
             show_finding(finding)
             steps.append(_step(finding))
@@ -107,7 +108,7 @@ def _step(finding: "Finding") -> dict[str, str]:
     """A finding without its texts, which contain addresses and identifiers."""
     step = re.sub(
         r"^(credential of|metadata of|service|tools of) (.*)",
-        lambda found: f"{found[1]} {found[2] if found[2] in _NAMED_STEPS else 'another'}",
+        lambda named: f"{named[1]} {named[2] if named[2] in _NAMED_STEPS else 'another'}",
         finding.step,
     )
     members = {"step": step, "outcome": finding.outcome}
@@ -127,7 +128,7 @@ async def observe(agent: "Agent", caller: VerifiedAccessToken | None) -> dict[st
     if caller is not None:
         observed["access token of the user"] = token_form(caller.token.reveal())
     wanted: list[tuple[CredentialRequirement, AccessIdentity]] = [
-        (each.credential, each.access_identity) for each in agent.requirements.values()
+        (requirement.credential, requirement.access_identity) for requirement in agent.requirements.values()
     ]
     for requirement, identity in [*wanted]:
         if isinstance(requirement, AccessTokenRequirement):
@@ -168,23 +169,25 @@ def token_form(token: str) -> dict[str, Any]:
                 form[key] = value if str(value).lower() in _WORDS or value in _WORDS else "another value"
             else:
                 form[key] = type(value).__name__
-    issued, expires = parsed.payload.get("iat"), parsed.payload.get("exp")
+    issued = parsed.payload.get("iat")
+    expires = parsed.payload.get("exp")
     if isinstance(issued, int) and isinstance(expires, int):
         form["seconds from iat to exp"] = expires - issued
     return form
 
 
 def differences(observed: Mapping[str, Any], sandbox: Mapping[str, Any]) -> list[str]:
-    """What was observed otherwise than in the sandbox, a sentence each."""
-    found = []
+    """The observations that differ from the sandbox, a sentence each."""
+    sentences = []
     for name, form in observed.items():
-        here, there = _members(form), _members(sandbox.get(name, "not observed"))
-        found += [
+        here = _members(form)
+        there = _members(sandbox.get(name, "not observed"))
+        sentences += [
             f"{name}: {key}: {here.get(key, 'absent')}; in the sandbox {there.get(key, 'absent')}"
             for key in sorted({*here, *there})
             if here.get(key) != there.get(key)
         ]
-    return found
+    return sentences
 
 
 def _members(form: object) -> Mapping[str, Any]:
@@ -196,7 +199,8 @@ async def _revoked(settings: Settings, token: Secret) -> dict[str, str]:
     from agent.commands.revoke import put_revocation
     from agent.composition.agent import Agent
 
-    digest, now = hashlib.sha256(token.reveal().encode()).hexdigest(), time.time()
+    digest = hashlib.sha256(token.reveal().encode()).hexdigest()
+    now = time.time()
     revocation = Revocation(Target.TOKEN, digest, Origin.OPERATOR, now, now)
     await asyncio.to_thread(put_revocation, settings, revocation)
     async with aclosing(Agent(settings, accepts_tools=False)) as other:

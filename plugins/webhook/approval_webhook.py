@@ -83,7 +83,8 @@ class ApprovalWebhook:
         await end_tasks(*self._sending)
 
     def _body(self, pending: PendingApproval) -> bytes:
-        request, members = pending.request, approval_of(pending)
+        request = pending.request
+        members = approval_of(pending)
         data: dict[str, Any] = {name: members[name] for name in _SHOWN}
         data["text"] = summary(request)
         data["asker"] = {"iss": request.principal.issuer, "sub": request.principal.subject}
@@ -96,7 +97,9 @@ class ApprovalWebhook:
         return json.dumps(message, separators=(",", ":")).encode()
 
     async def _send(self, pending: PendingApproval) -> None:
-        request, body, message_id = pending.request, self._body(pending), f"msg_{pending.request.id}"
+        request = pending.request
+        body = self._body(pending)
+        message_id = f"msg_{pending.request.id}"
         failure = ""
         for pause in (0.0, *_PAUSES):
             if self._is_gone or self.clock() + pause >= request.expires_at:
@@ -115,7 +118,8 @@ class ApprovalWebhook:
                 continue
             if 200 <= status < 300:
                 return
-            failure, self._is_gone = f"HTTP {status}", self._is_gone or status == 410
+            failure = f"HTTP {status}"
+            self._is_gone = self._is_gone or status == 410
         _LOG.warning("an approval was not announced: %s", failure or "it has expired")
 
     async def _attempt(self, message_id: str, body: bytes) -> int:
