@@ -29,7 +29,7 @@ from identity.errors import AgentError, ConsentRequiredError, ErrorCode
 from identity.observation.attribute import Attribute
 from identity.observation.metrics import SUCCESS
 from identity.observation.span import timed_span
-from identity.secrets.redaction import contains, redact
+from identity.secrets.redaction import Redactor, contains, redact
 from identity.secrets.secret import Secret
 from tools.file import file_part
 from tools.service import Service, ToolResult
@@ -91,6 +91,7 @@ class CallRecord:
         self._observed = ruled and ruled.observed
         self._write = writer_of(self._runtime)
         self._of_run = secrets_of(state, caller)
+        self._redactor = Redactor(self._of_run)
         self._obtained = obtained
         credential, acts_as = (required.credential, required.access_identity) if required else (None, None)
         name = self._redact(call["name"])
@@ -122,7 +123,7 @@ class CallRecord:
         return [*self._of_run, *self._obtained]
 
     def _redact(self, value: Any) -> Any:  # noqa: ANN401 - any JSON value
-        return redact(value, self._secrets)
+        return redact(self._redactor.redact(value), self._obtained)
 
     async def execute(self, work: Work, *, goes_on: bool = False) -> ToolMessage:
         """Calls `work`, which makes the call, between its start and its end. Returns the result for the
