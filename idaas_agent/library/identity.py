@@ -3,14 +3,14 @@
 import asyncio
 import threading
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from contextvars import Context
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Final, Self, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, Self, TypeAlias
 
 from graph.credentials.service_credentials import ServiceCredentials, ServiceRequirement
 from graph.error_codes import GraphCode
@@ -32,7 +32,14 @@ from identity.secrets.secret import Secret
 from tools.service import Access
 
 if TYPE_CHECKING:
+    from langchain_core.tools import BaseTool
+    from langgraph.prebuilt import ToolNode
+
     from idaas_agent.library.fastapi_user import UserDependency
+    from idaas_agent.library.governed_calls import KnownCalls
+    from idaas_agent.library.middleware import IdentityMiddleware
+    from tools.approval_policy import ToolPolicy
+    from tools.service import Service
 
 _CLAIMS: Final = ("name", "groups")
 """The claims of a `Caller`, beside those of CALLER_CLAIMS."""
@@ -233,6 +240,62 @@ class Identity:
             return (await access.credential()).secret.reveal()
 
         return key
+
+    @cached_property
+    def known_calls(self) -> "KnownCalls":
+        """What this process knows of calls of governed tools: questions, answers, results.
+
+        Raises `ConfigurationError` if approvals are to be kept elsewhere.
+        """
+        from idaas_agent.library.governed_calls import KnownCalls
+
+        if self.approvals is not None:
+            fault = "approvals are kept in this process only: leave them out"
+            raise ConfigurationError(IdentityCode.SETTINGS_INVALID, [fault])
+        return KnownCalls()
+
+    async def tools(self, services: "Sequence[Service] | str | Path") -> "Sequence[BaseTool]":
+        """LangChain tools of `services`, which are objects (`HTTPService`, `MCPService`, your own `Service`)
+        or the path of a file of services.
+
+        Each is complete in itself: see `GovernedTool`. The tools of an MCP server are those that it lists
+        now; under Human identity call this in a block of `acting_for`.
+        Raises `ConfigurationError`, whose `faults` are all of them.
+        """
+        from idaas_agent.library.tools import tools_of
+
+        return await tools_of(self, services)
+
+    def govern(self, tool: "BaseTool | Callable[..., Any]", policy: "ToolPolicy | None" = None) -> "BaseTool":
+        """A tool or function of the application whose calls pass the steps of governed ones: policy,
+        approval, labels and record, without a credential of ours. Without a `policy` each call asks.
+        """
+        from idaas_agent.library.app_tool import governed_tool
+
+        return governed_tool(self, tool, policy)
+
+    def middleware(
+        self, policy_file: "str | Path | None" = None, shared_threads: bool = False
+    ) -> "IdentityMiddleware":
+        """The middleware of an agent of LangChain's `create_agent`, which must be installed.
+
+        `policy_file` has the policies of tools that are not governed yet, by their names; one that it does
+        not name asks before each call. A thread is its first caller's, unless threads are shared. Raises
+        `ConfigurationError` for faults of the file.
+        """
+        from idaas_agent.library.middleware import IdentityMiddleware
+        from idaas_agent.library.policy_file import read_policy_file
+
+        policies = {} if policy_file is None else read_policy_file(Path(policy_file))
+        return IdentityMiddleware(self, policies, shared_threads=shared_threads)
+
+    def tool_node(self, tools: "Sequence[BaseTool | Callable[..., Any]]", **options: Any) -> "ToolNode":  # noqa: ANN401 - of `ToolNode`
+        """LangGraph's `ToolNode` of `tools`, all of which it governs, and which asks about all calls of one
+        step at once. `options` are those of `ToolNode`.
+        """
+        from idaas_agent.library.tool_node import tool_node_of
+
+        return tool_node_of(self, tools, **options)
 
     async def _access(self, name: str, required: ServiceRequirement) -> Access:
         """The access of the caller for whom the code runs now to the service of that name."""

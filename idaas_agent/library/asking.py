@@ -1,0 +1,125 @@
+"""The step of a call that asks its user by LangGraph's `interrupt`, before the gate decides finally."""
+
+from dataclasses import dataclass
+from typing import Final
+
+from graph.approvals.answer import Answer, AnswerReader
+from graph.approvals.gate import ApprovalGate, Verdict
+from graph.approvals.pending_call import PendingCall
+from graph.approvals.policy import Deny, denied
+from graph.approvals.prompts import ApprovalPrompts
+from graph.approvals.record import ApprovalKind, PendingApproval
+from graph.call_steps.call import Call, Outcome, Proceed
+from graph.context import context_of
+from graph.credentials.service_credentials import ServiceCredential
+from graph.tool_calls.requested_calls import failure_text
+from idaas_agent.library.place import Place
+from idaas_agent.library.questions import AskedCall, Questions
+from identity.access_token.verified_access_token import VerifiedAccessToken
+from identity.errors import AgentError
+from tools.arguments.fault import invalid_arguments
+
+_NO_APPROVERS: Final = (
+    "not run: another person must approve this call, and this application has no place where they do"
+)
+_RECENT_SIGN_IN: Final = "not run: the policy requires a recent sign-in: the user signs in, and asks again"
+_NO_PERSON: Final = "not run: a person must approve this call, and the caller is a program"
+
+
+@dataclass(frozen=True, slots=True)
+class Approvals:
+    """What asks about calls of some services, and keeps the decisions: `questions.Decisions`."""
+
+    gate: ApprovalGate
+    prompts: ApprovalPrompts
+    answers: AnswerReader
+    questions: Questions
+
+    def decides(self, pending: PendingCall) -> bool:
+        """Whether the call may be refused, or asked about."""
+        is_refused = self.questions.refusal(pending) is not None
+        return is_refused or self.gate.decides(pending.call, pending.service, pending.read)
+
+    async def verdict(
+        self, pending: PendingCall, credential: ServiceCredential, caller: VerifiedAccessToken
+    ) -> Verdict:
+        """The gate's. `PendingApproval`: the caller can be asked, and the call can be made."""
+        if (reason := self.questions.refusal(pending)) is not None:
+            return Deny(reason=reason)
+        verdict = await self.gate.verdict(pending, caller)
+        if not isinstance(verdict, PendingApproval):
+            return verdict
+        if (reason := _unaskable(verdict, caller)) is not None:
+            return denied(verdict.ruled, reason)
+        return await self._checked(pending, verdict, credential, caller)
+
+    async def _checked(
+        self,
+        pending: PendingCall,
+        asks: PendingApproval,
+        credential: ServiceCredential,
+        caller: VerifiedAccessToken,
+    ) -> PendingApproval | Deny:
+        """`asks`, if the credential of the call can be had, and its arguments are valid."""
+        try:
+            if credential.requirement is not None:
+                await credential.credential()
+            faults = await self.answers.faults(
+                pending.service, pending.call["name"], pending.call["args"], caller
+            )
+        except AgentError as error:
+            return denied(asks.ruled, failure_text(error, pending.service), error=error.code)
+        return denied(asks.ruled, invalid_arguments(faults)) if faults else asks
+
+    def may_decide(self, caller: VerifiedAccessToken) -> bool:
+        """See `Decisions`."""
+        return self.prompts.may_decide(caller) and not caller.is_client
+
+    async def keep(self, asked: PendingApproval, caller: VerifiedAccessToken) -> None:
+        """See `Decisions`."""
+        await self.prompts.keep(asked, caller)
+
+    async def read(self, value: object, asked: PendingApproval, caller: VerifiedAccessToken) -> Answer:
+        """See `Decisions`."""
+        return await self.answers.read(value, asked, caller)
+
+    async def decide(self, asked: PendingApproval, digest: str | None, caller: VerifiedAccessToken) -> bool:
+        """See `Decisions`."""
+        return await self.prompts.decide(asked.request, digest, caller)
+
+
+@dataclass(frozen=True, slots=True)
+class AskingStep:
+    """A call whose policy asks waits for its user, unless they have answered."""
+
+    approvals: Approvals
+
+    async def __call__(self, call: Call, proceed: Proceed) -> Outcome:
+        """Raises `GraphInterrupt`."""
+        if call.goes_on:
+            return await proceed(call)
+        call.pending = self.approvals.questions.with_edits(call.pending)
+        if not self.approvals.decides(call.pending):
+            return await proceed(call)
+        verdict = await self.approvals.verdict(call.pending, call.credential, call.visit.caller)
+        if isinstance(verdict, Deny):
+            return verdict
+        if isinstance(verdict, PendingApproval):
+            asked = AskedCall(call.pending, verdict, self.approvals)
+            await self.approvals.questions.ask(_place_of(call), [asked], call.visit.caller)
+        return await proceed(call)
+
+
+def _place_of(call: Call) -> Place:
+    place = context_of(call.visit.runtime).extensions.get(Place)
+    assert place is not None  # noqa: S101 - `GovernedCalls` sets it
+    return place
+
+
+def _unaskable(asks: PendingApproval, caller: VerifiedAccessToken) -> str | None:
+    """Why the caller cannot be asked here."""
+    if asks.request.kind is not ApprovalKind.TOOL_CALL:
+        return _RECENT_SIGN_IN
+    if asks.request.approvers is not None:
+        return _NO_APPROVERS
+    return _NO_PERSON if caller.is_client else None

@@ -1,0 +1,207 @@
+"""Calls of tools in somebody's graph, through the steps that calls in the agent's own graph pass.
+
+In place of the nodes of the agent's graph: the caller is the one of the run, verified at each call, and the
+question is asked during the call, by LangGraph's `interrupt`.
+"""
+
+import uuid
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, Final
+
+from cachetools import FIFOCache
+from langchain_core.messages import AIMessage, ToolCall, ToolMessage
+from langgraph.errors import GraphBubbleUp
+from langgraph.runtime import Runtime
+
+from graph.approvals.answer import AnswerReader
+from graph.approvals.gate import ApprovalGate
+from graph.approvals.pending_call import PendingCall
+from graph.approvals.policies import policies_of
+from graph.approvals.policy import CallPolicy, Deny
+from graph.approvals.prompts import ApprovalPrompts
+from graph.approvals.record import ApprovalStore, PendingApproval
+from graph.call_arguments import are_valid_arguments, arguments_digest
+from graph.call_measures import CallMeasures
+from graph.call_steps.call import Call, CallStep, in_steps
+from graph.call_steps.labels import add_labels
+from graph.call_steps.once import OnceStep
+from graph.call_steps.permission import PermissionStep
+from graph.call_steps.recorded_call import RecordedCall
+from graph.call_steps.refusals import RefusalStep
+from graph.callers import Visit
+from graph.context import AgentContext
+from graph.credentials.service_credentials import ServiceCredential, ServiceCredentials, requirements
+from graph.extensions import Extensions
+from graph.labels.data_labels import labels_of
+from graph.labels.run_labels import RunLabels
+from graph.tool_calls.call_record import CallRecords
+from graph.tool_calls.default_arguments import with_defaults
+from graph.tool_calls.requested_calls import BAD_ARGUMENTS
+from idaas_agent.library.asking import Approvals, AskingStep
+from idaas_agent.library.made_calls import MadeCalls
+from idaas_agent.library.memory_approvals import MemoryApprovals
+from idaas_agent.library.place import Place
+from idaas_agent.library.questions import AskedCall, Questions
+from idaas_agent.library.read_labels import ReadLabels
+from identity.access_token.verified_access_token import VerifiedAccessToken
+from identity.audit.trail import AuditTrail
+from identity.credentials.broker import CredentialBroker
+from identity.principal import AccessIdentity
+from tools.service import Service, ToolSchema
+
+DEFAULT_SECONDS: Final = 30.0
+_PAUSED: Final = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class KnownCalls:
+    """What one process knows of calls, whatever its event loop: it outlives what is opened for a loop."""
+
+    approvals: ApprovalStore = field(default_factory=MemoryApprovals)
+    questions: Questions = field(default_factory=Questions)
+    made: MadeCalls = field(default_factory=MadeCalls)
+    read: ReadLabels = field(default_factory=ReadLabels)
+    tools: dict[str, Any] = field(default_factory=dict)
+    """The governed tools of the application, by their names: the one that was made last."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallParts:
+    """What calls need of an `Identity` that is open."""
+
+    broker: CredentialBroker
+    audit: AuditTrail
+    clock: Callable[[], float]
+    access_identity: AccessIdentity
+    approval_seconds: float
+    known: KnownCalls
+    policies: Sequence[CallPolicy] = ()
+
+
+class GovernedCalls:
+    """The calls of some services, whose names are unique."""
+
+    def __init__(
+        self, services: Sequence[Service], parts: CallParts, seconds: float = DEFAULT_SECONDS
+    ) -> None:
+        """`seconds` bounds the time of a call, or that between two reports of its progress."""
+        self._parts = parts
+        known, clock = parts.known, parts.clock
+        required = requirements(services, parts.access_identity)
+        self._credentials = ServiceCredentials(required, parts.broker, clock)
+        self._services = {service.name: service for service in services}
+        policies = policies_of(self._services, required, parts.policies, self.access)
+        gate = ApprovalGate(services, required, known.approvals, parts.approval_seconds, clock, policies)
+        self._approvals = Approvals(
+            gate,
+            ApprovalPrompts(gate, parts.audit, clock),
+            AnswerReader(gate.services, self.access),
+            known.questions,
+        )
+        records = CallRecords(gate.services, required, parts.audit, CallMeasures())
+        self._refusals = RefusalStep(records)
+        steps: list[CallStep] = [
+            AskingStep(self._approvals),
+            PermissionStep(gate),
+            OnceStep(known.made),
+            add_labels,
+        ]
+        make = in_steps(steps, RecordedCall(records, seconds))
+        self._make = partial(self._refusals, proceed=make)
+        self._paused: FIFOCache[Any, bool] = FIFOCache(_PAUSED)
+        """The calls whose own code has asked, and which go on when their task is resumed."""
+
+    @property
+    def services(self) -> Sequence[Service]:
+        """The services."""
+        return list(self._services.values())
+
+    def access(self, service: str, caller: VerifiedAccessToken | None) -> ServiceCredential:
+        """The access of `caller` to a service."""
+        return self._credentials.of(caller, service)
+
+    def declare_labels(self, service: str, tool: str) -> None:
+        """The results of a tool count as read, wherever they are in a conversation."""
+        self._parts.known.read.declare(tool, labels_of(self._services[service], tool))
+
+    def id_at(self, place: Place) -> str:
+        """The id of a call that the code of a node makes without one."""
+        return self._parts.known.questions.id_at(place) or uuid.uuid4().hex
+
+    async def result(
+        self, service: str, tool: ToolSchema, wanted: ToolCall, place: Place, caller: VerifiedAccessToken
+    ) -> ToolMessage:
+        """The result of a call for `caller`, who was verified for it: it is made if it may be, once.
+
+        Raises `AuditError`, and `GraphInterrupt` where its user is asked.
+        """
+        await self._parts.known.questions.settle(place, caller)
+        if not are_valid_arguments(wanted["args"]):
+            call = self._call(service, tool, ToolCall({**wanted, "args": {}}), place, caller)
+            return await self._refusals.recorded(call, Deny(reason=BAD_ARGUMENTS))
+        call = self._call(service, tool, wanted, place, caller)
+        pending = call.pending
+        if pending.conversation is None:
+            return await self._make(call)
+        known_by = (
+            pending.conversation,
+            caller.principal,
+            pending.response.id,
+            call.id,
+            service,
+            call.tool,
+            arguments_digest(pending.call["args"]),
+        )
+        return await self._parts.known.made.result_of(known_by, partial(self._made, call, known_by))
+
+    async def question(
+        self, service: str, tool: ToolSchema, wanted: ToolCall, place: Place, caller: VerifiedAccessToken
+    ) -> AskedCall | None:
+        """What `caller` is to be asked about a call, with those beside it; `None`: nothing."""
+        if not are_valid_arguments(wanted["args"]):
+            return None
+        call = self._call(service, tool, wanted, place, caller)
+        pending = self._parts.known.questions.with_edits(call.pending)
+        verdict = await self._approvals.verdict(pending, call.credential, caller)
+        if not isinstance(verdict, PendingApproval):
+            return None
+        return AskedCall(pending, verdict, self._approvals)
+
+    async def _made(self, call: Call, known_by: object) -> ToolMessage:
+        call.goes_on = self._paused.pop(known_by, False)
+        try:
+            return await self._make(call)
+        except GraphBubbleUp:
+            if call.sent:
+                self._paused[known_by] = True
+            raise
+
+    def _call(
+        self, service: str, tool: ToolSchema, wanted: ToolCall, place: Place, caller: VerifiedAccessToken
+    ) -> Call:
+        """The call as it is decided about: with the defaults of its tool."""
+        arguments = with_defaults(wanted["args"], tool.parameters)
+        call = ToolCall(name=tool.name, args=arguments, id=str(wanted["id"]), type="tool_call")
+        read = self._parts.known.read.of(place)
+        pending = PendingCall(
+            call,
+            service,
+            AIMessage("", id=place.origin_of(str(wanted["id"]))),
+            caller.principal,
+            place.conversation,
+            place.messages,
+            dict(read),
+        )
+        runtime: Runtime[AgentContext] = Runtime(
+            context=AgentContext(extensions=Extensions(place, RunLabels(read)))
+        )
+        visit = Visit({"messages": list(place.messages), "read": dict(read)}, caller, runtime)
+        return Call(
+            pending=pending,
+            visit=visit,
+            service=self._services[service],
+            credential=self.access(service, caller),
+            update={},
+        )

@@ -1,0 +1,80 @@
+"""The calls of an `Identity`, made once for each event loop in which it is open."""
+
+import ssl
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Final, Protocol
+
+from idaas_agent.library.governed_calls import DEFAULT_SECONDS, CallParts, GovernedCalls, KnownCalls
+from idaas_agent.library.place import Place
+from identity.access_token.verified_access_token import VerifiedAccessToken
+from identity.errors import AccessTokenError
+from tools.service import Service
+
+if TYPE_CHECKING:
+    from idaas_agent.library.settings import LibrarySettings
+    from identity.parts import IdentityParts
+
+
+class OpenIdentity(Protocol):
+    """What calls need of an `Identity`."""
+
+    @property
+    def settings(self) -> "LibrarySettings":
+        """The settings."""
+
+    @property
+    def known_calls(self) -> KnownCalls:
+        """What the process knows of calls."""
+
+    async def parts(self) -> "IdentityParts":
+        """The parts for the event loop in progress: the same object while that lives."""
+
+    async def required_caller(self) -> VerifiedAccessToken:
+        """The caller of the run, or of `acting_for`, verified. Raises `AccessTokenError`."""
+
+
+async def verified_caller(identity: OpenIdentity, place: Place) -> VerifiedAccessToken:
+    """The caller of the run, verified. Raises `AccessTokenError`; then no answer counts that came."""
+    try:
+        return await identity.required_caller()
+    except AccessTokenError:
+        identity.known_calls.questions.void(place)
+        raise
+
+
+class CallsOfIdentity:
+    """Calls of the services that `make` makes with the TLS context of the identity. Services are made again
+    if the identity opens anew, because their connections belong to an event loop.
+    """
+
+    def __init__(
+        self,
+        identity: OpenIdentity,
+        make: Callable[[ssl.SSLContext], Sequence[Service]],
+        seconds: float = DEFAULT_SECONDS,
+    ) -> None:
+        """`seconds` bounds the time of a call."""
+        self.identity: Final = identity
+        self._make = make
+        self._seconds = seconds
+        self._opened: IdentityParts | None = None
+        self._calls: GovernedCalls | None = None
+
+    async def calls(self) -> GovernedCalls:
+        """The calls for the event loop in progress."""
+        opened = await self.identity.parts()
+        if self._calls is None or opened is not self._opened:
+            self._opened = opened
+            self._calls = GovernedCalls(self._make(opened.tls), self._parts(opened), self._seconds)
+        return self._calls
+
+    def _parts(self, opened: "IdentityParts") -> CallParts:
+        settings = self.identity.settings
+        return CallParts(
+            broker=opened.broker,
+            audit=opened.audit,
+            clock=opened.clock,
+            access_identity=settings.access_identity,
+            approval_seconds=settings.approval_seconds,
+            known=self.identity.known_calls,
+        )

@@ -1,0 +1,102 @@
+"""Where a tool is called in somebody's graph: the thread and the task, as LangGraph's configuration says."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, ToolMessage
+from langchain_core.runnables import RunnableConfig
+from langgraph._internal._constants import (
+    CONFIG_KEY_CHECKPOINT_NS,
+    CONFIG_KEY_CHECKPOINTER,
+    CONFIG_KEY_READ,
+    CONFIG_KEY_RUNTIME,
+    CONFIG_KEY_SCRATCHPAD,
+    CONFIG_KEY_THREAD_ID,
+)
+from langgraph.runtime import Runtime
+
+from graph.authorship import by_program
+from graph.context import Conversation
+
+_AGENT: Final = "agent"
+"""Who wrote the question of a sub-agent."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """`execution` is one object for each time that LangGraph runs the task: a task runs again, whole, when it
+    is resumed. `None`: outside of a graph.
+
+    `conversation` is `None` where nobody can be asked, because the state is not saved. A graph within a
+    graph, such as a sub-agent, has a conversation of its own, in which the user has written nothing.
+    """
+
+    conversation: Conversation | None
+    task: str
+    execution: object | None
+    runtime: Runtime[Any] | None
+    messages: Sequence[AnyMessage]
+
+    @classmethod
+    def of(cls, config: RunnableConfig) -> "Place":
+        """The place of a call that has `config`."""
+        configurable = config.get("configurable", {})
+        runtime = configurable.get(CONFIG_KEY_RUNTIME)
+        thread, task = configurable.get(CONFIG_KEY_THREAD_ID), configurable.get(CONFIG_KEY_CHECKPOINT_NS, "")
+        outer = task.rpartition("|")[0]
+        messages = _messages(configurable)
+        if outer:
+            messages = [_of_agent(message) for message in messages]
+        is_saved = configurable.get(CONFIG_KEY_CHECKPOINTER) not in (None, False)
+        info = getattr(runtime, "execution_info", None)
+        conversation = None
+        if thread is not None and is_saved:
+            name = f"{thread}|{outer}" if outer else str(thread)
+            conversation = Conversation(name, name, "" if info is None else info.checkpoint_id)
+        return cls(
+            conversation=conversation,
+            task=task,
+            execution=configurable.get(CONFIG_KEY_SCRATCHPAD),
+            runtime=runtime,
+            messages=messages,
+        )
+
+    @property
+    def thread(self) -> str | None:
+        """The thread of the whole run, with those of its sub-agents."""
+        return None if self.conversation is None else self.conversation.thread_id.partition("|")[0]
+
+    def origin_of(self, call_id: str) -> str:
+        """What a call belongs to, beside its id, which some servers give to every call: the message that has
+        it, or else the task in which it is made.
+        """
+        for message in reversed(self.messages):
+            if not isinstance(message, AIMessage):
+                continue
+            has_call = any(call["id"] == call_id for call in message.tool_calls)
+            return f"message {message.id}" if has_call and message.id else f"task {self.task}"
+        return f"task {self.task}"
+
+
+def results_in(messages: Sequence[AnyMessage]) -> set[str]:
+    """The names of the tools that have returned something to a conversation."""
+    names = {call["id"]: call["name"] for m in messages if isinstance(m, AIMessage) for call in m.tool_calls}
+    results = [message for message in messages if isinstance(message, ToolMessage)]
+    return {str(names.get(result.tool_call_id, result.name)) for result in results}
+
+
+def _messages(configurable: Mapping[str, Any]) -> Sequence[AnyMessage]:
+    """The messages in the state of the graph, as its channel `messages` has them before the step."""
+    read = configurable.get(CONFIG_KEY_READ)
+    if read is None:
+        return ()
+    try:
+        found = read("messages")
+    except KeyError:
+        return ()
+    return found if isinstance(found, list) else ()
+
+
+def _of_agent(message: AnyMessage) -> AnyMessage:
+    return by_program(message, _AGENT) if isinstance(message, HumanMessage) else message

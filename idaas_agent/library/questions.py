@@ -1,0 +1,310 @@
+"""Questions about calls, asked by LangGraph's `interrupt`, and the answers, each bound to what was asked.
+
+LangGraph hands answers over by the order in which `interrupt` is called within a task, which is run again,
+whole, at each resume. So the questions of a task are known here in their order: the first call that comes in
+a task that runs again takes all answers, and each is kept for the calls that its question was about, however
+they arrive. What `interrupt` returns for a question that was not asked in this process is no answer.
+
+Whether a call is made is not decided here: an answer becomes an approval (`graph.approvals.record`), which
+counts for this user, thread, service, tool, identity, permission and these arguments, once, and in time.
+"""
+
+import asyncio
+import json
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Final, Protocol
+
+from cachetools import LRUCache
+from langchain_core.messages import ToolCall
+from langgraph.errors import GraphInterrupt
+from langgraph.types import interrupt
+
+from graph.approvals.answer import Answer, parse_answer
+from graph.approvals.gate import REJECTED
+from graph.approvals.pending_call import PendingCall
+from graph.approvals.record import PendingApproval
+from graph.approvals.request import interrupt_value
+from graph.call_arguments import arguments_digest
+from idaas_agent.library.place import Place
+from identity.access_token.verified_access_token import VerifiedAccessToken
+from identity.errors import AgentError, ApprovalError
+from identity.principal import Principal
+from identity.secrets.redaction import redact
+
+_TASKS: Final = 10_000
+_CALLS: Final = 10_000
+_EXECUTIONS: Final = 8
+"""Times that a task was run whose order of questions is known. Work of an earlier one may still go on."""
+_MOST_UNUSABLE: Final = 20
+"""Answers in succession that are none, after which the calls are rejected: the state is saved for each."""
+_ANOTHER_QUESTION: Final = "not run: the answer was one to another question"
+_ANOTHER_USER: Final = "not run: another user was asked about this call"
+_NO_ANSWER: Final = "not run: the answers were none"
+
+
+class Decisions(Protocol):
+    """Reads and keeps the decisions about calls of some services."""
+
+    def may_decide(self, caller: VerifiedAccessToken) -> bool:
+        """Whether the access token of `caller` has not expired, and is a person's."""
+
+    async def keep(self, asked: PendingApproval, caller: VerifiedAccessToken) -> None:
+        """Records and keeps a new question."""
+
+    async def read(self, value: object, asked: PendingApproval, caller: VerifiedAccessToken) -> Answer:
+        """The answer in `value`. Raises `ApprovalError` if it is none, or does not fit."""
+
+    async def decide(self, asked: PendingApproval, digest: str | None, caller: VerifiedAccessToken) -> bool:
+        """Keeps and records the decision: arguments of `digest` are approved; `None`: rejected. False if it
+        does not count.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class AskedCall:
+    """A call that its user is asked about, and whose decisions are `decisions`."""
+
+    pending: PendingCall
+    approval: PendingApproval
+    decisions: Decisions
+
+
+@dataclass(slots=True, eq=False)
+class _Question:
+    """One interrupt of a task, which was raised for `calls`."""
+
+    value: dict[str, Any]
+    calls: Sequence[AskedCall]
+    counts: bool = True
+    """False: whoever answers has not seen it as its user, so that it is asked again."""
+    is_answered: bool = False
+
+    @property
+    def id(self) -> str:
+        return str(self.value["id"])
+
+
+@dataclass(slots=True)
+class _Execution:
+    """One time that LangGraph runs a task: `scratchpad` is its object for that."""
+
+    scratchpad: object
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    calls: int = 0
+    """Calls without an id so far."""
+    has_settled: bool = False
+    raised: _Question | None = None
+    """The question with which this execution ends."""
+
+
+@dataclass(slots=True)
+class _Task:
+    """A task of LangGraph, over all its executions."""
+
+    asked: list[_Question | None] = field(default_factory=list)
+    """By the order of its interrupts. `None`: it was not asked in this process."""
+    executions: list[_Execution] = field(default_factory=list)
+    """The newest last."""
+
+    def execution(self, scratchpad: object) -> _Execution:
+        for known in self.executions:
+            if known.scratchpad is scratchpad:
+                return known
+        self.executions = [*self.executions[1 - _EXECUTIONS :], _Execution(scratchpad)]
+        return self.executions[-1]
+
+
+class Questions:
+    """Those of one process."""
+
+    def __init__(self) -> None:
+        self._tasks: LRUCache[tuple[str, str], _Task] = LRUCache(_TASKS)
+        self._asked: LRUCache[tuple[str, ...], Principal] = LRUCache(_CALLS)
+        self._refused: LRUCache[tuple[str, ...], str] = LRUCache(_CALLS)
+        self._edited: LRUCache[tuple[str, ...], ToolCall] = LRUCache(_CALLS)
+
+    def void(self, place: Place) -> None:
+        """An answer that comes with this execution of the task is none: who gave it was not verified.
+        LangGraph keeps it in the checkpoint, where it would count for the next run, whoever starts that.
+        """
+        task = self._known(place)
+        for question in () if task is None else task.asked:
+            if question is not None and not question.is_answered:
+                question.counts = False
+
+    def id_at(self, place: Place) -> str | None:
+        """The id of a call that has none, by its order in its task: the same when the task runs again. `None`
+        where no task does.
+        """
+        if place.conversation is None:
+            return None
+        task = self._tasks.setdefault(_task_key(place), _Task())
+        execution = task.execution(place.execution)
+        execution.calls += 1
+        return f"call {execution.calls}"
+
+    def refusal(self, pending: PendingCall) -> str | None:
+        """Why the call is not made: its user has declined, or it is another's."""
+        asked = self._asked.get(_key_of(pending))
+        if asked is not None and asked != pending.principal:
+            return _ANOTHER_USER
+        return self._refused.get(_key_of(pending))
+
+    def with_edits(self, pending: PendingCall) -> PendingCall:
+        """The call with the arguments that its user has approved in place of those of the model."""
+        edited = self._edited.get(_key_of(pending))
+        is_theirs = self._asked.get(_key_of(pending)) == pending.principal
+        return replace(pending, call=edited) if edited is not None and is_theirs else pending
+
+    async def settle(self, place: Place, caller: VerifiedAccessToken) -> None:
+        """Takes the answers that this execution of the task has, once, in the order of the questions.
+
+        Raises `GraphInterrupt` if a question of the task has no answer yet.
+        """
+        task = self._known(place)
+        if task is None:
+            return
+        execution = task.execution(place.execution)
+        async with execution.lock:
+            if execution.raised is not None:
+                interrupt(execution.raised.value)
+            if execution.has_settled:
+                return
+            await self._take_answers(task, execution, caller)
+            execution.has_settled = True
+
+    async def ask(self, place: Place, calls: Sequence[AskedCall], caller: VerifiedAccessToken) -> None:
+        """Asks about all `calls` at once: raises `GraphInterrupt`."""
+        task = self._tasks.setdefault(_task_key(place), _Task())
+        execution = task.execution(place.execution)
+        async with execution.lock:
+            if execution.raised is not None:
+                interrupt(execution.raised.value)
+            question = _Question(_value(calls, caller), calls)
+            while True:
+                try:
+                    interrupt(question.value)
+                except GraphInterrupt:
+                    for call in calls:
+                        if not call.approval.asked:
+                            await call.decisions.keep(call.approval, caller)
+                        self._asked[_key_of(call.pending)] = call.pending.principal
+                    execution.raised = question
+                    task.asked.append(question)
+                    raise
+                task.asked.append(None)  # an answer that came before the question is none
+
+    async def _take_answers(self, task: _Task, execution: _Execution, caller: VerifiedAccessToken) -> None:
+        """Keeps the decisions of all answers. One that cannot be used is asked for again."""
+        number = 0
+        while number < len(task.asked):
+            question = task.asked[number]
+            number += 1
+            try:
+                value = interrupt(None if question is None else question.value)
+            except GraphInterrupt:
+                if question is None:  # the state was set back: what came before the question is gone
+                    del task.asked[number - 1 :]
+                    return
+                execution.raised = question
+                raise
+            if question is None or await self._bind(question, value, caller):
+                continue
+            if task.asked.count(question) >= _MOST_UNUSABLE:
+                await self._reject_all(question, caller, _NO_ANSWER)
+            elif number == len(task.asked):
+                task.asked.append(question)
+
+    async def _bind(self, question: _Question, value: object, caller: VerifiedAccessToken) -> bool:
+        """Keeps the decisions of `value`. False if it is no answer, so that the question is asked again."""
+        if question.is_answered or not question.counts:
+            return True
+        if any(call.pending.principal != caller.principal for call in question.calls):
+            question.counts = False
+            return True
+        if not all(call.decisions.may_decide(caller) for call in question.calls):
+            return False
+        if _names_another(value, question.id):
+            await self._reject_all(question, caller, _ANOTHER_QUESTION)
+            return True
+        decisions = _decisions(value, len(question.calls))
+        if decisions is None:
+            return False
+        for call, decision in zip(question.calls, decisions, strict=True):
+            await self._decide(call, decision, caller)
+        question.is_answered = True
+        return True
+
+    async def _decide(self, call: AskedCall, decision: object, caller: VerifiedAccessToken) -> None:
+        """Keeps the decision about one call. One that does not fit is a rejection which says why."""
+        key, asked = _key_of(call.pending), call.approval
+        try:
+            answer = await call.decisions.read(decision, asked, caller)
+        except AgentError as error:
+            await call.decisions.decide(asked, None, caller)
+            reason = error.detail if isinstance(error, ApprovalError) else error.code
+            self._refused[key] = f"not run: {reason}"
+            return
+        if not answer.approved:
+            await call.decisions.decide(asked, None, caller)
+            words = json.dumps(answer.message, ensure_ascii=False) if answer.message else None
+            self._refused[key] = f"{REJECTED} Their own words: {words}" if words else REJECTED
+            return
+        arguments = dict(answer.arguments or {})
+        digest = arguments_digest(arguments)
+        is_kept = await call.decisions.decide(asked, digest, caller)
+        if is_kept and digest != asked.request.digest:
+            self._edited[key] = ToolCall({**call.pending.call, "args": arguments})
+
+    async def _reject_all(self, question: _Question, caller: VerifiedAccessToken, reason: str) -> None:
+        for call in question.calls:
+            await call.decisions.decide(call.approval, None, caller)
+            self._refused[_key_of(call.pending)] = reason
+        question.is_answered = True
+
+    def _known(self, place: Place) -> _Task | None:
+        return None if place.conversation is None else self._tasks.get(_task_key(place))
+
+
+def _task_key(place: Place) -> tuple[str, str]:
+    assert place.conversation is not None  # noqa: S101 - nobody is asked elsewhere
+    return place.conversation.thread_id, place.task
+
+
+def _key_of(pending: PendingCall) -> tuple[str, ...]:
+    """A call, whoever makes it with whatever arguments."""
+    thread = "" if pending.conversation is None else pending.conversation.thread_id
+    call = pending.call
+    return thread, str(pending.response.id), str(call["id"]), pending.service, call["name"]
+
+
+def _value(calls: Sequence[AskedCall], caller: VerifiedAccessToken) -> dict[str, Any]:
+    """One request of LangChain's form for all calls. `id` is that of the question, `approvals` what people
+    need to know of each call, in the same order.
+    """
+    shown = [
+        interrupt_value(replace(call.approval, arguments=redact(call.approval.arguments, [caller.token])))
+        for call in calls
+    ]
+    return {
+        "id": uuid.uuid4().hex,
+        "action_requests": [value["action_requests"][0] for value in shown],
+        "review_configs": [value["review_configs"][0] for value in shown],
+        "approvals": [value["approval"] for value in shown],
+    }
+
+
+def _names_another(value: object, question_id: str) -> bool:
+    """Whether an answer says that it is one to another question."""
+    return isinstance(value, Mapping) and value.get("id", question_id) != question_id
+
+
+def _decisions(value: object, count: int) -> Sequence[object] | None:
+    """The decisions in an answer, one for each call; `None` if there are not so many."""
+    if isinstance(value, Mapping) and isinstance(decisions := value.get("decisions"), list | tuple):
+        return list(decisions) if len(decisions) == count else None
+    if count == 1 and value is not None and parse_answer(value) is not None:
+        return [value]
+    return None

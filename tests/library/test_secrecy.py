@@ -1,0 +1,105 @@
+"""No token and no credential is in what LangGraph keeps, streams or traces, nor in what is raised."""
+
+import pickle
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from langchain.agents import create_agent
+from langchain_core.callbacks import AsyncCallbackHandler
+from langchain_core.messages import AIMessage
+from langgraph.checkpoint.memory import InMemorySaver
+from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
+
+from idaas_agent.library.middleware import IdentityMiddleware
+from idaas_agent.library.tools import tools_of
+from identity.errors import AccessTokenError
+from identity.secrets.secret import Secret
+from tests.library.called_app import (
+    APPROVE,
+    SCOPE,
+    Bank,
+    Context,
+    MemoryIdentity,
+    ScriptedChat,
+    decisions,
+    pay,
+)
+from tools.service import ToolResult
+
+TOKEN = "alice-at"
+CREDENTIAL = f"{SCOPE}-of-alice-0"
+THREAD = {"configurable": {"thread_id": "t"}}
+
+
+class Traces(AsyncCallbackHandler):
+    """What a tracer gets, as text."""
+
+    def __init__(self) -> None:
+        self.seen: list[str] = []
+
+    def __getattribute__(self, name: str) -> Any:
+        if not name.startswith("on_"):
+            return super().__getattribute__(name)
+
+        async def seen(*given: Any, **members: Any) -> None:
+            self.seen.append(repr((given, members)))
+
+        return seen
+
+
+@pytest.fixture(params=["memory", "sqlite"])
+async def saver(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Any]:
+    if request.param == "memory":
+        yield InMemorySaver()
+        return
+    async with AsyncSqliteSaver.from_conn_string(str(tmp_path / "checkpoints.db")) as made:
+        yield made
+
+
+def says(*calls: Any) -> AIMessage:
+    return AIMessage("" if calls else "done", tool_calls=list(calls))
+
+
+async def kept_by(saver: Any, folder: Path) -> bytes:
+    """All that a saver has."""
+    if isinstance(saver, InMemorySaver):
+        stored = {str(k): {ns: dict(v) for ns, v in each.items()} for k, each in saver.storage.items()}
+        return pickle.dumps([stored, dict(saver.writes), dict(saver.blobs)])
+    await saver.conn.commit()
+    files = [file for file in folder.iterdir() if file.is_file()]  # noqa: ASYNC240 - of a test
+    return b"".join(file.read_bytes() for file in files)
+
+
+@pytest.mark.parametrize("with_middleware", [True, False])
+async def test_checkpoints_streams_traces_and_messages_have_no_secret(saver, tmp_path, with_middleware):
+    bank = Bank(pay=ToolResult("paid, see https://bank.example"))
+    identity, traces = MemoryIdentity(), Traces()
+    tools = await tools_of(identity, [bank])
+    agent = create_agent(
+        ScriptedChat(turns=[says(pay(10)), says(), says(pay(10, "call_2"))]),
+        tools,
+        middleware=[IdentityMiddleware(identity, {}, shared_threads=False)] if with_middleware else [],
+        context_schema=Context,
+        checkpointer=saver,
+    )
+    seen: list[str] = []
+    for given in ({"messages": [("user", "Pay.")]}, decisions(APPROVE)):
+        stream = agent.astream(
+            given,
+            {**THREAD, "callbacks": [traces]},
+            context=Context(Secret(TOKEN)),
+            stream_mode=["values", "updates", "messages", "custom", "debug", "tasks", "checkpoints"],
+        )
+        seen += [repr(event) async for event in stream]
+    identity.tokens.refused.add(TOKEN)
+    with pytest.raises(AccessTokenError) as raised:
+        await agent.ainvoke({"messages": [("user", "Pay.")]}, THREAD, context=Context(Secret(TOKEN)))
+    assert bank.paid == [10]
+    seen += [*traces.seen, repr(raised.value), str(raised.value)]
+    kept = await kept_by(saver, tmp_path)
+    assert b"paid, see" in kept
+    for secret in (TOKEN, CREDENTIAL):
+        assert [text for text in seen if secret in text] == []
+        assert secret.encode() not in kept
