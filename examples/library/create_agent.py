@@ -1,0 +1,49 @@
+"""An agent of LangChain's `create_agent`. Six lines, marked `# identity`, were added to it."""
+
+import asyncio
+import os
+import sys
+from datetime import UTC, datetime
+from typing import Any
+
+from langchain.agents import create_agent
+from langchain_openai import ChatOpenAI
+from langgraph.checkpoint.memory import InMemorySaver
+from langgraph.types import Command
+
+from idaas_agent import Identity, IdentityContext  # identity
+
+
+def today() -> str:
+    """Today's date."""
+    return datetime.now(UTC).date().isoformat()
+
+
+async def answered(question: str, model: Any, ask=input) -> str:
+    """The agent's answer. `ask` puts each of its own questions to the person."""
+    identity = Identity.from_env()  # identity
+    tools = await identity.tools("services.toml")  # identity
+    agent = create_agent(
+        model,
+        [*tools, today],
+        middleware=[identity.middleware(policy_file="policies.toml")],  # identity
+        context_schema=IdentityContext,  # identity
+        checkpointer=InMemorySaver(),
+    )
+    run = {
+        "config": {"configurable": {"thread_id": "1"}},
+        "context": IdentityContext(access_token=os.environ["ACCESS_TOKEN"]),  # identity
+    }
+    state = await agent.ainvoke({"messages": [("user", question)]}, **run)
+    while asked := state.get("__interrupt__"):
+        decisions = []
+        for action in asked[0].value["action_requests"]:
+            agreed = ask(f"{action['description']}\nApprove? [y/n] ") == "y"
+            decisions.append({"type": "approve" if agreed else "reject"})
+        state = await agent.ainvoke(Command(resume={"decisions": decisions}), **run)
+    return state["messages"][-1].text
+
+
+if __name__ == "__main__":
+    qwen = ChatOpenAI(model="qwen-plus", base_url=os.environ["LLM_BASE_URL"])
+    sys.stdout.write(asyncio.run(answered(" ".join(sys.argv[1:]), qwen)) + "\n")

@@ -1,0 +1,49 @@
+"""A `StateGraph` of one's own, with LangGraph's tool node. The lines marked `# identity` were added to it."""
+
+import asyncio
+import os
+import sys
+from typing import Any
+
+from langchain_openai import ChatOpenAI
+from langgraph.checkpoint.memory import InMemorySaver
+from langgraph.graph import START, MessagesState, StateGraph
+from langgraph.prebuilt import tools_condition
+from langgraph.types import Command
+
+from idaas_agent import Identity, IdentityContext  # identity
+
+
+async def answered(question: str, model: Any, ask=input) -> str:
+    """The graph's answer. `ask` puts each of its own questions to the person."""
+    identity = Identity.from_env()  # identity
+    tools = await identity.tools("services.toml")  # identity
+    calling = model.bind_tools(tools)
+
+    async def respond(state: MessagesState) -> dict:
+        return {"messages": [await calling.ainvoke(state["messages"])]}
+
+    builder = StateGraph(MessagesState, context_schema=IdentityContext)  # identity
+    builder.add_node("respond", respond)
+    builder.add_node("tools", identity.tool_node(tools))  # identity: in place of ToolNode(tools)
+    builder.add_edge(START, "respond")
+    builder.add_conditional_edges("respond", tools_condition)
+    builder.add_edge("tools", "respond")
+    graph = builder.compile(checkpointer=InMemorySaver())
+    run = {
+        "config": {"configurable": {"thread_id": "1"}},
+        "context": IdentityContext(access_token=os.environ["ACCESS_TOKEN"]),  # identity
+    }
+    state = await graph.ainvoke({"messages": [("user", question)]}, **run)
+    while asked := state.get("__interrupt__"):
+        decisions = []
+        for action in asked[0].value["action_requests"]:
+            agreed = ask(f"{action['description']}\nApprove? [y/n] ") == "y"
+            decisions.append({"type": "approve" if agreed else "reject"})
+        state = await graph.ainvoke(Command(resume={"decisions": decisions}), **run)
+    return state["messages"][-1].text
+
+
+if __name__ == "__main__":
+    qwen = ChatOpenAI(model="qwen-plus", base_url=os.environ["LLM_BASE_URL"])
+    sys.stdout.write(asyncio.run(answered(" ".join(sys.argv[1:]), qwen)) + "\n")
