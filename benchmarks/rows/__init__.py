@@ -18,6 +18,7 @@ _THEMES: Final = {
         "warm_stream",
     ),
     "conversations": ("conversations",),
+    "governed_call": ("governed_call",),
     "human_users": ("human_users",),
     "identity": ("refusal", "sealing", "verification"),
     "labels": ("labels",),
