@@ -29,6 +29,7 @@ _THEMES: Final = {
     "replicas": ("replicas",),
     "revocation": ("revocation",),
     "round_trips": ("round_trips",),
+    "seams": ("seams",),
     "start": ("cold_start", "resident_memory"),
     "tracing": ("tracing",),
 }
