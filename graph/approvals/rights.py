@@ -3,16 +3,19 @@
 Nothing is called, and no credential is requested.
 """
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final
 
 from typing_extensions import TypedDict  # pydantic makes schemas of no other before Python 3.12
 
 from graph.approvals.gate import ApprovalGate
-from graph.approvals.policy import AnyUser, Ask
+from graph.approvals.policy import Allow, AnyUser, Ask, Deny, Depends
 from tools.approval_policy import Trust
 from tools.service import Service, ToolSchema, data_of
 from tools.service_name import service_of
+
+
+_DECISIONS: Final[Mapping[type, str]] = {Allow: "allow", Ask: "ask", Deny: "deny", Depends: "depends"}
 
 
 class ToolRights(TypedDict):
@@ -78,7 +81,7 @@ async def rights_of(
             effect=declared.effect,
             data=data_of(service, tool.name),
             trust=declared.trust or Trust.TRUSTED,
-            decision=type(outlook).__name__.lower(),
+            decision=next(name for kind, name in _DECISIONS.items() if isinstance(outlook, kind)),
             rules=list(outlook.rules),
             approvers=asks.approvers,
             sign_in_seconds=asks.sign_in,
