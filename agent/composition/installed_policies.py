@@ -10,7 +10,7 @@ from agent.composition.service_parts import ServiceParts
 from agent.conversations.storage import ConversationStorage
 from agent.entry_points import installed
 from graph.approvals.pending_call import PendingCall
-from graph.approvals.policy import Allow, AnyUser, Ask, CallPolicy, Decision, Depends, Facts, Outlook
+from graph.approvals.policy import Allow, AnyUser, Ask, CallPolicy, Decision, Facts, Forecast, Undetermined
 from identity.access_token.verified_access_token import VerifiedAccessToken
 from tools.approval_policy import DataLabels
 from tools.service import ToolSchema
@@ -48,9 +48,9 @@ class Policy(ABC):
         """It may answer anything about any call."""
         return True
 
-    async def outlook(self, service: str, tool: ToolSchema, user: AnyUser, so_far: Outlook) -> Outlook:  # noqa: ARG002 - the seam's
+    async def forecast(self, service: str, tool: ToolSchema, user: AnyUser, so_far: Forecast) -> Forecast:  # noqa: ARG002 - the seam's
         """The call decides, of which nothing is known yet."""
-        return Depends(rules=so_far.rules, policy=so_far.policy)
+        return Undetermined(rules=so_far.rules, policy=so_far.policy)
 
     async def check(self) -> None:  # noqa: B027 - it can always decide, unless it says otherwise
         """Raises `AgentError` while it cannot decide."""

@@ -7,7 +7,7 @@ from typing import Final
 from langchain_core.messages import ToolCall
 
 from graph.approvals.pending_call import PendingCall
-from graph.approvals.policy import DENIED, Allow, AnyUser, Ask, Decision, Deny, Depends, Facts, Outlook
+from graph.approvals.policy import DENIED, Allow, AnyUser, Ask, Decision, Deny, Facts, Forecast, Undetermined
 from graph.approvals.record import PERSON
 from graph.credentials.service_credentials import ServiceRequirement, access_identity_of
 from tools.approval_policy import CLAIM, ApprovalMode, DataLabels
@@ -55,13 +55,13 @@ class DeclaredPolicy:
             return Allow()
         return Ask(lasting=() if policy.lasting is None else (policy.lasting.seconds,))
 
-    async def outlook(
+    async def forecast(
         self,
         service: str,
         tool: ToolSchema,
         user: AnyUser,
-        so_far: Outlook = _FIRST,  # noqa: ARG002 - the seam's
-    ) -> Outlook:
+        so_far: Forecast = _FIRST,  # noqa: ARG002 - the seam's
+    ) -> Forecast:
         policy = self.services[service].policy(tool.name)
         asks = _of_another(policy.approvers, user) if policy.approvers else Ask()
         match policy.modes(access_identity_of(self.requirements, service)):
@@ -71,7 +71,7 @@ class DeclaredPolicy:
                 return Deny(reason=_NO_USER if policy.mode is None else DENIED)
             case [ApprovalMode.ASK]:
                 return asks
-        return Depends(rules=tuple(map(str, policy.rules)), asks=asks if isinstance(asks, Ask) else None)
+        return Undetermined(rules=tuple(map(str, policy.rules)), asks=asks if isinstance(asks, Ask) else None)
 
     def _mode(self, call: ToolCall, service: str) -> ApprovalMode:
         """The mode of a call by the policy of its tool, its arguments and its access identity."""

@@ -11,7 +11,7 @@ from typing import Any, Final
 from langchain_core.messages import ToolCall
 
 from graph.approvals.pending_call import PendingCall
-from graph.approvals.policy import Allow, AnyUser, Ask, Decision, Deny, Facts, Outlook
+from graph.approvals.policy import Allow, AnyUser, Ask, Decision, Deny, Facts, Forecast
 from graph.labels.call_form import has_written, says_nothing_else
 from graph.labels.data_labels import is_confidential, shown
 from graph.labels.disclosure import Disclosure, guards_of
@@ -66,7 +66,7 @@ class DisclosurePolicy:
             return replace(so_far, read=disclosure.read)
         return replace(so_far, read=disclosure.read, user_first=so_far.approvers is not None, lasting=())
 
-    async def outlook(self, service: str, tool: ToolSchema, user: AnyUser, so_far: Outlook) -> Outlook:  # noqa: ARG002 - the seam's
+    async def forecast(self, service: str, tool: ToolSchema, user: AnyUser, so_far: Forecast) -> Forecast:  # noqa: ARG002 - the seam's
         """Nothing was read."""
         return so_far
 

@@ -10,7 +10,7 @@ from langchain_core.messages import ToolCall
 from graph.approvals.lasting_approvals import CoveringApproval, LastingApprovals
 from graph.approvals.pending_call import ApprovalRequests, PendingCall
 from graph.approvals.policies import Policies, policies_of
-from graph.approvals.policy import Allow, AnyUser, Ask, Decision, Deny, Facts, Outlook, denied
+from graph.approvals.policy import Allow, AnyUser, Ask, Decision, Deny, Facts, Forecast, denied
 from graph.approvals.record import (
     ApprovalRequest,
     ApprovalState,
@@ -95,7 +95,7 @@ class ApprovalGate:
         """Whether the call may be made, by what is known now. It uses no approval."""
         decision = await self._decision(pending, caller, Facts())
         if isinstance(decision, Allow):
-            await decision.taken_back()
+            await decision.released()
             return decision
         if isinstance(decision, Deny):
             return decision
@@ -120,7 +120,7 @@ class ApprovalGate:
             granted = await self._granted(question, offered, pending, caller)
             if granted is not None:
                 grant, allowed = granted
-                await allowed.taken_back()
+                await allowed.released()
                 return Allow(approval=grant.id)
             return PendingApproval(request, pending.call["args"], asked=False, lasting=offered, ruled=ask)
         if state.status is ApprovalStatus.REJECTED and state.approver is not None:
@@ -133,12 +133,12 @@ class ApprovalGate:
             return Allow(approval=request.id)
         return PendingApproval(state.request, pending.call["args"], lasting=offered, ruled=ask)
 
-    async def outlook(self, service: str, tool: ToolSchema, user: AnyUser) -> Outlook:
-        """See `CallPolicy.outlook`. Where no person can be asked, it is a refusal."""
-        outlook = await self._policy.outlook(service, tool, user)
-        if isinstance(outlook, Ask) and self._store is None:
-            return Deny(policy=outlook.policy, rules=outlook.rules)
-        return outlook
+    async def forecast(self, service: str, tool: ToolSchema, user: AnyUser) -> Forecast:
+        """See `CallPolicy.forecast`. Where no person can be asked, it is a refusal."""
+        forecast = await self._policy.forecast(service, tool, user)
+        if isinstance(forecast, Ask) and self._store is None:
+            return Deny(policy=forecast.policy, rules=forecast.rules)
+        return forecast
 
     async def permit(
         self, pending: PendingCall, caller: VerifiedAccessToken, *, goes_on: bool = False
@@ -199,7 +199,7 @@ class ApprovalGate:
             if not goes_on:
                 await grant.use(self._clock(), pending.conversation)
         except AgentError as error:
-            await allowed.taken_back()
+            await allowed.released()
             if not isinstance(error, ApprovalError):
                 raise
             return denied(decision, _REFUSALS.get(error.code, _UNAPPROVED), approval=grant.id)

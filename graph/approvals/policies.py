@@ -9,7 +9,7 @@ from langchain_core.messages import ToolCall
 from graph.approvals.declared_policy import DeclaredPolicy
 from graph.approvals.disclosure_policy import AccessOf, DisclosurePolicy
 from graph.approvals.pending_call import PendingCall
-from graph.approvals.policy import Allow, AnyUser, Ask, CallPolicy, Decision, Deny, Facts, Outlook
+from graph.approvals.policy import Allow, AnyUser, Ask, CallPolicy, Decision, Deny, Facts, Forecast
 from graph.credentials.service_credentials import ServiceRequirement
 from identity.access_token.verified_access_token import VerifiedAccessToken
 from tools.approval_policy import DataLabels
@@ -40,22 +40,22 @@ class Policies:
                 stricter = strictest(decision, await policy.decide(pending, caller, facts, decision))
             finally:
                 if isinstance(decision, Allow) and not isinstance(stricter, Allow):
-                    await decision.taken_back()
+                    await decision.released()
             if isinstance(stricter, Deny):
                 return stricter
             decision = stricter
         return decision
 
-    async def outlook(self, service: str, tool: ToolSchema, user: AnyUser) -> Outlook:
+    async def forecast(self, service: str, tool: ToolSchema, user: AnyUser) -> Forecast:
         """The answer of `decide` to calls of a tool now, in a conversation that has read nothing."""
-        outlook: Outlook = _START
+        forecast: Forecast = _START
         for policy in self.policies:
-            next_outlook = await policy.outlook(service, tool, user, outlook)
-            if isinstance(next_outlook, Deny):
-                return next_outlook
-            if isinstance(outlook, Allow) or not isinstance(next_outlook, Allow):
-                outlook = next_outlook
-        return outlook
+            next_forecast = await policy.forecast(service, tool, user, forecast)
+            if isinstance(next_forecast, Deny):
+                return next_forecast
+            if isinstance(forecast, Allow) or not isinstance(next_forecast, Allow):
+                forecast = next_forecast
+        return forecast
 
 
 def policies_of(
@@ -96,13 +96,13 @@ def _both(earlier: Allow, later: Allow) -> Allow:
     if earlier is later or earlier is _START:
         return later
 
-    async def take_back() -> None:
-        await later.taken_back()
-        await earlier.taken_back()
+    async def release() -> None:
+        await later.released()
+        await earlier.released()
 
     return Allow(
         policy=later.policy or earlier.policy,
         rules=(*earlier.rules, *later.rules),
         observed=later.observed or earlier.observed,
-        take_back=take_back,
+        release=release,
     )

@@ -39,14 +39,14 @@ class Facts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Allow(Ruled):
-    """The call may be made now. `take_back` is awaited if it is certainly not made: it was counted."""
+    """The call may be made now. `release` is awaited if it is certainly not made: it was counted."""
 
-    take_back: Callable[[], Awaitable[None]] | None = None
+    release: Callable[[], Awaitable[None]] | None = None
 
-    async def taken_back(self) -> None:
+    async def released(self) -> None:
         """The call is not made."""
-        if self.take_back is not None:
-            await self.take_back()
+        if self.release is not None:
+            await self.release()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,7 +97,7 @@ Decision: TypeAlias = Allow | Deny | Ask
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Depends(Ruled):
+class Undetermined(Ruled):
     """The arguments of a call decide, or what was counted before it, by the rules that are named. Some calls
     may have the question `asks`.
     """
@@ -105,7 +105,7 @@ class Depends(Ruled):
     asks: Ask | None = None
 
 
-Outlook: TypeAlias = Decision | Depends
+Forecast: TypeAlias = Decision | Undetermined
 """The decision about the calls of a tool of which nothing but the tool and the user is known."""
 
 
@@ -138,7 +138,7 @@ class CallPolicy(Protocol):
         theirs stays one. `caller` is the one whom the call is made for.
         """
 
-    async def outlook(self, service: str, tool: ToolSchema, user: AnyUser, so_far: Outlook) -> Outlook:
+    async def forecast(self, service: str, tool: ToolSchema, user: AnyUser, so_far: Forecast) -> Forecast:
         """The answer of `decide` to calls of a tool now, in a conversation that has read nothing, after what
         the policies before would say. Nothing is requested or counted. The parameters of the tool may be
         empty: not known.

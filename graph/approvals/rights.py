@@ -9,13 +9,12 @@ from typing import Any, Final
 from typing_extensions import TypedDict  # pydantic makes schemas of no other before Python 3.12
 
 from graph.approvals.gate import ApprovalGate
-from graph.approvals.policy import Allow, AnyUser, Ask, Deny, Depends
+from graph.approvals.policy import Allow, AnyUser, Ask, Deny, Undetermined
 from tools.approval_policy import Trust
 from tools.service import Service, ToolSchema, data_of
 from tools.service_name import service_of
 
-
-_DECISIONS: Final[Mapping[type, str]] = {Allow: "allow", Ask: "ask", Deny: "deny", Depends: "depends"}
+_DECISIONS: Final[Mapping[type, str]] = {Allow: "allow", Ask: "ask", Deny: "deny", Undetermined: "depends"}
 
 
 class ToolRights(TypedDict):
@@ -74,15 +73,15 @@ async def rights_of(
 
     async def of_tool(service: Service, tool: ToolSchema) -> ToolRights:
         declared = service.policy(tool.name)
-        outlook = await gate.outlook(service.name, tool, user)
-        asks = outlook if isinstance(outlook, Ask) else Ask()
+        forecast = await gate.forecast(service.name, tool, user)
+        asks = forecast if isinstance(forecast, Ask) else Ask()
         return ToolRights(
             name=tool.name,
             effect=declared.effect,
             data=data_of(service, tool.name),
             trust=declared.trust or Trust.TRUSTED,
-            decision=next(name for kind, name in _DECISIONS.items() if isinstance(outlook, kind)),
-            rules=list(outlook.rules),
+            decision=next(name for kind, name in _DECISIONS.items() if isinstance(forecast, kind)),
+            rules=list(forecast.rules),
             approvers=asks.approvers,
             sign_in_seconds=asks.sign_in,
         )

@@ -24,4 +24,4 @@ class PermissionStep:
             return await proceed(call)
         finally:
             if not (call.sent or call.goes_on):
-                await verdict.taken_back()
+                await verdict.released()

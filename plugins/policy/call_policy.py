@@ -13,7 +13,7 @@ from typing import Final
 from langchain_core.messages import ToolCall
 
 from graph.approvals.pending_call import PendingCall
-from graph.approvals.policy import Allow, AnyUser, Ask, Decision, Deny, Depends, Facts, Outlook
+from graph.approvals.policy import Allow, AnyUser, Ask, Decision, Deny, Facts, Forecast, Undetermined
 from graph.credentials.service_credentials import ServiceRequirement, access_identity_of
 from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.errors import AgentError, ConfigurationError, UnavailableError
@@ -163,7 +163,7 @@ class CedarPolicy:
         observed = None if others is None or _answer(others) == _answer(decided) else _answer(others)[0]
         return replace(decided, policy=rules.digest, observed=observed)
 
-    async def outlook(self, service: str, tool: ToolSchema, user: AnyUser, so_far: Outlook) -> Outlook:
+    async def forecast(self, service: str, tool: ToolSchema, user: AnyUser, so_far: Forecast) -> Forecast:
         if self.observes:
             return so_far
         rules = await self.file.current()
@@ -175,14 +175,16 @@ class CedarPolicy:
                 rules.of(replace(action, parameters=tool.parameters))
             situation = self._situation(service, user)
             decided, undecided = foreseen(rules, action, _OF_A_CALL, situation, Facts(), asks)
-            if isinstance(decided, Deny) and isinstance(so_far, Depends) and so_far.asks is not None:
+            if isinstance(decided, Deny) and isinstance(so_far, Undetermined) and so_far.asks is not None:
                 asked, more = foreseen(rules, action, _OF_A_CALL, situation, Facts(), so_far.asks)
                 if more or not isinstance(asked, Deny):
                     decided, undecided = asked, more
         except AgentError:
             return Deny(reason=FAILED, policy=rules.digest)
-        if undecided or (isinstance(so_far, Depends) and not isinstance(decided, Deny)):
-            return Depends(rules=(*so_far.rules, *(each.name for each in undecided)), policy=rules.digest)
+        if undecided or (isinstance(so_far, Undetermined) and not isinstance(decided, Deny)):
+            return Undetermined(
+                rules=(*so_far.rules, *(each.name for each in undecided)), policy=rules.digest
+            )
         return replace(decided, policy=rules.digest)
 
     async def _by_file(

@@ -141,12 +141,12 @@ class CallCounters:
     async def settled(self, entry: Entry, decision: Decision) -> Decision:
         """`decision`, with which the call stays counted only if it is made, here or where it was added."""
         if entry.added and isinstance(decision, Allow):
-            return replace(decision, take_back=lambda: self.take_back(entry))
+            return replace(decision, release=lambda: self.release(entry))
         if entry.added:
-            await self.take_back(entry)
+            await self.release(entry)
         return decision
 
-    async def take_back(self, entry: Entry) -> None:
+    async def release(self, entry: Entry) -> None:
         """Removes the call, which was not sent; if that fails, it stays counted until the day ends."""
 
         def work() -> Transaction[_Count | None]:

@@ -21,7 +21,7 @@ from langchain_core.messages import ToolCall
 from agent.errors.error_codes import AgentCode
 from agent.settings.settings import Settings
 from graph.approvals.pending_call import PendingCall
-from graph.approvals.policy import Allow, AnyUser, Ask, Decision, Deny, Depends, Facts, Outlook
+from graph.approvals.policy import Allow, AnyUser, Ask, Decision, Deny, Facts, Forecast, Undetermined
 from graph.credentials.service_credentials import ServiceRequirement, access_identity_of
 from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.credentials.broker import CredentialBroker
@@ -128,8 +128,8 @@ class DecisionPointPolicy:
                 decided = await self.counters.settled(entry, decided)
         return replace(decided, policy=policy)
 
-    async def outlook(self, service: str, tool: ToolSchema, user: AnyUser, so_far: Outlook) -> Outlook:  # noqa: ARG002 - the seam's
-        return Depends(rules=so_far.rules)
+    async def forecast(self, service: str, tool: ToolSchema, user: AnyUser, so_far: Forecast) -> Forecast:  # noqa: ARG002 - the seam's
+        return Undetermined(rules=so_far.rules)
 
     def _request(
         self, pending: PendingCall, situation: Situation, facts: Facts, age: int | None

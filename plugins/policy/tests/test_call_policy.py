@@ -351,7 +351,7 @@ async def test_call_that_another_process_has_sent_stays_counted_when_it_is_refus
     again = await decided(counting, amount(15_000.0))
     assert isinstance(sent, Allow)
     assert isinstance(again, Allow)
-    await again.taken_back()
+    await again.released()
     other = await decided(counting, amount(15_000.0), response=AIMessage("", id="r2"))
     assert isinstance(other, Deny)
 

@@ -42,8 +42,8 @@ async def test_each_call_counts_once_by_user_tool_and_day(database: Database) ->
     assert await entered(id="3", principal=BOB) == (1, 100)
     assert await entered(id="4", tool="expenses.pay_out") == (1, 100)
     assert await entered(id="5", day=date(2026, 11, 28)) == (1, 100)
-    await counters.take_back(ENTRY)
-    await counters.take_back(ENTRY)
+    await counters.release(ENTRY)
+    await counters.release(ENTRY)
     assert await entered(id="6", amount=0) == (2, 50)
 
 
@@ -69,7 +69,7 @@ async def test_permitted_calls_never_exceed_the_limit_when_replicas_race(databas
         counters = replicas[number % 2]
         if (await counters.enter(entry)).total <= 1000:
             return entry.amount
-        await counters.take_back(entry)
+        await counters.release(entry)
         return 0
 
     permitted = await asyncio.gather(*map(call, range(40)))
@@ -136,7 +136,7 @@ async def test_writer_of_the_clear_columns_lifts_no_limit(new_database: NewDatab
     other = CallCounters(new_database(encryption), encryption)
     again = await other.enter(replace(ENTRY, id="3"))
     assert (again.calls, again.total) == (3, 300)
-    await counters.take_back(counted)
+    await counters.release(counted)
     last = await other.enter(replace(ENTRY, id="4"))
     assert (last.calls, last.total) == (3, 300)
 

@@ -17,7 +17,7 @@ from agent.settings.settings import read_settings
 from graph.approvals.declared_policy import DeclaredPolicy
 from graph.approvals.pending_call import PendingCall
 from graph.approvals.policies import Policies
-from graph.approvals.policy import Allow, Ask, Decision, Deny, Depends, Facts, User
+from graph.approvals.policy import Allow, Ask, Decision, Deny, Facts, Undetermined, User
 from graph.approvals.record import Approver
 from graph.context import Conversation
 from graph.credentials.service_credentials import requirements
@@ -117,7 +117,7 @@ async def test_request_is_that_of_the_page_and_what_is_permitted_is_called(asked
     agent.tokens.signed_in_at["alice-at"] = FRIDAY - 60
     agent.service.policies["submit_expense"] = replace(ALLOWED["submit_expense"], sum="amount")
     decision: Any = await agent.decided()
-    assert replace(decision, take_back=None) == Allow(policy=f"authzen:{agent.point.url.split('/')[2]}")
+    assert replace(decision, release=None) == Allow(policy=f"authzen:{agent.point.url.split('/')[2]}")
     [(headers, given)] = agent.point.requests
     assert given == json.loads(DOCUMENTED.partition("/access/v1/evaluation\n")[2].partition("```")[0])
     assert headers["content-type"] == "application/json"
@@ -190,7 +190,7 @@ async def test_declared_policy_keeps_its_meaning(asked: AskedOf) -> None:
     agent.service.policies["submit_expense"] = replace(ASKS, lasting=Lasting(3600, conversation_only=True))
     assert replace(await agent.decided(), policy=None) == Ask(lasting=(900,))
     tool, user = agent.service.schemas[0], User(Principal("https://idaas.example", "alice"), {})
-    assert isinstance(await agent.policy.outlook("expenses", tool, user, Allow()), Depends)
+    assert isinstance(await agent.policy.forecast("expenses", tool, user, Allow()), Undetermined)
     assert all(given["context"]["approved"] for given in agent.point.evaluations[1:])
 
 
@@ -209,7 +209,7 @@ async def test_calls_of_today_are_counted_before_a_replica_asks_about_them(asked
     agents[1].point.decide = lambda _: True
     last = await agents[1].decided(call_id="call_10")
     assert isinstance(last, Allow)
-    await last.taken_back()
+    await last.released()
     await agents[1].decided(call_id="call_11")
     assert agents[1].point.evaluations[-1]["context"]["today"] == {"count": 3}
 

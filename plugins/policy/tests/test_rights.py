@@ -41,10 +41,10 @@ def decisions(rights: dict[str, Any]) -> dict[str, tuple[str, list[str]]]:
     }
 
 
-async def outlook(
+async def forecast(
     company: Company, tool: str, *groups: str, user: str = "alice", **known: Any
 ) -> tuple[str, Any]:
-    found = await company.policies.outlook(
+    found = await company.policies.forecast(
         "expenses", ToolSchema(tool, "", {}), User(Principal("i", user), {"groups": groups}, **known)
     )
     return type(found).__name__, found
@@ -54,14 +54,14 @@ async def test_documented_rules_depend_on_the_arguments_and_deny_what_they_alway
     tmp_path: Path,
 ) -> None:
     company = Company(tmp_path)
-    kind, found = await outlook(company, "submit_expense")
-    assert (kind, found.rules) == ("Depends", ("ask-above-500", "four-eyes", "daily"))
-    assert (await outlook(company, "pay_out", "staff"))[0] == "Deny"
-    assert (await outlook(company, "pay_out", "finance"))[0] == "Allow"
+    kind, found = await forecast(company, "submit_expense")
+    assert (kind, found.rules) == ("Undetermined", ("ask-above-500", "four-eyes", "daily"))
+    assert (await forecast(company, "pay_out", "staff"))[0] == "Deny"
+    assert (await forecast(company, "pay_out", "finance"))[0] == "Allow"
     company.now = SATURDAY
-    kind, found = await outlook(company, "submit_expense")
+    kind, found = await forecast(company, "submit_expense")
     assert (kind, found.rules) == ("Deny", ("weekdays-only",))
-    assert (await outlook(company, "list_expenses"))[0] == "Allow"
+    assert (await forecast(company, "list_expenses"))[0] == "Allow"
 
 
 @pytest.mark.parametrize(
@@ -77,7 +77,7 @@ async def test_question_that_every_call_asks_is_known_before_the_call(
     tmp_path: Path, rule: str, expected: str, seconds: int | None
 ) -> None:
     company = Company(tmp_path, rules=f"{ALL}forbid (principal, action, resource) {rule};\n// end")
-    kind, found = await outlook(company, "pay_out", signed_in_at=FRIDAY - 4000)
+    kind, found = await forecast(company, "pay_out", signed_in_at=FRIDAY - 4000)
     assert (kind, getattr(found, "sign_in", None)) == (expected, seconds)
 
 
@@ -85,8 +85,8 @@ async def test_rule_without_a_permit_for_certain_depends(tmp_path: Path) -> None
     action = 'action == Action::"expenses.pay_out"'
     rules = f'permit (principal, {action}, resource) when {{ context.input.report == "r" }};'
     company = Company(tmp_path, rules=f"{rules}\n// end")
-    assert (await outlook(company, "pay_out"))[0] == "Depends"
-    assert (await outlook(company, "list_expenses"))[0] == "Deny"
+    assert (await forecast(company, "pay_out"))[0] == "Undetermined"
+    assert (await forecast(company, "list_expenses"))[0] == "Deny"
 
 
 async def test_question_that_a_permit_by_the_arguments_may_spare_depends(tmp_path: Path) -> None:
@@ -94,9 +94,9 @@ async def test_question_that_a_permit_by_the_arguments_may_spare_depends(tmp_pat
     asks = 'permit (principal, action in Action::"write", resource) when { context.approved };\n'
     small = f'@id("small") {spared} context.input.amount.lessThan(decimal("100.0")) }};'
     company = Company(tmp_path, rules=f"{asks}{small}\n// end")
-    kind, found = await outlook(company, "submit_expense")
-    assert (kind, found.rules) == ("Depends", ("small",))
-    assert (await outlook(company, "pay_out"))[0] == "Ask"
+    kind, found = await forecast(company, "submit_expense")
+    assert (kind, found.rules) == ("Undetermined", ("small",))
+    assert (await forecast(company, "pay_out"))[0] == "Ask"
 
 
 PERMITS = (
@@ -117,18 +117,18 @@ ANOTHER = "context has approver && context.approver != principal"
         ),
         (
             f"{PERMITS}\nforbid (principal, action, resource) unless {{ context.approved }};",
-            ("Depends", ("line 1",)),
+            ("Undetermined", ("line 1",)),
         ),
         (
             f"{ALL}forbid (principal, action, resource) unless {{ {ANOTHER} }};\n{LARGE}",
-            ("Depends", ("large",)),
+            ("Undetermined", ("large",)),
         ),
     ],
 )
 async def test_tool_is_denied_if_and_only_if_no_argument_could_change_that(
     tmp_path: Path, rules: str, expected: tuple[str, tuple[str, ...]]
 ) -> None:
-    kind, found = await outlook(Company(tmp_path, rules=f"{rules}\n// end"), "pay_out")
+    kind, found = await forecast(Company(tmp_path, rules=f"{rules}\n// end"), "pay_out")
     assert (kind, found.rules) == expected
 
 
@@ -138,7 +138,7 @@ async def test_observed_rules_and_observing_files_change_no_right(tmp_path: Path
         Company(tmp_path, rules=f"{ALL}@observe {denies}\n// end"),
         Company(tmp_path, rules=f"{denies}\n// end", observes=True),
     ):
-        assert (await outlook(company, "pay_out"))[0] == "Allow"
+        assert (await forecast(company, "pay_out"))[0] == "Allow"
 
 
 async def test_tool_whose_rules_do_not_fit_what_its_server_lists_is_denied(tmp_path: Path) -> None:
@@ -148,11 +148,11 @@ async def test_tool_whose_rules_do_not_fit_what_its_server_lists_is_denied(tmp_p
     company = Company(tmp_path, rules=f"{ALL}{rule}\n// end")
     other = ToolSchema("weather", "", {"type": "object", "properties": {"place": {"type": "string"}}})
     user = User(Principal("i", "alice"), {})
-    assert type(await company.policies.outlook("maps", other, user)).__name__ == "Deny"
+    assert type(await company.policies.forecast("maps", other, user)).__name__ == "Deny"
 
 
 @pytest.mark.parametrize(
-    ("unless", "expected"), [(ANOTHER, ("Depends", ("amount > 500",))), ("false", ("Deny", ("line 2",)))]
+    ("unless", "expected"), [(ANOTHER, ("Undetermined", ("amount > 500",))), ("false", ("Deny", ("line 2",)))]
 )
 async def test_tool_of_which_some_calls_have_an_approver_is_denied_only_if_that_person_changes_nothing(
     tmp_path: Path, unless: str, expected: tuple[str, tuple[str, ...]]
@@ -160,7 +160,7 @@ async def test_tool_of_which_some_calls_have_an_approver_is_denied_only_if_that_
     rules = (ArgumentRule("amount", ">", 500),)
     policy = ToolPolicy(Effect.WRITE, ApprovalMode.ALLOW, rules, approvers="finance")
     cedar = f"{ALL}forbid (principal, action, resource) unless {{ {unless} }};\n// end"
-    kind, found = await outlook(Company(tmp_path, policies={"pay_out": policy}, rules=cedar), "pay_out")
+    kind, found = await forecast(Company(tmp_path, policies={"pay_out": policy}, rules=cedar), "pay_out")
     assert (kind, found.rules) == expected
 
 
@@ -169,8 +169,11 @@ async def test_tool_of_which_some_calls_have_an_approver_is_denied_only_if_that_
     [
         (ToolPolicy(Effect.WRITE, ApprovalMode.ALLOW), "Allow"),
         (ToolPolicy(Effect.WRITE), "Ask"),
-        (ToolPolicy(Effect.WRITE, rules=(ArgumentRule("amount", ">", 500, ApprovalMode.DENY),)), "Depends"),
-        (ToolPolicy(Effect.READ, rules=(ArgumentRule("amount", ">", 500),)), "Depends"),
+        (
+            ToolPolicy(Effect.WRITE, rules=(ArgumentRule("amount", ">", 500, ApprovalMode.DENY),)),
+            "Undetermined",
+        ),
+        (ToolPolicy(Effect.READ, rules=(ArgumentRule("amount", ">", 500),)), "Undetermined"),
         (ToolPolicy(Effect.READ, ApprovalMode.DENY), "Deny"),
     ],
 )
@@ -178,10 +181,10 @@ async def test_declared_policies_are_known_as_far_as_no_argument_decides(
     tmp_path: Path, policy: ToolPolicy, expected: str
 ) -> None:
     company = Company(tmp_path, policies={"pay_out": policy}, rules=f"{ALL}// end")
-    kind, found = await outlook(company, "pay_out")
+    kind, found = await forecast(company, "pay_out")
     assert kind == expected
     assert found.rules == (
-        ("amount > 500",) if kind == "Depends" else ("all",) if kind == "Allow" else found.rules
+        ("amount > 500",) if kind == "Undetermined" else ("all",) if kind == "Allow" else found.rules
     )
 
 

@@ -9,7 +9,7 @@ from langchain_core.messages import AIMessage, ToolCall
 
 from graph.approvals.pending_call import PendingCall
 from graph.approvals.policies import Policies, strictest
-from graph.approvals.policy import Allow, Ask, Decision, Deny, Facts, Outlook
+from graph.approvals.policy import Allow, Ask, Decision, Deny, Facts, Forecast
 from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.secrets.secret import Secret
 from tests.graph.approvals.conftest import ALICE
@@ -37,7 +37,7 @@ class Decides:
         self.so_far.append(so_far)
         return self.answer(so_far) if callable(self.answer) else self.answer
 
-    async def outlook(self, _service: str, _tool: Any, _user: Any, so_far: Outlook) -> Outlook:
+    async def forecast(self, _service: str, _tool: Any, _user: Any, so_far: Forecast) -> Forecast:
         return self.answer(so_far) if callable(self.answer) else self.answer  # type: ignore[arg-type]
 
 
@@ -45,14 +45,14 @@ class Decides:
 class Counter:
     """How often what an `allow` has counted was taken back."""
 
-    taken_back: int = 0
+    released: int = 0
 
     @property
     def allow(self) -> Allow:
-        async def take_back() -> None:
-            self.taken_back += 1
+        async def release() -> None:
+            self.released += 1
 
-        return Allow(rules=("counted",), take_back=take_back)
+        return Allow(rules=("counted",), release=release)
 
 
 async def decision(*policies: Decides) -> Decision:
@@ -102,21 +102,21 @@ async def test_no_policy_is_asked_about_a_call_that_is_denied() -> None:
 async def test_what_was_counted_is_taken_back_once_a_later_policy_does_not_allow(answer: Decision) -> None:
     counter = Counter()
     assert await decision(Decides(counter.allow), Decides(answer)) == answer
-    assert counter.taken_back == 1
+    assert counter.released == 1
 
 
 async def test_call_that_all_allow_is_counted_until_it_is_taken_back_by_all() -> None:
     first, second = Counter(), Counter()
     found = await decision(Decides(first.allow), Decides(second.allow), Decides(lambda so_far: so_far))
     assert isinstance(found, Allow)
-    assert (found.rules, first.taken_back, second.taken_back) == (("counted", "counted"), 0, 0)
-    await found.taken_back()
-    assert (first.taken_back, second.taken_back) == (1, 1)
+    assert (found.rules, first.released, second.released) == (("counted", "counted"), 0, 0)
+    await found.released()
+    assert (first.released, second.released) == (1, 1)
 
 
-async def test_outlook_of_a_later_policy_does_not_hide_a_question() -> None:
+async def test_forecast_of_a_later_policy_does_not_hide_a_question() -> None:
     policies = Policies([Decides(Ask(approvers="finance")), Decides(Allow())])
-    assert await policies.outlook("bank", None, None) == Ask(approvers="finance")  # type: ignore[arg-type]
+    assert await policies.forecast("bank", None, None) == Ask(approvers="finance")  # type: ignore[arg-type]
 
 
 def test_consent_lasts_no_longer_than_each_policy_says() -> None:

@@ -50,7 +50,7 @@ class Rules:
     ) -> Decision:
         return Allow() if facts.approver == FINANCE else Ask(approvers="finance", rules=("four-eyes",))
 
-    async def outlook(self, *_: Any) -> Decision:
+    async def forecast(self, *_: Any) -> Decision:
         return Ask(approvers="finance")
 
 
@@ -203,10 +203,10 @@ class Counting(Rules):
     async def decide(self, *_: object) -> Decision:
         self.counted += 1
 
-        async def take_back() -> None:
+        async def release() -> None:
             self.counted -= 1
 
-        return Allow(take_back=take_back)
+        return Allow(release=release)
 
 
 class Unlisted(EchoService):
