@@ -14,7 +14,7 @@ from typing_extensions import is_typeddict
 
 from graph.context import AgentContext
 from graph.error_codes import MODEL
-from graph.nodes.own import OwnGraphError, own_route
+from graph.nodes.custom_node import GraphDefinitionError, custom_route
 from graph.parts import AUTHENTICATE, GraphParts
 from graph.routes import APPROVALS, CREDENTIALS
 from graph.state import AgentInput, AgentOutput, AgentState
@@ -37,7 +37,8 @@ def build_graph(
     `first` is the node after `authenticate`; if it is an own one, a run goes on from it at `credentials`, or
     ends. `last` is visited after the model's last response. `middleware` is LangChain's, around the model and
     the calls of tools, outermost first. A response is shown once its hooks have seen it, and with `streams`
-    as it arrives: they must leave its text. Raises `OwnGraphError` for middleware that is not supported.
+    as it arrives: they must leave its text. Raises `GraphDefinitionError` for middleware that is not
+    supported.
     """
     if middleware:
         parts.middleware.add(middleware, streams=streams)
@@ -64,22 +65,24 @@ def compiled_graph(
     checkpointer: BaseCheckpointSaver[str] | None = None,
     build: Callable[[GraphParts], AgentGraph] = build_graph,
 ) -> CompiledAgentGraph:
-    """The compiled graph of `build`. Own nodes are visited like those of `parts` (`graph.nodes.own`).
+    """The compiled graph of `build`. Own nodes are visited like those of `parts` (`graph.nodes.custom_node`).
 
     Run it with `context=AgentContext(Secret(access_token))`; its input is `{"messages": […]}`. A run raises
     `AccessTokenError` for its caller, `CredentialError` or `UnreachableError` for the model's key, and
     `ServiceError` for the model. A failure of a tool is a result for the model. `AuditError` ends the run
     if a call cannot be recorded and the audit requires records.
 
-    Raises what `build` raises, and `OwnGraphError` if a part is missing, an own node has an input or option
-    that own nodes may not have, or LangGraph finds the graph incomplete.
+    Raises what `build` raises, and `GraphDefinitionError` if a part is missing, an own node has an input or
+    option that own nodes may not have, or LangGraph finds the graph incomplete.
     """
     graph = build(parts)
     own = _own_nodes(graph, parts)
     for name in own:
         node = graph.nodes.pop(name)
         if not is_typeddict(node.input_schema) or node.is_error_handler or node.error_handler_node:
-            raise OwnGraphError(f'node "{name}" must take a TypedDict, and be and have no error handler')
+            raise GraphDefinitionError(
+                f'node "{name}" must take a TypedDict, and be and have no error handler'
+            )
         graph.add_node(
             name,
             parts.own(name, node.runnable),  # type: ignore[arg-type]  # LangGraph's own nodes are less than it accepts
@@ -93,11 +96,11 @@ def compiled_graph(
     for source, branches in graph.branches.items():
         for name, branch in branches.items():
             if getattr(branch.path, "func", None) not in agents_own:
-                branches[name] = branch._replace(path=own_route(source, branch.path))
+                branches[name] = branch._replace(path=custom_route(source, branch.path))
     try:
         compiled = graph.compile(checkpointer=checkpointer, name="agent")
     except ValueError as error:
-        raise OwnGraphError(str(error)) from None
+        raise GraphDefinitionError(str(error)) from None
     # The channels that are streamed, returned and saved. LangGraph Server pickles them.
     compiled.stream_channels = [name for name in compiled.stream_channels_list if name != "credentials"]
     return compiled.with_config(recursion_limit=parts.steps * (1 + len(own)))
@@ -107,9 +110,11 @@ def _own_nodes(graph: object, parts: GraphParts) -> list[str]:
     """The names of the nodes that are not `parts`, all of which the graph has."""
     if not isinstance(graph, StateGraph):
         text = f"it must return the graph of build_graph, not compiled, found {type(graph).__name__}"
-        raise OwnGraphError(text)
+        raise GraphDefinitionError(text)
     functions = {name: getattr(node.runnable, "afunc", None) for name, node in graph.nodes.items()}
     missing = [name for name, node in parts.nodes.items() if functions.get(name) is not node]
     if missing or graph.input_schema is not AgentInput or graph.output_schema is not AgentOutput:
-        raise OwnGraphError(f"it must return the graph of build_graph with its nodes {missing or ''}".strip())
+        raise GraphDefinitionError(
+            f"it must return the graph of build_graph with its nodes {missing or ''}".strip()
+        )
     return [name for name in graph.nodes if name not in parts.nodes]

@@ -33,10 +33,10 @@ from graph.models.provider import ModelProvider
 from graph.nodes.agent_model import AgentModel
 from graph.nodes.approvals import ApprovalsNode
 from graph.nodes.credentials import CredentialsNode
+from graph.nodes.custom_node import CustomNode, GraphDefinitionError
 from graph.nodes.middleware import Middleware
 from graph.nodes.model import ModelNode
 from graph.nodes.model_calls import ModelCalls
-from graph.nodes.own import OwnGraphError, OwnNode
 from graph.nodes.service import service_nodes
 from graph.prompt import SYSTEM_PROMPT
 from graph.proposed_calls import begin_proposed_calls
@@ -128,7 +128,7 @@ class GraphParts:
     """What the agent makes of a node of the operator's own."""
     model: Callable[[str], AgentModel] = field(repr=False)
     """Another model of the agent's provider, by its name, for middleware: it is asked with the key of the
-    agent's model. Raises `OwnGraphError` if the provider has one model, and what its function raises.
+    agent's model. Raises `GraphDefinitionError` if the provider has one model, and what its function raises.
     """
     middleware: Middleware = field(repr=False)
 
@@ -176,7 +176,7 @@ def graph_parts(
 
     def named(name: str) -> AgentModel:
         if model.named is None:
-            raise OwnGraphError("the provider of this agent has one model")
+            raise GraphDefinitionError("the provider of this agent has one model")
         return AgentModel.of(replace(requests, provider=model.named(name), name=name))
 
     callers = Callers(identity.verifier, identity.token_of)
@@ -214,7 +214,7 @@ def graph_parts(
         routes=Routes(names, required, gate),
         gate=gate,
         steps=5 + (3 + _APPROVAL_STEPS) * (limits.tool_rounds + 1),
-        own=lambda name, node: visited(name, OwnNode(name, node, model_node), callers.of),
+        own=lambda name, node: visited(name, CustomNode(name, node, model_node), callers.of),
         model=named,
         middleware=model_node.middleware,
     )

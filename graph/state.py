@@ -52,7 +52,7 @@ class AgentInput(TypedDict):
     messages: Annotated[list[AnyMessage], appended]
 
 
-class OwnGraphState(TypedDict, total=False):
+class CustomGraphState(TypedDict, total=False):
     """The part of a run's state that nodes of an own graph write."""
 
     instructions: str
@@ -61,7 +61,7 @@ class OwnGraphState(TypedDict, total=False):
     """What they have found for the question: data for the model, in nobody's voice."""
 
 
-class AgentState(AgentInput, OwnGraphState, LabelState, ProposedCallsState, QuestionState, total=False):
+class AgentState(AgentInput, CustomGraphState, LabelState, ProposedCallsState, QuestionState, total=False):
     """The state that nodes read and write: that of each run, and the part of each feature beside it."""
 
     principal: Annotated[PrincipalRecord, _latest]
@@ -78,8 +78,8 @@ class AgentState(AgentInput, OwnGraphState, LabelState, ProposedCallsState, Ques
     credentials: Annotated[RunCredentials, CredentialsChannel]
 
 
-_OF_OWN_GRAPHS: Final = AgentInput.__annotations__.keys() | OwnGraphState.__annotations__.keys()
-SHARED_KEYS: Final = AgentState.__annotations__.keys() - _OF_OWN_GRAPHS
+_OF_CUSTOM_GRAPHS: Final = AgentInput.__annotations__.keys() | CustomGraphState.__annotations__.keys()
+SHARED_KEYS: Final = AgentState.__annotations__.keys() - _OF_CUSTOM_GRAPHS
 """The keys that only the agent's own nodes write."""
 
 

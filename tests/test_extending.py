@@ -31,7 +31,7 @@ from agent.settings.settings import read_settings
 from graph.build import build_graph
 from graph.error_codes import GraphCode
 from graph.models.provider import ChatModelProvider
-from graph.nodes.own import OwnGraphError
+from graph.nodes.custom_node import GraphDefinitionError
 from idaas_agent.testing import AgentUnderTest, ScriptedModel, ToolsUnderTest, call
 from identity.audit.event import AuditedAction
 from identity.credentials.requirement import ApiKeyRequirement
@@ -587,7 +587,7 @@ def test_table_of_the_page_says_of_each_published_middleware_whether_the_agent_s
         return build_graph(parts, middleware=[made])
 
     if is_refused:
-        with pytest.raises(OwnGraphError, match=f'^middleware "{re.escape(made.name)}" '):
+        with pytest.raises(GraphDefinitionError, match=f'^middleware "{re.escape(made.name)}" '):
             AgentUnderTest(ScriptedModel("hi"), graph=build)
     else:
         AgentUnderTest(ScriptedModel("hi"), graph=build)

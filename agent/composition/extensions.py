@@ -16,7 +16,7 @@ from agent.settings.variables.model import MODEL_STUDIO_API, OPENAI_COMPATIBLE
 from graph.build import CompiledAgentGraph, compiled_graph
 from graph.models.openai_compatible import model_studio, openai_compatible
 from graph.models.provider import ModelProvider
-from graph.nodes.own import OwnGraphError
+from graph.nodes.custom_node import GraphDefinitionError
 from graph.parts import GraphParts
 from identity.error_codes import IdentityCode
 from identity.errors import ConfigurationError
@@ -105,7 +105,7 @@ def agent_graph(settings: Settings, parts: GraphParts) -> CompiledAgentGraph:
         code = build.__code__
         place = f"{Path(code.co_filename).name}:{code.co_firstlineno}"
         return compiled_graph(parts, build=build)
-    except OwnGraphError as error:
+    except GraphDefinitionError as error:
         fault = f"{error} at {place}"
     except Exception as error:  # noqa: BLE001 - code from outside raises anything
         fault = failure_of(error)

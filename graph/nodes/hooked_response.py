@@ -18,7 +18,7 @@ from langgraph.types import StreamWriter
 
 from graph.models.own_chat_model import OwnChatModel
 from graph.nodes.agent_model import AgentModel
-from graph.nodes.own import OwnGraphError, OwnVisit
+from graph.nodes.custom_node import CustomNodeVisit, GraphDefinitionError
 from graph.tool_calls.tool_catalog import api_tool
 from identity.errors import AgentError
 from identity.observation.failure import log_failure
@@ -74,7 +74,7 @@ class HookedResponse:
     reads the run's events, and by LangGraph's streams.
     """
 
-    visit: OwnVisit
+    visit: CustomNodeVisit
     ask_model: AskModel
     prompt: Prompt
     offered: Mapping[str, ToolSchema]
@@ -96,16 +96,18 @@ class HookedResponse:
     async def respond(self, request: Any) -> AIMessage:  # noqa: ANN401 - LangChain's `ModelRequest`
         """The response to `request`, as the hooks leave it.
 
-        Raises the errors of the model and of its key, and `OwnGraphError` for what hooks must not set. Once
-        a piece was shown, nothing else is asked: the failure of that response is raised again.
+        Raises the errors of the model and of its key, and `GraphDefinitionError` for what hooks must not set.
+        Once a piece was shown, nothing else is asked: the failure of that response is raised again.
         """
         if self.pieces is not None and self.pieces.begun:
-            raise self._failure or OwnGraphError("middleware must not ask again once a response is shown")
+            raise self._failure or GraphDefinitionError(
+                "middleware must not ask again once a response is shown"
+            )
         if self._failure is not None:
             log_failure(self._failure)  # the hooks ask again
             self._failure = None
         if request.response_format is not None:
-            raise OwnGraphError("middleware must not set a response format")
+            raise GraphDefinitionError("middleware must not set a response format")
         tools = self._chosen(request.tools)
         self.chosen = {tool.name for tool in tools}.union(self.chosen or ())
         system = [request.system_message] if request.system_message else []
@@ -116,7 +118,7 @@ class HookedResponse:
             writer=self.pieces,
         )
         try:
-            return await self.visit.in_run(asked, quiet=not self.streams)
+            return await self.visit.run_in_agent(asked, streamed=self.streams)
         except AgentError as error:
             self._failure = error
             raise
@@ -125,12 +127,14 @@ class HookedResponse:
         self, messages: Sequence[AnyMessage], tools: Sequence[dict[str, Any]], model: AgentModel
     ) -> AIMessage:
         """What a hook asks itself, of a model of the agent. It is not shown."""
-        return await self.visit.in_run(self.ask_model(messages, tools=tools, model=model), quiet=True)
+        return await self.visit.run_in_agent(
+            self.ask_model(messages, tools=tools, model=model), streamed=False
+        )
 
     def check(self, response: AIMessage) -> None:
-        """Raises `OwnGraphError` if hooks changed a text that was shown as it arrived."""
+        """Raises `GraphDefinitionError` if hooks changed a text that was shown as it arrived."""
         if self.pieces is not None and self.pieces.begun and self.pieces.text != str(response.text):
-            raise OwnGraphError("middleware must not change a response that is shown as it arrives")
+            raise GraphDefinitionError("middleware must not change a response that is shown as it arrives")
 
     def _chosen(self, tools: Sequence[Any]) -> list[ToolSchema]:
         names: set[str] = set()
@@ -139,9 +143,9 @@ class HookedResponse:
             function = form.get("function")
             name = function.get("name") if isinstance(function, Mapping) else None
             if not isinstance(name, str) or name not in self.offered:
-                raise OwnGraphError("middleware must not add a tool to those that are offered")
+                raise GraphDefinitionError("middleware must not add a tool to those that are offered")
             if form != api_tool(self.offered[name]):
-                raise OwnGraphError(f'middleware must not change the tool "{name}"')
+                raise GraphDefinitionError(f'middleware must not change the tool "{name}"')
             names.add(name)
         return [tool for tool in self.offered.values() if tool.name in names]
 
@@ -162,9 +166,9 @@ def _model_of(request: Any) -> AgentModel | OwnChatModel:  # noqa: ANN401 - Lang
     chosen, settings = request.model, request.model_settings
     if isinstance(chosen, AgentModel):
         if request.tool_choice or settings:
-            raise OwnGraphError("middleware must not set options of the agent's model")
+            raise GraphDefinitionError("middleware must not set options of the agent's model")
         return chosen
     if not isinstance(chosen, BaseChatModel):
-        raise OwnGraphError("the model that middleware puts in must be a chat model of LangChain")
+        raise GraphDefinitionError("the model that middleware puts in must be a chat model of LangChain")
     choice = {"tool_choice": request.tool_choice} if request.tool_choice else {}
     return OwnChatModel(chosen, options=settings, tool_options=choice)

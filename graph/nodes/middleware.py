@@ -1,6 +1,6 @@
 """LangChain's middleware around the model and the calls of tools: the operator's code, as own nodes are.
 
-A hook gets what an own node gets (`graph.nodes.own`). What it makes of messages is for the model: the
+A hook gets what an own node gets (`graph.nodes.custom_node`). What it makes of messages is for the model: the
 conversation keeps them. A synchronous `before_model`, which asks nobody, is called again for what the model
 reads again, so that what it replaced stays replaced. What it chooses of tools and models is checked
 (`graph.nodes.hooked_response`); what it makes of a call is decided about by the gate, as what the model
@@ -21,8 +21,8 @@ from langgraph.prebuilt.tool_node import ToolCallRequest
 from graph.approvals.policy import Deny
 from graph.call_arguments import are_valid_arguments
 from graph.nodes.agent_model import ASK, AgentModel
+from graph.nodes.custom_node import CustomNodeVisit, GraphDefinitionError, NodeContext, State, show
 from graph.nodes.hooked_response import HOOKED, AskModel, HookedResponse, Pieces, Prompt
-from graph.nodes.own import NodeContext, OwnGraphError, OwnVisit, State, show
 from tools.service import ToolSchema
 
 _SUMMARIES: Final = "SummarizationMiddleware"
@@ -50,7 +50,7 @@ class Middleware:
         """Whether a response is shown as it arrives, before the hooks have seen it whole."""
 
     def add(self, middleware: Sequence[Any], *, streams: bool = False) -> None:
-        """Raises `OwnGraphError` for what is not supported, with each reason, and what LangChain raises."""
+        """Raises `GraphDefinitionError` with each reason for what is not supported, and as LangChain does."""
         from langchain.agents import create_agent  # not installed with the agent
         from langchain.agents.middleware import AgentMiddleware
 
@@ -68,7 +68,7 @@ class Middleware:
 
         for each in middleware:
             if faults := list(_faults(each, streams=streams)):
-                raise OwnGraphError(f'middleware "{each.name}" {"; it ".join(faults)}')
+                raise GraphDefinitionError(f'middleware "{each.name}" {"; it ".join(faults)}')
         self.streams = streams
         self.replacing = [each for each in middleware if _has(each, "before_model")]
         self.around_calls = [each.awrap_tool_call for each in middleware if _has(each, "awrap_tool_call")]
@@ -81,7 +81,7 @@ class Middleware:
 
     async def response(
         self,
-        visit: OwnVisit,
+        visit: CustomNodeVisit,
         ask_model: AskModel,
         *,
         tools: Sequence[ToolSchema] = (),
@@ -108,16 +108,18 @@ class Middleware:
             result = await self.turn.ainvoke({"messages": read}, config, context=visit.runtime.context)
             last, known = result["messages"][-1], {message.id for message in read}
             if type(last) is not AIMessage or last.id in known:
-                raise OwnGraphError("the last message that middleware leaves must be a response of the model")
+                raise GraphDefinitionError(
+                    "the last message that middleware leaves must be a response of the model"
+                )
             hooked.check(last)
             return last
 
-        response = await visit.apart(turn)
+        response = await visit.run_isolated(turn)
         if write is not None and not (pieces and pieces.begun):
             show(response, write, steps=visit.has_steps)
         return response, offered if hooked.chosen is None else hooked.chosen
 
-    async def _replaced(self, read: list[AnyMessage], visit: OwnVisit) -> list[AnyMessage]:
+    async def _replaced(self, read: list[AnyMessage], visit: CustomNodeVisit) -> list[AnyMessage]:
         """The messages as the hooks left them in the earlier requests, each of which ended with a question or
         with results. A hook that removes messages, or ends the run, changes nothing of later requests.
         """
@@ -126,7 +128,9 @@ class Middleware:
                 read = await self._replaced_before(end, read, visit)
         return read
 
-    async def _replaced_before(self, end: int, read: list[AnyMessage], visit: OwnVisit) -> list[AnyMessage]:
+    async def _replaced_before(
+        self, end: int, read: list[AnyMessage], visit: CustomNodeVisit
+    ) -> list[AnyMessage]:
         earlier, rest = read[:end], read[end:]
         for each in self.replacing:
             update = await asyncio.to_thread(each.before_model, {"messages": earlier}, visit.runtime)
@@ -136,7 +140,7 @@ class Middleware:
         return [*earlier, *rest]
 
     async def call(
-        self, visit: OwnVisit, call: ToolCall, *, made: Make, again: Make, refused: Make
+        self, visit: CustomNodeVisit, call: ToolCall, *, made: Make, again: Make, refused: Make
     ) -> ToolMessage:
         """The result of `call`: `made` makes it, `again` once more, `refused` records that it is not made.
 
@@ -147,8 +151,10 @@ class Middleware:
         async def handler(request: ToolCallRequest) -> ToolMessage:
             wanted = request.tool_call
             if {**wanted, "args": 0} != {**call, "args": 0} or not are_valid_arguments(wanted["args"]):
-                raise OwnGraphError("middleware changes nothing of a call but its arguments, which are JSON")
-            results.append(await visit.in_run(next(makes, again)(wanted)))
+                raise GraphDefinitionError(
+                    "middleware changes nothing of a call but its arguments, which are JSON"
+                )
+            results.append(await visit.run_in_agent(next(makes, again)(wanted)))
             if results[-1].artifact.get("error"):
                 raise ToolException(str(results[-1].text))
             return results[-1]
@@ -165,12 +171,12 @@ class Middleware:
                     raise
                 return results[-1]
             if getattr(result, "tool_call_id", None) != call["id"]:
-                raise OwnGraphError("awrap_tool_call must return the ToolMessage of its call")
+                raise GraphDefinitionError("awrap_tool_call must return the ToolMessage of its call")
             text = visit.redact(str(result.text))
-            last = results[-1] if results else await visit.in_run(refused(call, Deny(reason=text)))
+            last = results[-1] if results else await visit.run_in_agent(refused(call, Deny(reason=text)))
             return last.model_copy(update={"content": text, "status": result.status})
 
-        return await visit.apart(wrapped)
+        return await visit.run_isolated(wrapped)
 
 
 def _same_kind(message: AnyMessage, replaced: AnyMessage | None) -> AnyMessage:

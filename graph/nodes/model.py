@@ -22,9 +22,9 @@ from graph.limits import Limits
 from graph.models.own_chat_model import OwnChatModel
 from graph.models.response import without_tool_calls
 from graph.nodes.agent_model import AgentModel
+from graph.nodes.custom_node import CustomNodeVisit
 from graph.nodes.middleware import Middleware
 from graph.nodes.model_calls import ModelCall, ModelCalls
-from graph.nodes.own import OwnVisit
 from graph.prompt import build_prompt, prompt_for
 from graph.state import AgentState
 from graph.tool_calls.call_record import CallRecord, CallRecords
@@ -91,7 +91,7 @@ class ModelNode:
         if calls:
             response = AIMessage("", id=uuid.uuid4().hex, tool_calls=calls)
         elif self.middleware.turn is not None:
-            own = OwnVisit(MODEL, self, visit)
+            own = CustomNodeVisit(MODEL, self, visit)
             response, chosen = await self.middleware.response(
                 own, ask_model, tools=offered.tools, prompt=prompt, shown=True
             )

@@ -6,12 +6,12 @@ import pytest
 from langchain_core.messages import HumanMessage, SystemMessage
 from langgraph.runtime import Runtime
 
-from graph.nodes.own import NodeContext
+from graph.nodes.custom_node import NodeContext
 from identity.errors import InternalError
 from identity.principal import AccessIdentity
 from tests.graph.bench import bench
 from tests.graph.echo_service import EchoService
-from tests.graph.nodes.test_own_nodes import State, with_node
+from tests.graph.nodes.test_custom_nodes import State, with_node
 from tests.graph.scripted_model import DONE, calls
 from tools.approval_policy import LISTED_READS, ApprovalMode, Data, Effect, ToolPolicy, Trust
 

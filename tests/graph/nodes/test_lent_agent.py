@@ -32,7 +32,7 @@ from idaas_agent import (
 from idaas_agent.testing import AgentUnderTest, ScriptedModel, ToolsUnderTest, call
 from identity.access_token.verified_access_token import VerifiedAccessToken
 from tests.graph.approvals.bank import ARGUMENTS, Bank
-from tests.graph.nodes.test_own_nodes import reachable
+from tests.graph.nodes.test_custom_nodes import reachable
 from tests.graph.scripted_model import DONE, calls
 
 SubAgent = Callable[[BaseChatModel, list[BaseTool], str], Awaitable[str]]

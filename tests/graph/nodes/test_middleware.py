@@ -25,7 +25,7 @@ from langgraph.checkpoint.memory import InMemorySaver
 from graph.build import build_graph
 from graph.context import AgentContext
 from graph.error_codes import GraphCode
-from graph.nodes.own import OwnGraphError
+from graph.nodes.custom_node import GraphDefinitionError
 from graph.parts import GraphParts
 from identity.audit.event import AuditedAction
 from identity.audit.trail import AuditTrail
@@ -36,7 +36,7 @@ from tests.audit_records import AuditRecords
 from tests.graph.approvals.bank import Bank, result_of
 from tests.graph.bench import AMAP_KEY, bench
 from tests.graph.echo_service import EchoService
-from tests.graph.nodes.test_own_nodes import reachable
+from tests.graph.nodes.test_custom_nodes import reachable
 from tests.graph.scripted_model import calls
 from tools.approval_policy import READS, ApprovalMode, Effect, ToolPolicy
 from tools.error_codes import ToolCode
@@ -333,7 +333,7 @@ TODOS = [
 def test_middleware_that_needs_more_is_refused_when_the_graph_is_built_with_each_reason(
     middleware: Any, reasons: list[str]
 ) -> None:
-    with pytest.raises(OwnGraphError, match=f'^middleware "{middleware.name}" ') as caught:
+    with pytest.raises(GraphDefinitionError, match=f'^middleware "{middleware.name}" ') as caught:
         bench([DONE], build=using(middleware))
     assert [reason for reason in reasons if reason not in str(caught.value)] == []
 
@@ -377,5 +377,5 @@ async def test_own_node_asks_through_the_middleware() -> None:
 
 def test_middleware_that_would_summarise_at_every_question_is_refused_with_the_reason() -> None:
     model = FakeListChatModel(responses=["summary"])
-    with pytest.raises(OwnGraphError, match="at every question"):
+    with pytest.raises(GraphDefinitionError, match="at every question"):
         bench([DONE], build=using(SummarizationMiddleware(model, trigger=("tokens", 10))))

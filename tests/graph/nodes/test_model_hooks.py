@@ -26,7 +26,7 @@ from graph.context import AgentContext
 from graph.error_codes import GraphCode
 from graph.limits import Limits
 from graph.models.provider import ChatModelProvider
-from graph.nodes.own import OwnGraphError
+from graph.nodes.custom_node import GraphDefinitionError
 from graph.parts import GraphParts
 from identity.access_token.verified_access_token import VerifiedAccessToken, assume_verified
 from identity.audit.event import AuditedAction
@@ -41,7 +41,7 @@ from tests.graph.echo_service import EchoService
 from tests.graph.memory_seams import Tokens
 from tests.graph.models.qwen_wire import answer, chunk, usage_chunk
 from tests.graph.models.wire_model import WireModel
-from tests.graph.nodes.test_own_nodes import reachable
+from tests.graph.nodes.test_custom_nodes import reachable
 from tests.graph.scripted_model import DONE, ScriptedModel, calls
 from tools.approval_policy import ApprovalMode, Effect, ToolPolicy
 
@@ -417,7 +417,7 @@ async def test_selector_asks_another_model_of_the_provider_by_the_same_key(servi
 
 
 async def test_graph_whose_provider_has_one_model_names_no_other() -> None:
-    with pytest.raises(OwnGraphError, match="one model"):
+    with pytest.raises(GraphDefinitionError, match="one model"):
         bench([DONE], build=lambda parts: build_graph(parts, middleware=[parts.model("qwen-max")]))
 
 
@@ -631,6 +631,6 @@ def test_middleware_that_reads_the_response_is_refused_where_it_is_shown_as_it_a
         pass
 
     for middleware in (reads, PIIMiddleware("email", apply_to_output=True)):
-        with pytest.raises(OwnGraphError, match="has after_model, which gets a whole response"):
+        with pytest.raises(GraphDefinitionError, match="has after_model, which gets a whole response"):
             bench([DONE], build=using(middleware, streams=True))
     bench([DONE], build=using(PIIMiddleware("email"), streams=True))

@@ -76,7 +76,7 @@ class NodeContext:
         self._label(source, Data(data), Trust(trust))
 
 
-class OwnNode:
+class CustomNode:
     """Calls a node of the operator's (`CallerNode`), and checks what it returns.
 
     Raises `InternalError` (`graph_node_failed`) with the place of the fault: its text may contain anything.
@@ -93,12 +93,12 @@ class OwnNode:
         """
         runtime = visit.runtime
         messages = visit.state["messages"]
-        own = OwnVisit(self._name, self._model, visit, through_middleware=True)
+        own = CustomNodeVisit(self._name, self._model, visit, through_middleware=True)
 
         async def checked(shown: State, config: RunnableConfig) -> dict[str, Any]:
             return _checked(await self._node.ainvoke(shown, config), own.redact)
 
-        update = await own.apart(checked)
+        update = await own.run_isolated(checked)
         if update.get("context") and not own.has_labelled:
             own.label("context", Data.UNLABELLED, Trust.UNTRUSTED)
         if own.labels:
@@ -113,7 +113,7 @@ class OwnNode:
         return update
 
 
-class OwnVisit:
+class CustomNodeVisit:
     """One visit of the operator's code: what it gets of the run. `obtained` are the secrets that the visit
     obtains, which may be more at each look.
     """
@@ -141,7 +141,7 @@ class OwnVisit:
         self._secrets = secrets_of(state, caller)
         self._obtained = obtained
         self._through_middleware = through_middleware
-        write = _own_writer(name, writer_of(runtime), self.redact, self._of_run)
+        write = _custom_writer(name, writer_of(runtime), self.redact, self._of_run)
         context = NodeContext(caller.caller, self._ask, self.label)
         self.runtime: Final = Runtime(context=context, store=runtime.store, stream_writer=write)
 
@@ -167,18 +167,18 @@ class OwnVisit:
         self.labels.update(joined(self.labels, labels))
         note_labels(self._visit.runtime, labels)
 
-    async def apart(self, work: Work[T]) -> T:
-        """See `_apart`. A call that could not be recorded is raised, whatever `work` makes of that."""
+    async def run_isolated(self, work: Work[T]) -> T:
+        """See `_run_isolated`. A call that could not be recorded is raised, whatever `work` makes of that."""
         try:
-            return await _apart(self._name, self._visit.state, work, self.runtime)
+            return await _run_isolated(self._name, self._visit.state, work, self.runtime)
         finally:
             for error in self._unrecorded:
                 raise error
 
-    async def in_run(self, work: Coroutine[Any, Any, T], *, quiet: bool = False) -> T:
-        """What the agent's own `work` returns. `quiet`: LangGraph's streams show nothing of it."""
+    async def run_in_agent(self, work: Coroutine[Any, Any, T], *, streamed: bool = True) -> T:
+        """The result of the agent's own `work`, of which LangGraph's streams show what is `streamed`."""
         context = self._of_run.copy()
-        if quiet:
+        if not streamed:
             context.run(var_child_runnable_config.set, None)
         try:
             return await asyncio.create_task(work, context=context)
@@ -190,7 +190,7 @@ class OwnVisit:
         if self._through_middleware and self._model.middleware.turn is not None:
             response = await self._asked_through_middleware(messages, shown=shown)
         else:
-            response = await self.in_run(self._model.ask(messages, self._visit, shown=shown))
+            response = await self.run_in_agent(self._model.ask(messages, self._visit, shown=shown))
         if shown:
             self.asked.append(response)
         return response
@@ -202,30 +202,30 @@ class OwnVisit:
         visit = self._visit._replace(state=state)
         ask_model = partial(self._model.ask, visit=visit)
 
-        async def asked_in_run() -> tuple[AIMessage, OwnVisit]:
-            hooks = OwnVisit(self._name, self._model, visit, self._obtained)
+        async def asked_in_run() -> tuple[AIMessage, CustomNodeVisit]:
+            hooks = CustomNodeVisit(self._name, self._model, visit, self._obtained)
             response, _ = await self._model.middleware.response(hooks, ask_model, shown=shown)
             return response, hooks
 
-        response, hooks = await self.in_run(asked_in_run())
+        response, hooks = await self.run_in_agent(asked_in_run())
         self.labels.update(joined(self.labels, hooks.labels))
         return response
 
 
-def own_route(source: str, path: Runnable[Any, Any]) -> Runnable[Any, Any]:
+def custom_route(source: str, path: Runnable[Any, Any]) -> Runnable[Any, Any]:
     """A condition of the operator's, after the node `source`: it gets the state without the credentials."""
 
     async def route(state: Any) -> Any:  # noqa: ANN401 - whatever it reads and returns
-        return await _apart(source, state, path.ainvoke, Runtime(context=None))
+        return await _run_isolated(source, state, path.ainvoke, Runtime(context=None))
 
     return RunnableLambda(route)
 
 
-class OwnGraphError(ValueError):
+class GraphDefinitionError(ValueError):
     """A fault of the operator's graph, in words of the agent."""
 
 
-async def _apart(name: str, state: State, work: Work[T], runtime: Runtime[Any]) -> T:
+async def _run_isolated(name: str, state: State, work: Work[T], runtime: Runtime[Any]) -> T:
     """What the operator's `work` returns, in a configuration that has nothing of the run's but its callbacks:
     not the access token, the checkpointer, or what a server adds. Its faults are those of the node `name`, by
     type and place.
@@ -241,7 +241,9 @@ async def _apart(name: str, state: State, work: Work[T], runtime: Runtime[Any]) 
     except AgentError:
         raise
     except Exception as fault:  # noqa: BLE001 - the operator's code raises anything
-        text = fault.args[0] if isinstance(fault, OwnGraphError) else f"it raised {type(fault).__name__}"
+        text = (
+            fault.args[0] if isinstance(fault, GraphDefinitionError) else f"it raised {type(fault).__name__}"
+        )
         detail = f'node "{name}": {text} at {place_of(fault)}'
         raise InternalError(GraphCode.GRAPH_NODE_FAILED, detail) from None
 
@@ -251,20 +253,20 @@ def _checked(update: object, redacted: Callable[[Any], Any]) -> dict[str, Any]:
     if update is None:
         return {}
     if not isinstance(update, Mapping):
-        raise OwnGraphError(f"it must return a dict, found {type(update).__name__}")
+        raise GraphDefinitionError(f"it must return a dict, found {type(update).__name__}")
     if taken := sorted(SHARED_KEYS & update.keys()):
-        raise OwnGraphError(f"it must not write {', '.join(taken)}")
+        raise GraphDefinitionError(f"it must not write {', '.join(taken)}")
     own = {name: value for name, value in update.items() if name != "messages"}
     try:
         checked: dict[str, Any] = redacted(json.loads(json.dumps(own)))
     except (TypeError, ValueError, RecursionError):
-        raise OwnGraphError("its values must be JSON") from None
+        raise GraphDefinitionError("its values must be JSON") from None
     if not isinstance(update.get("context", ""), str):
-        raise OwnGraphError("its context must be a text")
+        raise GraphDefinitionError("its context must be a text")
     if given := update.get("messages"):
         messages = convert_to_messages(given if isinstance(given, list) else [given])
         if any(type(each) is not AIMessage or each.tool_calls for each in messages):
-            raise OwnGraphError("its messages must be of type AIMessage, without calls of tools")
+            raise GraphDefinitionError("its messages must be of type AIMessage, without calls of tools")
         checked["messages"] = [
             each.model_copy(
                 update={"content": redacted(str(each.text)), "id": each.id or f"own-{uuid.uuid4()}"}
@@ -283,7 +285,7 @@ def show(message: AIMessage, write: StreamWriter, *, steps: bool, follows: bool 
         write(TextEvent(type="content", text=f"\n\n{text}" if follows and not steps else text))
 
 
-def _own_writer(
+def _custom_writer(
     name: str, write: StreamWriter, redacted: Callable[[Any], Any], of_run: Context
 ) -> StreamWriter:
     """The `stream_writer` of an own node: each JSON value becomes one event, `OwnEvent`. Also from a thread,

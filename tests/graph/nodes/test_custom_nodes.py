@@ -16,7 +16,7 @@ from langgraph.types import Command, interrupt
 
 from graph.build import build_graph
 from graph.error_codes import GraphCode
-from graph.nodes.own import NodeContext, OwnGraphError
+from graph.nodes.custom_node import GraphDefinitionError, NodeContext
 from graph.parts import GraphParts
 from graph.state import AgentState
 from identity.errors import AccessTokenError, InternalError
@@ -291,5 +291,5 @@ def replaced(parts: GraphParts) -> Any:
     ],
 )
 def test_graph_without_a_part_is_refused(build: Any, fault: str) -> None:
-    with pytest.raises(OwnGraphError, match=fault):
+    with pytest.raises(GraphDefinitionError, match=fault):
         bench([DONE], build=build)
