@@ -48,7 +48,7 @@ FEATURES: Final[Mapping[str, str]] = {
     "labels": r"graph\.labels",
     "files": r"(graph\.files|tools\.file)",
     "middleware": r"graph\.nodes\.middleware",
-    "own nodes": r"graph\.nodes\.own",
+    "custom nodes": r"graph\.nodes\.(own|custom_node)",
     "tools that are agents": r"(tools|graph\.nodes)\.lent_agent",
 }
 READ_FROM: Final = {
