@@ -3,6 +3,7 @@
 import ssl
 import time
 from collections.abc import Callable, Collection
+from contextlib import AsyncExitStack
 from functools import cached_property
 from typing import Final, Protocol
 
@@ -87,6 +88,8 @@ class IdentityParts:
         self.broker: Final = CredentialBroker(
             self.idaas, clock=clock, audit=self.audit, measures=self._measures.credentials
         )
+        self.users: Final = AsyncExitStack()
+        """Closes what others have opened for the same event loop, before the parts that it uses."""
 
     @cached_property
     def keys(self) -> Jwks:
@@ -121,6 +124,7 @@ class IdentityParts:
 
     async def aclose(self) -> None:
         """Closes all connections, and ends the audit log."""
+        await self.users.aclose()
         await self.broker.aclose()
         if "keys" in self.__dict__:
             await self.keys.aclose()

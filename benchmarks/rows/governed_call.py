@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Iterable, Sequence
+from contextlib import AsyncExitStack
 from types import SimpleNamespace
 from typing import Any, Final
 
@@ -90,7 +91,11 @@ class _Identity:
         self.known_calls: Final = KnownCalls()
         self._verifier: Final = self.issuer.verifier()
         self._parts: Any = SimpleNamespace(
-            broker=CredentialBroker(_OneToken(), audit=audit), audit=audit, clock=time.time, tls=None
+            broker=CredentialBroker(_OneToken(), audit=audit),
+            audit=audit,
+            clock=time.time,
+            tls=None,
+            users=AsyncExitStack(),
         )
 
     async def parts(self) -> Any:

@@ -1,6 +1,5 @@
 """The calls of an `Identity`, made once for each event loop in which it is open."""
 
-import ssl
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Final, Protocol
 
@@ -43,14 +42,14 @@ async def verified_caller(identity: OpenIdentity, place: Place) -> VerifiedAcces
 
 
 class CallsOfIdentity:
-    """Calls of the services that `make` makes with the TLS context of the identity. Services are made again
-    if the identity opens anew, because their connections belong to an event loop.
+    """Calls of the services that `make` makes for the parts of the identity: again if it opens anew, because
+    connections belong to an event loop.
     """
 
     def __init__(
         self,
         identity: OpenIdentity,
-        make: Callable[[ssl.SSLContext], Sequence[Service]],
+        make: "Callable[[IdentityParts], Sequence[Service]]",
         seconds: float = DEFAULT_SECONDS,
     ) -> None:
         """`seconds` bounds the time of a call."""
@@ -65,7 +64,7 @@ class CallsOfIdentity:
         opened = await self.identity.parts()
         if self._calls is None or opened is not self._opened:
             self._opened = opened
-            self._calls = GovernedCalls(self._make(opened.tls), self._parts(opened), self._seconds)
+            self._calls = GovernedCalls(self._make(opened), self._parts(opened), self._seconds)
         return self._calls
 
     def _parts(self, opened: "IdentityParts") -> CallParts:

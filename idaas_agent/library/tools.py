@@ -12,6 +12,7 @@ from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.error_codes import IdentityCode
 from identity.errors import AccessTokenError, AgentError, ConfigurationError
 from identity.observation.failure import place_of
+from identity.parts import IdentityParts
 from identity.principal import AccessIdentity
 from tools.declared_service import DeclaredService, unused_policies
 from tools.http_service.service import HTTPService
@@ -28,10 +29,13 @@ async def tools_of(identity: OpenIdentity, services: Sequence[Service] | str | P
     """
     declared = _declared(Path(services)) if isinstance(services, str | Path) else ()
 
-    def made(tls: ssl.SSLContext) -> list[Service]:
-        if isinstance(services, str | Path):
-            return _made(declared, Path(services).parent, tls)
-        return _flat(services)
+    def made(opened: IdentityParts) -> list[Service]:
+        if not isinstance(services, str | Path):
+            return _flat(services)
+        from_file = _made(declared, Path(services).parent, opened.tls)
+        for service in from_file:
+            opened.users.push_async_callback(service.aclose)
+        return from_file
 
     source = CallsOfIdentity(identity, made)
     calls = await source.calls()

@@ -1,6 +1,7 @@
 """An application with governed tools, whose identity has its seams in memory."""
 
 import time
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any
@@ -64,7 +65,8 @@ class MemoryIdentity:
 
     def _made(self) -> Any:
         audit = AuditTrail(self.records, clock=self.clock)
-        return SimpleNamespace(broker=self.vault, audit=audit, clock=self.clock, tls=None)
+        users = AsyncExitStack()
+        return SimpleNamespace(broker=self.vault, audit=audit, clock=self.clock, tls=None, users=users)
 
 
 class Bank(EchoService):
