@@ -98,7 +98,8 @@ class Conversation:
 
 def conversation_of(runtime: Runtime[AgentContext]) -> Conversation | None:
     """The conversation of a run; `None` if it has no thread, so that it is not saved and cannot be paused."""
-    execution, context = runtime.execution_info, context_of(runtime)
+    context = context_of(runtime)
+    execution = runtime.execution_info
     if execution is None or execution.thread_id is None or not context.kept:
         return None
     run_id = execution.thread_id

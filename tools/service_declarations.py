@@ -63,7 +63,7 @@ class IssuedJwtDeclaration(_Made):
     claims: dict[str, str] = Field(default_factory=dict, description="Further claims. No secret.")
 
     def made(self, placement: Placement = BEARER) -> IssuedJwtRequirement:
-        """What calls of the service require. Raises `ValueError` if it cannot be issued."""
+        """The requirement of calls of the service. Raises `ValueError` if it cannot be issued."""
         claims = tuple(sorted(self.claims.items()))
         return IssuedJwtRequirement(self.provider, self.audience, claims, placement=placement)
 
@@ -82,7 +82,7 @@ class OAuthTokenDeclaration(_Made):
     )
 
     def made(self, placement: Placement = BEARER) -> OAuthTokenRequirement:
-        """What calls of the service require."""
+        """The requirement of calls of the service."""
         parameters = tuple(sorted(self.parameters.items()))
         return OAuthTokenRequirement(self.provider, self.scopes, parameters, placement=placement)
 
@@ -98,7 +98,7 @@ class CloudRoleDeclaration(_Made):
     )
 
     def made(self, _placement: Placement = BEARER) -> CloudRoleRequirement:
-        """What calls of the service require. The signature has its own place."""
+        """The requirement of calls of the service. The signature has its own place."""
         return CloudRoleRequirement(self.role, self.seconds)
 
 
@@ -129,10 +129,12 @@ class CredentialDeclaration(_Table):
 
     @model_validator(mode="after")
     def _one_credential(self) -> Self:
-        found = self._credential_keys()
-        if len(found) > 1:
-            raise ValueError(f"must have one of {one_of()}, found {' and '.join(found)}")
-        for name in () if found else self._about_credential:
+        keys = self._credential_keys()
+        if len(keys) > 1:
+            raise ValueError(f"must have one of {one_of()}, found {' and '.join(keys)}")
+        if keys:
+            return self
+        for name in self._about_credential:
             if getattr(self, name, None):
                 raise ValueError(f"must have one of {one_of()} with {name}")
         return self
@@ -143,7 +145,7 @@ class CredentialDeclaration(_Table):
         return next(iter(self._credential_keys()), None)
 
     def requirement(self, key_error_code: ErrorCode) -> CredentialRequirement | None:
-        """What calls of the service require. `key_error_code` is the code of an API key that is refused."""
+        """The requirement of calls of the service. `key_error_code`: of an API key that is refused."""
         placement = self.placement or BEARER
         if self.access_token is not None:
             steps = getattr(self, "step_up", ())
@@ -333,16 +335,19 @@ class HTTPDeclaration(_Declaration):
     def _each_has_its_place(self) -> Self:
         if self.cloud_role is not None and self.placement is not None:
             raise ValueError("must have no placement with cloud_role: the request is signed")
-        if self.also and not (self.credential_key and all(each.credential_key for each in self.also)):
+        all_have_one = self.credential_key and all(further.credential_key for further in self.also)
+        if self.also and not all_have_one:
             raise ValueError(f"must have one of {one_of()} in each table of also, and one beside it")
         self.requirement(IdentityCode.SERVICE_KEY_UNAVAILABLE)
         return self
 
     def requirement(self, key_error_code: ErrorCode) -> CredentialRequirement | None:
         """With those of `also`. Raises `ValueError` for two in one place."""
-        found = super().requirement(key_error_code)
-        also = [each.requirement(key_error_code) for each in self.also]
-        return found and replace(found, also=tuple(each for each in also if each))
+        required = super().requirement(key_error_code)
+        if required is None:
+            return None
+        also = [further.requirement(key_error_code) for further in self.also]
+        return replace(required, also=tuple(requirement for requirement in also if requirement))
 
 
 class MCPDeclaration(_Declaration, _ListedTools):

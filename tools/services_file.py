@@ -100,7 +100,8 @@ def _fault(fault: Any) -> str:  # noqa: ANN401 - pydantic's ErrorDetails
     steps = [str(step) for step in fault["loc"]]
     if len(steps) > 2 and steps[2] in _TYPES:  # the member of the union that `type` chose
         del steps[2]
-    place, kind = ".".join(steps), fault["type"]
+    place = ".".join(steps)
+    kind = fault["type"]
     if kind == "missing":
         return f"{place} must be set"
     if kind in ("extra_forbidden", "unexpected_keyword_argument"):

@@ -121,15 +121,15 @@ class ApprovalsNode:
 
     async def _ask(self, pending: PendingCall, question: PendingApproval, visit: Visit) -> dict[str, Any]:
         """The update that follows from the user's answer. Without one the run pauses, by an exception."""
-        shown = replace(question, arguments=redact(question.arguments, secrets_of(visit.state, visit.caller)))
-        if shown.arguments != question.arguments:  # a grant would keep the secret
+        arguments = redact(question.arguments, secrets_of(visit.state, visit.caller))
+        if arguments != question.arguments:  # a grant would keep the secret
             question = replace(question, lasting=None)
-            shown = replace(shown, lasting=None)
+        redacted = replace(question, arguments=arguments)
         answer = await self._usable(
             self.prompts.given(visit.runtime, question.request, visit.caller), question, visit
         )
         if answer is None:
-            resumed = await self._pause(shown, visit)
+            resumed = await self._pause(redacted, visit)
             if resumed is None:
                 return {"asking": True}
             if self.resume_values:
@@ -143,12 +143,12 @@ class ApprovalsNode:
             return await self._answer_server(pending, question.request, answer, visit)
         return await self._decide(pending, question, answer, visit)
 
-    async def _pause(self, shown: PendingApproval, visit: Visit) -> object:
+    async def _pause(self, redacted: PendingApproval, visit: Visit) -> object:
         """Pauses the run; or LangGraph's resume value, if this run has one."""
-        asked = question_in(shown.request.extensions) or {}
-        opens_url = self.resume_values and asked.get("mode") == "url"
+        of_server = question_in(redacted.request.extensions) or {}
+        opens_url = self.resume_values and of_server.get("mode") == "url"
         return await self.prompts.pause(
-            shown, visit.caller, url_reference(shown.request.id) if opens_url else None
+            redacted, visit.caller, url_reference(redacted.request.id) if opens_url else None
         )
 
     async def _answer_server(

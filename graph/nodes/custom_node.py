@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar, cast
 
-from langchain_core.messages import AIMessage, AnyMessage, convert_to_messages
+from langchain_core.messages import AIMessage, AnyMessage, BaseMessage, convert_to_messages
 from langchain_core.runnables import Runnable, RunnableConfig, RunnableLambda, ensure_config
 from langchain_core.runnables.config import set_config_context, var_child_runnable_config
 from langgraph._internal._constants import CONFIG_KEY_RUNTIME
@@ -129,7 +129,8 @@ class CustomNodeVisit:
     ) -> None:
         """With `through_middleware`, what the code asks the model passes the hooks around the model."""
         state, caller, runtime = self._visit = visit
-        self._name, self._model = name, model
+        self._name = name
+        self._model = model
         self._of_run = copy_context()  # by which LangGraph finds the streams of the run
         self._unrecorded: list[AuditError] = []
         self.asked: Final[list[AIMessage]] = []
@@ -226,18 +227,18 @@ class GraphDefinitionError(ValueError):
 
 
 async def _run_isolated(name: str, state: State, work: Work[T], runtime: Runtime[Any]) -> T:
-    """What the operator's `work` returns, in a configuration that has nothing of the run's but its callbacks:
+    """The result of the operator's `work`, in a configuration with nothing of the run's but its callbacks:
     not the access token, the checkpointer, or what a server adds. Its faults are those of the node `name`, by
     type and place.
     """
-    shown = {name: value for name, value in state.items() if name != "credentials"}
+    without_credentials = {name: value for name, value in state.items() if name != "credentials"}
     config: RunnableConfig = {
         "callbacks": ensure_config().get("callbacks"),
         "configurable": {CONFIG_KEY_RUNTIME: runtime},
     }
     try:
         with set_config_context(config) as context:
-            return await asyncio.create_task(work(shown, config), context=context)
+            return await asyncio.create_task(work(without_credentials, config), context=context)
     except AgentError:
         raise
     except Exception as fault:  # noqa: BLE001 - the operator's code raises anything
@@ -263,17 +264,19 @@ def _checked(update: object, redacted: Callable[[Any], Any]) -> dict[str, Any]:
         raise GraphDefinitionError("its values must be JSON") from None
     if not isinstance(update.get("context", ""), str):
         raise GraphDefinitionError("its context must be a text")
-    if given := update.get("messages"):
-        messages = convert_to_messages(given if isinstance(given, list) else [given])
-        if any(type(each) is not AIMessage or each.tool_calls for each in messages):
+    written = update.get("messages")
+    if written:
+        messages = convert_to_messages(written if isinstance(written, list) else [written])
+        if any(type(message) is not AIMessage or message.tool_calls for message in messages):
             raise GraphDefinitionError("its messages must be of type AIMessage, without calls of tools")
-        checked["messages"] = [
-            each.model_copy(
-                update={"content": redacted(str(each.text)), "id": each.id or f"own-{uuid.uuid4()}"}
-            )
-            for each in messages
-        ]
+        checked["messages"] = [_own_message(message, redacted) for message in messages]
     return checked
+
+
+def _own_message(message: BaseMessage, redacted: Callable[[Any], Any]) -> BaseMessage:
+    """`message` with an id, and as its text without a secret of the run."""
+    update = {"content": redacted(str(message.text)), "id": message.id or f"own-{uuid.uuid4()}"}
+    return message.model_copy(update=update)
 
 
 def show(message: AIMessage, write: StreamWriter, *, steps: bool, follows: bool = False) -> None:
@@ -295,8 +298,10 @@ def _custom_writer(
 
     def write_own(value: Any) -> None:  # noqa: ANN401 - any JSON
         text = json.dumps(value)
-        shown = redacted(json.loads(text)) if len(text) <= MAX_CHARACTERS else dict(TOO_LONG)
-        event = OwnEvent(type="custom", step=name, value=shown)
+        is_short = len(text) <= MAX_CHARACTERS
+        event = OwnEvent(
+            type="custom", step=name, value=redacted(json.loads(text)) if is_short else dict(TOO_LONG)
+        )
         try:
             asyncio.get_running_loop()
         except RuntimeError:

@@ -111,14 +111,14 @@ class HookedResponse:
         tools = self._chosen(request.tools)
         self.chosen = {tool.name for tool in tools}.union(self.chosen or ())
         system = [request.system_message] if request.system_message else []
-        asked = self.ask_model(
+        asking = self.ask_model(
             self.prompt([*system, *request.messages]),
             tools=[api_tool(tool) for tool in tools],
             model=_model_of(request),
             writer=self.pieces,
         )
         try:
-            return await self.visit.run_in_agent(asked, streamed=self.streams)
+            return await self.visit.run_in_agent(asking, streamed=self.streams)
         except AgentError as error:
             self._failure = error
             raise
@@ -126,7 +126,7 @@ class HookedResponse:
     async def ask(
         self, messages: Sequence[AnyMessage], tools: Sequence[dict[str, Any]], model: AgentModel
     ) -> AIMessage:
-        """What a hook asks itself, of a model of the agent. It is not shown."""
+        """The response to what a hook asks itself, of a model of the agent. It is not shown."""
         return await self.visit.run_in_agent(
             self.ask_model(messages, tools=tools, model=model), streamed=False
         )
@@ -163,7 +163,8 @@ def _form_of(tool: Any) -> Mapping[str, Any]:  # noqa: ANN401 - whatever a hook 
 
 def _model_of(request: Any) -> AgentModel | OwnChatModel:  # noqa: ANN401 - LangChain's `ModelRequest`
     """The model that is to respond. Options are for a model of the hook's own."""
-    chosen, settings = request.model, request.model_settings
+    chosen = request.model
+    settings = request.model_settings
     if isinstance(chosen, AgentModel):
         if request.tool_choice or settings:
             raise GraphDefinitionError("middleware must not set options of the agent's model")

@@ -66,13 +66,13 @@ class Middleware:
             async def awrap_model_call(self, request: Any, _: Any) -> Any:  # noqa: ANN401 - LangChain's
                 return await HOOKED.get().respond(request)
 
-        for each in middleware:
-            if faults := list(_faults(each, streams=streams)):
-                raise GraphDefinitionError(f'middleware "{each.name}" {"; it ".join(faults)}')
+        for part in middleware:
+            if faults := list(_faults(part, streams=streams)):
+                raise GraphDefinitionError(f'middleware "{part.name}" {"; it ".join(faults)}')
         self.streams = streams
-        self.replacing = [each for each in middleware if _has(each, "before_model")]
-        self.around_calls = [each.awrap_tool_call for each in middleware if _has(each, "awrap_tool_call")]
-        around_model = [each for each in middleware if _has(each, *_OF_MODEL)]
+        self.replacing = [part for part in middleware if _has(part, "before_model")]
+        self.around_calls = [part.awrap_tool_call for part in middleware if _has(part, "awrap_tool_call")]
+        around_model = [part for part in middleware if _has(part, *_OF_MODEL)]
         if around_model:
             hooks = [OfferedTools(), *around_model, AskedModel()]
             made = create_agent(AgentModel(), middleware=hooks, context_schema=NodeContext)
@@ -106,8 +106,9 @@ class Middleware:
             HOOKED.set(hooked)
             ASK.set(hooked.ask)
             result = await self.turn.ainvoke({"messages": read}, config, context=visit.runtime.context)
-            last, known = result["messages"][-1], {message.id for message in read}
-            if type(last) is not AIMessage or last.id in known:
+            last = result["messages"][-1]
+            is_earlier = any(message.id == last.id for message in read)
+            if type(last) is not AIMessage or is_earlier:
                 raise GraphDefinitionError(
                     "the last message that middleware leaves must be a response of the model"
                 )
@@ -131,13 +132,13 @@ class Middleware:
     async def _replaced_before(
         self, end: int, read: list[AnyMessage], visit: CustomNodeVisit
     ) -> list[AnyMessage]:
-        earlier, rest = read[:end], read[end:]
-        for each in self.replacing:
-            update = await asyncio.to_thread(each.before_model, {"messages": earlier}, visit.runtime)
+        earlier = read[:end]
+        for part in self.replacing:
+            update = await asyncio.to_thread(part.before_model, {"messages": earlier}, visit.runtime)
             changed = update.get("messages", ()) if isinstance(update, Mapping) else ()
             by_id = {message.id: message for message in changed if message.id is not None}
             earlier = [_same_kind(message, by_id.get(message.id)) for message in earlier]
-        return [*earlier, *rest]
+        return [*earlier, *read[end:]]
 
     async def call(
         self, visit: CustomNodeVisit, call: ToolCall, *, made: Make, again: Make, refused: Make
@@ -146,7 +147,8 @@ class Middleware:
 
         For the hooks, a failure is a `ToolException`.
         """
-        results, makes = list[ToolMessage](), iter([made])
+        results: list[ToolMessage] = []
+        makes = iter([made])
 
         async def handler(request: ToolCallRequest) -> ToolMessage:
             wanted = request.tool_call

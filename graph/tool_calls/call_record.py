@@ -172,10 +172,10 @@ class CallRecord:
         """
         await self._step.ended(AuditOutcome.REFUSED, error)
         arguments = self._write_started()
-        shown = self._write_finished(ToolResult(reason, ok=False, called=False), error, 0)
+        finish = self._write_finished(ToolResult(reason, ok=False, called=False), error, 0)
         async with _callbacks(self._tool, self._call_id, arguments) as finished:
             await finished(refusal(self._call, self._redact(reason)))
-        return refusal(self._call, reason).model_copy(update={"artifact": shown.artifact})
+        return refusal(self._call, reason).model_copy(update={"artifact": finish.artifact})
 
     async def _execute_recorded(
         self, work: Work, arguments: Mapping[str, Any]
@@ -188,8 +188,7 @@ class CallRecord:
                 span.set(Attribute.OPERATION, "execute_tool")
                 span.set(Attribute.TOOL_TYPE, "function")
             if span.content:
-                shown = json.dumps(arguments, ensure_ascii=False, default=str)
-                span.set(Attribute.TOOL_ARGUMENTS, shown)
+                span.set(Attribute.TOOL_ARGUMENTS, json.dumps(arguments, ensure_ascii=False, default=str))
             result, error = await work()
             self._step.failed(error or (SUCCESS if result.ok else TOOL_ERROR))
             self._step.found(files=tuple(digest(data) for _, data in result.files) or None)
@@ -200,7 +199,7 @@ class CallRecord:
     async def _kept(self, result: ToolResult) -> ToolResult:
         """The result with a line about each of its files. Those that are kept are shown: no secret."""
         lines = [result.text] if result.text else []
-        kept: list[dict[str, Any]] = []
+        parts: list[dict[str, Any]] = []
         files = files_of(self._runtime)
         keep = None if files is None else files.keep
         for number, (name, data) in enumerate(result.files):
@@ -210,23 +209,24 @@ class CallRecord:
             part = file_part(identifier or "", self._redact(name), data)
             lines.append(description(part, _KEPT if identifier else _NOT_KEPT))
             if identifier:
-                kept.append(part)
-        if kept:
-            self._shown["files"] = kept
+                parts.append(part)
+        if parts:
+            self._shown["files"] = parts
         return replace(result, text="\n".join(lines), files=())
 
     def _write_started(self, *, counts: bool = True) -> dict[str, Any]:
         """Writes `tool_started`, and returns the arguments as they are shown."""
         if self._observed and counts:
             self._calls.observed.add(self._shown["service"], self._observed)
-        shown = shown_arguments(self._redact(dict(self._call["args"])))
+        arguments = shown_arguments(self._redact(dict(self._call["args"])))
         about = {"tool": self._tool, "call_id": self._call_id, **self._shown}
-        self._write({"type": "tool_started", **about, "arguments": shown})
-        return shown
+        self._write({"type": "tool_started", **about, "arguments": arguments})
+        return arguments
 
     def _write_finished(self, result: ToolResult, error: ErrorCode | None, milliseconds: int) -> ToolMessage:
         """Writes `tool_finished`, and returns the result for the model, whose artifact is not sent to it."""
-        text, code = self._redact(result.text), error and error.value
+        text = self._redact(result.text)
+        code = error and error.value
         ended = {"called": result.called, "duration_ms": milliseconds}
         event = {
             "type": "tool_finished",
