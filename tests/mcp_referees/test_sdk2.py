@@ -5,6 +5,7 @@ import json
 import subprocess
 import sys
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ import pytest
 from identity.credentials.requirement import ApiKeyRequirement
 from tests.agent.api.threads.script import APPLY
 from tests.agent.api.threads.served_threads import Threads, ThreadsOf
+from tests.deploy.shipped import installed_wheel, run_alone
 from tests.graph.scripted_model import DONE
 from tests.leave_application import LEAVE
 from tests.mcp_referees.referees import FOLDER, PYTHON
@@ -78,19 +80,25 @@ async def test_client_in_the_older_version_receives_the_address_of_the_page(serv
 
 
 @pytest.fixture(params=["1.x", "2.x"])
-async def service(request: pytest.FixtureRequest) -> AsyncIterator[MCPService]:
-    """The agent's client of an official server, which has the same tools on either SDK."""
+async def server_url(request: pytest.FixtureRequest) -> AsyncIterator[str]:
+    """An official server, which has the same tools on either SDK."""
     python = sys.executable if request.param == "1.x" else PYTHON
     process = await asyncio.create_subprocess_exec(
         python, FOLDER / "sdk_server.py", stdout=asyncio.subprocess.PIPE
     )
     assert process.stdout is not None
     port = int(await process.stdout.readline())
-    service = MCPService("referee", f"http://127.0.0.1:{port}/mcp", ApiKeyRequirement("key"))
-    yield service
-    await service.aclose()
+    yield f"http://127.0.0.1:{port}/mcp"
     process.terminate()
     await process.wait()
+
+
+@pytest.fixture
+async def service(server_url: str) -> AsyncIterator[MCPService]:
+    """The agent's client of the server."""
+    service = MCPService("referee", server_url, ApiKeyRequirement("key"))
+    yield service
+    await service.aclose()
 
 
 CALLS = {
@@ -102,6 +110,47 @@ CALLS = {
     ("no_such_tool", "{}"): None,
 }
 """The text of each call's result; `None` for one that fails."""
+
+
+LIBRARY = """
+import asyncio, sys, time
+from importlib.metadata import version
+from idaas_agent import AccessIdentity, ApiKeyRequirement, Credential, MCPService, Secret, ServiceError
+
+class Access:
+    caller = principal = None
+
+    async def credential(self):
+        return Credential(key, AccessIdentity.MACHINE, Secret("K1"), time.time() + 600, None)
+
+    cached = lambda self: None
+
+async def list_tools():
+    service = MCPService("referee", sys.argv[1], key)
+    try:
+        print(version("mcp"), *sorted(tool.name for tool in await service.tools(Access())))
+    except ServiceError as error:
+        print(version("mcp"), error.detail)
+    await service.aclose()
+
+key = ApiKeyRequirement("key")
+asyncio.run(list_tools())
+"""
+
+
+async def test_library_beside_sdk2_uses_newer_servers_and_names_the_extra_for_older_ones(
+    server_url: str, request: pytest.FixtureRequest, wheel: Path, tmp_path: Path
+) -> None:
+    site = installed_wheel(wheel, tmp_path)
+    [sdk] = PYTHON.parents[1].glob("lib/python*/site-packages")
+    program = f"sys.path.append({str(sdk)!r}); exec({LIBRARY!r})"
+    done = await asyncio.to_thread(run_alone, site, program, server_url)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("2.")
+    if request.node.callspec.params["server_url"] == "2.x":
+        assert done.stdout.split()[1:] == ["add", "broken", "grow", "picture", "slow"]
+    else:
+        assert "a version of MCP before 2026-07-28, which needs idaas-agent[mcp]" in done.stdout
 
 
 async def test_agent_lists_and_calls_in_the_newest_version_of_the_server(
@@ -119,10 +168,10 @@ async def test_agent_lists_and_calls_in_the_newest_version_of_the_server(
     assert [result.text if result.ok else None for result in results] == list(CALLS.values())
     assert [result.called for result in results] == [True, False, True, True, True, False]
     assert [name for result in results for name, _ in result.files] == ["image.png"]
-    assert service.may_ask is (request.node.callspec.params["service"] == "2.x")
+    assert service.may_ask is (request.node.callspec.params["server_url"] == "2.x")
 
 
-@pytest.mark.parametrize("service", ["2.x"], indirect=True)
+@pytest.mark.parametrize("server_url", ["2.x"], indirect=True)
 async def test_change_that_the_server_reports_is_listed_without_waiting_for_the_time_of_the_list(
     service: MCPService,
 ) -> None:
