@@ -3,8 +3,7 @@
 import os
 from pathlib import Path
 
-from dotenv import dotenv_values
-
+from identity.settings.env_file import read_env_file
 from sandbox.server.installation import FolderInUseError, hold_folder
 
 FOLDER = Path(os.environ.get("SANDBOX_FOLDER") or Path(__file__).resolve().parents[1] / ".sandbox")
@@ -17,5 +16,5 @@ def sandbox_environment() -> dict[str, str]:
     try:
         os.close(hold_folder(FOLDER))
     except FolderInUseError:
-        return {name: value or "" for name, value in dotenv_values(FOLDER / "agent.env").items()}
+        return read_env_file(FOLDER / "agent.env")
     return {}

@@ -16,7 +16,6 @@ from pathlib import Path
 
 import httpx
 import pytest
-from dotenv import dotenv_values
 from langchain_core.messages import HumanMessage
 from starlette.applications import Starlette
 from starlette.responses import JSONResponse, Response
@@ -30,6 +29,7 @@ from agent.runs.run import end_of
 from agent.settings.settings import read_settings
 from identity.principal import Principal
 from identity.secrets.secret import Secret
+from identity.settings.env_file import read_env_file
 from sandbox.server.server import SandboxOptions, start_sandbox
 from tests.forked import printed_by
 from tests.leave_application import FIRST_DAY
@@ -149,7 +149,7 @@ def test_langgraph_server_runs_the_wheel_as_it_runs_the_repository():
 
 async def test_new_project_answers_in_the_sandbox_by_its_tool_and_its_graph(project, asked):
     questions = 'call payslip with {"month": "2026-10"}', "What is the salary of Bob?"
-    answers = await asked(project, *questions, **dotenv_values(project / "dev.env"))
+    answers = await asked(project, *questions, **read_env_file(project / "dev.env"))
     assert "/echo/payroll/payslips/2026-10" in answers[0]
     assert "payroll.read" in answers[0]
     assert answers[1] == "I only speak about your own salary."

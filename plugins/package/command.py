@@ -9,10 +9,10 @@ from typing import Annotated, Any, Final
 
 import httpx
 import typer
-from dotenv import dotenv_values
 
 from agent.commands.terminal import ENV_FILE, environment, err, operator_settings, out, settings_or_stop, stop
 from agent.settings.settings import Settings
+from identity.settings.env_file import read_env_file
 from plugins.package import enterprise_service as enterprise
 from plugins.package.agentrun import AgentRunOptions, package_agentrun
 from plugins.package.carried import AGENTRUN, TREE, Configuration, Form, package_tree, settings_there
@@ -151,7 +151,7 @@ def _configuration(
             stop(f"--set must have the form NAME=VALUE, found {name}")
         chosen[name] = value.strip()
     variables = environment(env_file)
-    of_file = dotenv_values(env_file, interpolate=False) if env_file else {}
+    of_file = read_env_file(env_file) if env_file else {}
     read = partial(settings_there, chosen=chosen, form=form)
     settings = settings_or_stop(variables, env_file, read=read)
     return Configuration(settings, variables, lock, own_lock, chosen, tuple(of_file))
