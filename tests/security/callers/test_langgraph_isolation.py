@@ -7,7 +7,6 @@ called with, and alice may what bob may not, so that an answer shows whose right
 import json
 import uuid
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -19,7 +18,6 @@ from tests.suite import Sandbox
 pytestmark = pytest.mark.promise("users-never-cross")
 
 ASK = {"messages": [{"role": "user", "content": "Call my enterprise service"}]}
-REGISTER = json.loads((Path(__file__).parents[1] / "routes.json").read_text())
 EXISTING = {"if_exists": "do_nothing"}
 ALICE, BOB = "user_alice01", "user_bob01"
 
@@ -172,7 +170,7 @@ async def test_calls_that_a_client_sends_as_input_are_not_run(requests, sandbox)
     assert sum(asked.values()) <= 8, asked
 
 
-async def test_each_route_of_a_thread_is_closed_to_all_but_its_owner(requests) -> None:
+async def test_each_route_of_a_thread_is_closed_to_all_but_its_owner(requests, langgraph_server) -> None:
     async with requests("alice") as alice, requests("bob") as bob:
         thread = (await alice.post("/threads", json={})).json()["thread_id"]
         body = {"assistant_id": "agent", "input": ASK}
@@ -182,7 +180,7 @@ async def test_each_route_of_a_thread_is_closed_to_all_but_its_owner(requests) -
         checkpoint = json.loads(state)["checkpoint"]["checkpoint_id"]
         sent = body | {"values": ASK, "schedule": "0 0 * * *", "metadata": {"owner": BOB}}
         sent |= {"checkpoint": {"checkpoint_id": checkpoint}}
-        for method, path in (route.split(" ") for route in REGISTER["langgraph_server"]["protected"]):
+        for method, path in (route.split(" ") for route in langgraph_server.protected_routes):
             if "{thread_id}" in path:
                 asked = path.format(thread_id=thread, run_id=run, checkpoint_id=checkpoint)
                 answer = await bob.request(method, asked, json=None if method == "GET" else sent)
@@ -205,8 +203,7 @@ async def test_each_route_of_a_thread_is_closed_to_all_but_its_owner(requests) -
 
 @pytest.mark.promise("threads-are-private")
 async def test_thread_of_another_user_is_answered_as_an_unknown_one(requests, langgraph_server) -> None:
-    server = "langgraph_server" if isinstance(langgraph_server, Server) else "aegra"
-    routes = [route.split(" ") for route in REGISTER[server]["protected"] if "{thread_id}" in route]
+    routes = [route.split(" ") for route in langgraph_server.protected_routes if "{thread_id}" in route]
     run = {"assistant_id": "agent", "input": ASK}
     command = {"id": 1, "method": "input.respond", "params": {}, "channels": ["values"]}
     async with requests("alice") as alice, requests("bob") as bob:
@@ -222,7 +219,8 @@ async def test_thread_of_another_user_is_answered_as_an_unknown_one(requests, la
                 answers.add((answer.status_code, body["code"], json.dumps(body)))
             [(status, code, _)] = answers
             assert (status, code) == (404, "not_found"), (method, route)
-        if server == "aegra":  # whose ids are texts: another spelling is another thread
+        is_aegra = not isinstance(langgraph_server, Server)
+        if is_aegra:  # its ids are texts: another spelling is another thread
             spellings = [thread]
         create, start = run | {"if_not_exists": "create"}, command | {"method": "run.start", "params": run}
         for path, body in [

@@ -2,6 +2,7 @@
 
 import base64
 import contextlib
+import json
 import os
 import secrets
 import signal
@@ -90,6 +91,13 @@ class Aegra:
     @property
     def database(self) -> str:
         return self.postgres.url_of(self.database_name)
+
+    @property
+    def protected_routes(self) -> list[str]:
+        """The routes that the register protects."""
+        register = json.loads((ROOT / "plugins" / "aegra" / "tests" / "aegra_routes.json").read_text())
+        routes: list[str] = register["protected"]
+        return routes
 
     @property
     def seal_key(self) -> Path:

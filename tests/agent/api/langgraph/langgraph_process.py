@@ -66,6 +66,13 @@ class Server:
         routes: list[str] = json.loads((self.folder / "routes.json").read_text())
         return routes
 
+    @property
+    def protected_routes(self) -> list[str]:
+        """The routes that the register protects."""
+        register = json.loads((ROOT / "tests" / "security" / "routes.json").read_text())
+        routes: list[str] = register["langgraph_server"]["protected"]
+        return routes
+
 
 def own_parts(sandbox: Any, folder: Path, middleware: str = "longer") -> dict[str, str]:
     """The variables of an agent with a service that requires consent, and the graph of an example, with
