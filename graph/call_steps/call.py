@@ -18,7 +18,7 @@ from tools.service import Service, ToolResult
 
 @dataclass(slots=True, kw_only=True)
 class Call:
-    """What is called, for whom, and what has happened to it so far. Each step may rely on what the steps
+    """A call, for whom it is made, and what has happened to it so far. Each step may rely on what the steps
     before it have set; what the last one has set is there when they go on.
     """
 

@@ -56,7 +56,8 @@ class OnceStep:
         return await proceed(call)
 
     async def _begins(self, call: Call) -> bool:
-        pending, run = call.pending, call.pending.conversation
+        pending = call.pending
+        run = pending.conversation
         if self.begun_calls is None or run is None or call.only_reads:
             return True
         user = pending.principal

@@ -19,7 +19,8 @@ class QuestionStep:
     gate: ApprovalGate
 
     async def __call__(self, call: Call, proceed: Proceed) -> Outcome:
-        elicitations, questions = Elicitations(self.gate), call.update.setdefault("questions", {})
+        elicitations = Elicitations(self.gate)
+        questions = call.update.setdefault("questions", {})
         answers = Answered() if self.gate.can_ask(call.pending) else None
         if call.goes_on:
             waiting = asked_calls(call.visit.state)[call.id]

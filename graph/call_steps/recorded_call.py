@@ -58,7 +58,8 @@ class RecordedCall:
         A graph that the tool runs finds nothing of this run: neither its context, with the access token, nor
         its checkpointer.
         """
-        service, of_run = call.service, copy_context()
+        service = call.service
+        of_run = copy_context()
         access = _CallAccess(call.credential, call, self.fence)
         limit = TimeLimit(self.seconds)
         error: AgentError

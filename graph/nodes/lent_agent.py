@@ -76,8 +76,11 @@ class _Lent:
 
     async def _made(self, call: ToolCall, service: str) -> str:
         """The result of a call, by a visit of the service's node."""
-        outer, update, gate = self.call, self.call.update, self.step.model.gate
-        state, response = outer.visit.state.copy(), AIMessage("", id=uuid.uuid4().hex, tool_calls=[call])
+        outer = self.call
+        update = outer.update
+        gate = self.step.model.gate
+        state = outer.visit.state.copy()
+        response = AIMessage("", id=uuid.uuid4().hex, tool_calls=[call])
         state["messages"] = [*state["messages"], response]
         state["accepted"] = {str(call["id"]): service}
         of_tool = labels_of(outer.service, outer.tool)
