@@ -1,12 +1,13 @@
 """The node `model`: requests a response of the model, with the tools that can be called now."""
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, Final
+from types import MappingProxyType
+from typing import Any, Final, NamedTuple
 
-from langchain_core.messages import AIMessage, AnyMessage, ToolMessage
+from langchain_core.messages import AIMessage, AnyMessage, ToolCall, ToolMessage
 from langgraph.types import StreamWriter
 
 from graph.approvals.gate import ApprovalGate
@@ -81,33 +82,13 @@ class ModelNode:
         else:
             offered = OfferedTools([], {}, [LAST_ROUND])
             calls = []
-
-        def prompt(messages: Sequence[AnyMessage]) -> list[AnyMessage]:
-            instructions = prompt_for(state.get("instructions") or self.system_prompt, caller.caller)
-            return build_prompt(instructions, messages, offered.notes, state.get("context", ""))
-
-        ask_model = partial(self.ask, visit=visit, key=credentials[MODEL])
-        read: dict[str, str] = {}
-        if calls:
-            response = AIMessage("", id=uuid.uuid4().hex, tool_calls=calls)
-        elif self.middleware.turn is not None:
-            own = CustomNodeVisit(MODEL, self, visit)
-            response, chosen = await self.middleware.response(
-                own, ask_model, tools=offered.tools, prompt=prompt, shown=True
-            )
-            offered = offered.only(chosen)
-            read = own.labels
-        else:
-            sent = [api_tool(tool) for tool in offered.tools]
-            response = await ask_model(prompt(state["messages"]), tools=sent, shown=True)
-        self.unavailable.say(offered.unavailable, runtime)  # a failure of the model comes before any event
-        response, refused = self._checked(response, offered, state["messages"])
+        turn = await self._turn(visit, calls, offered, credentials[MODEL])
+        # A failure of the model comes before any event.
+        self.unavailable.say(turn.offered.unavailable, runtime)
+        response, refused = self._checked(turn.response, turn.offered, state["messages"])
         renewed = {name: used.renewed for name, used in credentials.items() if used.renewed}
         seen = state.copy()
         seen["credentials"] = in_state(state).updated(RunCredentials(renewed))  # not to be shown either
-        obtained = NO_CREDENTIALS
-        for credential in credentials.values():
-            obtained = obtained.updated(credential.update or NO_CREDENTIALS)
         visit = visit._replace(state=seen)
         accepted: dict[str, str] = {}
         results: list[ToolMessage] = []
@@ -115,26 +96,61 @@ class ModelNode:
             call_id = str(call["id"])
             name = call["name"]
             if call_id in refused:
-                record = CallRecord(self.records, call, offered.services.get(name), visit)
+                record = CallRecord(self.records, call, turn.offered.services.get(name), visit)
                 results.append(await record.refuse(refused[call_id]))
             else:
-                service = offered.services[name]
+                service = turn.offered.services[name]
                 accepted[call_id] = service
                 note_labels(runtime, labels_of(self.gate.services[service], name))
-        # `None` for a called service means that the node `credentials` is to resolve it.
-        called = {
-            name: credentials[name].known()
-            for name in accepted.values()
-            if name in self.service_credentials.requirements
-        }
         return {
             "messages": [response, *results],
             "accepted": accepted,
             "rounds": rounds + bool(response.tool_calls),
             "proposed": [],
-            "read": read,
-            "credentials": RunCredentials(called).updated(obtained),
+            "read": dict(turn.labels),
+            "credentials": self._of_next_step(accepted.values(), credentials),
         }
+
+    async def _turn(
+        self, visit: Visit, calls: list[ToolCall], offered: OfferedTools, key: ServiceCredential
+    ) -> "_Turn":
+        """The response with `calls`, if there are any; else that of the model, through the middleware."""
+        if calls:
+            return _Turn(AIMessage("", id=uuid.uuid4().hex, tool_calls=calls), offered)
+        state, caller, _ = visit
+        notes = offered.notes
+
+        def prompt(messages: Sequence[AnyMessage]) -> list[AnyMessage]:
+            instructions = prompt_for(state.get("instructions") or self.system_prompt, caller.caller)
+            return build_prompt(instructions, messages, notes, state.get("context", ""))
+
+        ask_model = partial(self.ask, visit=visit, key=key)
+        if self.middleware.turn is None:
+            sent = [api_tool(tool) for tool in offered.tools]
+            response = await ask_model(prompt(state["messages"]), tools=sent, shown=True)
+            return _Turn(response, offered)
+        own = CustomNodeVisit(MODEL, self, visit)
+        response, chosen = await self.middleware.response(
+            own, ask_model, tools=offered.tools, prompt=prompt, shown=True
+        )
+        offered = offered.only(chosen)
+        return _Turn(response, offered, own.labels)
+
+    def _of_next_step(
+        self, called_services: Iterable[str], credentials: Mapping[str, ServiceCredential]
+    ) -> RunCredentials:
+        """The credentials that the node has obtained, and those of the services that are called next. `None`
+        for a called service means that the node `credentials` is to resolve it.
+        """
+        obtained = NO_CREDENTIALS
+        for credential in credentials.values():
+            obtained = obtained.updated(credential.update or NO_CREDENTIALS)
+        called = {
+            name: credentials[name].known()
+            for name in called_services
+            if name in self.service_credentials.requirements
+        }
+        return RunCredentials(called).updated(obtained)
 
     async def ask(
         self,
@@ -194,3 +210,11 @@ class ModelNode:
                 continue
             refused.setdefault(str(call["id"]), reason)
         return response, refused
+
+
+class _Turn(NamedTuple):
+    """A response, the tools that it could call, and the labels of what hooks have read."""
+
+    response: AIMessage
+    offered: OfferedTools
+    labels: Mapping[str, str] = MappingProxyType({})
