@@ -17,6 +17,7 @@ from graph.error_codes import GraphCode
 from idaas_agent.library.auth import CredentialAuth, credential_auth, requirement
 from idaas_agent.library.run_context import acting, current_token
 from idaas_agent.library.settings import LibrarySettings, given_environment, read_library_settings
+from identity.access_token.revocation import Origin, Revocation, Target
 from identity.access_token.revocation_list import RevocationList
 from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.access_token.verifier import REVOCATION_REACH
@@ -34,6 +35,7 @@ from tools.service import Access
 if TYPE_CHECKING:
     from langchain_core.tools import BaseTool
     from langgraph.prebuilt import ToolNode
+    from langgraph_sdk import Auth
 
     from idaas_agent.library.fastapi_user import UserDependency
     from idaas_agent.library.governed_calls import KnownCalls
@@ -306,6 +308,29 @@ class Identity:
 
     def _access_identity(self, given: AccessIdentity | str | None) -> AccessIdentity:
         return self.settings.access_identity if given is None else AccessIdentity(given)
+
+    def langgraph_auth(self) -> "Auth":
+        """The auth handler that `"auth"` of `langgraph.json` names: `auth = identity.langgraph_auth()`.
+
+        On LangGraph Server (`langgraph dev`) a run acts for the caller of the request that began it, in the
+        process that received the request. A thread is its creator's alone.
+        """
+        from idaas_agent.library.langgraph_auth import auth_handler  # loaded when it is used
+
+        return auth_handler(self.settings, self._admitted)
+
+    async def revoke(self, subject: str) -> None:
+        """From now on, the access tokens that this user has had until now are refused, and the credentials
+        that were obtained for them are gone. A token that is issued later is accepted.
+
+        In this process: each one is told. Raises `ValueError` for a subject that no user has.
+        """
+        now = self.clock()
+        revocation = Revocation(Target.USER, subject, Origin.OPERATOR, until=now, changed_at=now)
+        self.revocations.apply(revocation)
+        parts = await self.parts()
+        parts.broker.forget_users(lambda _, principal: principal.subject == subject)
+        await parts.audit.revocation(revocation, self.settings.idaas.issuer).ended(AuditOutcome.SUCCEEDED)
 
     async def aclose(self) -> None:
         """Closes the connections, and ends the audit log. The next use opens them anew."""

@@ -3,19 +3,23 @@
 Nothing here verifies a token: what is found is verified anew at each use (`Identity.caller_of_run`).
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from langgraph.config import get_config
 from langgraph.runtime import Runtime, get_runtime
 
+from idaas_agent.library.token_references import REFERENCE, member_of, token_references
 from identity.error_codes import IdentityCode
 from identity.errors import AccessTokenError
 from identity.secrets.secret import Secret
 
-_MEMBER: Final = "access_token"
+MEMBER: Final = "access_token"
+"""The member of a run's context."""
+_SERVER_USER: Final = "langgraph_auth_user"
 
 
 @dataclass(kw_only=True)
@@ -29,7 +33,9 @@ class IdentityContext:
     access_token: Secret | str | None = field(default=None, repr=False)
 
     def __setattr__(self, name: str, value: object) -> None:
-        object.__setattr__(self, name, Secret(value) if name == _MEMBER and isinstance(value, str) else value)
+        if name == MEMBER and isinstance(value, str):
+            value = Secret(value)
+        object.__setattr__(self, name, value)
 
 
 def token_in(context: object) -> Secret | None:
@@ -37,12 +43,12 @@ def token_in(context: object) -> Secret | None:
 
     Raises `AccessTokenError` if it is neither a text nor a `Secret`.
     """
-    found = context.get(_MEMBER) if isinstance(context, Mapping) else getattr(context, _MEMBER, None)
+    found = member_of(context, MEMBER)
     if found is None or isinstance(found, Secret):
         return found
     if isinstance(found, str):
         return Secret(found)
-    detail = f'"{_MEMBER}" of the run\'s context must be a str or a Secret, found {type(found).__name__}'
+    detail = f'"{MEMBER}" of the run\'s context must be a str or a Secret, found {type(found).__name__}'
     raise AccessTokenError(IdentityCode.ACCESS_TOKEN_INVALID, detail)
 
 
@@ -53,6 +59,25 @@ def context_of_run() -> object | None:
     except (RuntimeError, KeyError):
         return None
     return None if runtime is None else runtime.context
+
+
+def token_of_server_user() -> Secret | None:
+    """The access token of the request on LangGraph Server that began the run; `None`: it has no user of
+    `Identity.langgraph_auth`. Of what clients send, nothing is read.
+
+    Raises `AccessTokenError` (`sign_in_required`) if the token is no longer at hand.
+    """
+    try:
+        user = get_config().get("configurable", {}).get(_SERVER_USER)
+    except RuntimeError:
+        return None
+    reference = member_of(user, REFERENCE)
+    if reference is None:
+        return None
+    token = token_references.find(reference, member_of(user, "identity"))
+    if token is None:
+        raise AccessTokenError(IdentityCode.SIGN_IN_REQUIRED, "the token of the run's caller is gone")
+    return token
 
 
 @dataclass(eq=False, slots=True)
@@ -99,5 +124,5 @@ def current_token(owner: object) -> Secret | None:
     context = context_of_run()
     if block is not None and (context is None or block.within is context):
         return block.token
-    token = token_in(context)
+    token = token_of_server_user() or token_in(context)
     return block.token if token is None and block is not None else token

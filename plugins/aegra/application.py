@@ -16,7 +16,7 @@ from fastapi import Depends, FastAPI, HTTPException, Request
 
 from agent.api.langgraph.admitted_request import ADMITTED
 from agent.api.langgraph.server_agent import server_agent
-from agent.api.langgraph.token_references import identity_of
+from idaas_agent.library.token_references import identity_of
 from identity.error_codes import IdentityCode
 from identity.errors import ConfigurationError
 from plugins.aegra.guarded_application import PUBLIC, GuardedApplication, fault_of, require

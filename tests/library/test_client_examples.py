@@ -57,7 +57,7 @@ async def test_agent_uses_the_tools_of_an_mcp_server_with_its_key(
     assert result.status == "success"
 
 
-@pytest.mark.parametrize("name", ["fastapi_app", "mcp_adapters"])
+@pytest.mark.parametrize("name", ["fastapi_app", "langgraph_dev", "mcp_adapters"])
 def test_program_has_at_most_sixty_lines_and_marks_what_was_added(name: str) -> None:
     text = (FOLDER / f"{name}.py").read_text()
     assert len(text.splitlines()) <= 60

@@ -20,7 +20,7 @@ from langgraph_sdk import Auth
 from agent.api.langgraph.admitted_request import ADMITTED, AdmittedRequest
 from agent.api.langgraph.sealed_callers import SEALED, USER_DEVICE
 from agent.api.langgraph.server_agent import agent_of_this_loop, server_agent
-from agent.api.langgraph.token_references import REFERENCE, identity_of, token_references
+from idaas_agent.library.token_references import REFERENCE, identity_of, token_references
 from identity.observation.request_context import DEVICE
 from identity.principal import Principal
 

@@ -18,6 +18,7 @@ from langgraph.runtime import Runtime
 from langgraph.types import Command
 
 from graph.context import AgentContext
+from idaas_agent.library.token_references import member_of
 from identity.access_token.sealed_caller import CallerSeal, SealedCaller
 from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.error_codes import IdentityCode
@@ -108,7 +109,3 @@ def _canonical(value: object) -> object:
             return f"n{'0' if number == '-0' else number}"
         case _:
             return f"s{value}"
-
-
-def member_of(user: object, name: str) -> Any:  # noqa: ANN401 - of the server's user, an object or a mapping
-    return user.get(name) if isinstance(user, Mapping) else getattr(user, name, None)

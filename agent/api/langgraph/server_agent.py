@@ -11,8 +11,7 @@ from langgraph.config import get_config
 from langgraph.runtime import Runtime
 
 from agent.api.langgraph.redis_marks import RedisMarks
-from agent.api.langgraph.sealed_callers import USER, USER_DEVICE, SealedCallers, member_of
-from agent.api.langgraph.token_references import REFERENCE, token_references
+from agent.api.langgraph.sealed_callers import USER, USER_DEVICE, SealedCallers
 from agent.api.langgraph.traced_graph import RunSpans, TracedGraph
 from agent.composition.agent import Agent
 from agent.operations.traces.langsmith import trace_by_default
@@ -20,6 +19,7 @@ from agent.redis import SharedRedis, shared_redis
 from agent.settings.settings import read_settings
 from agent.settings.variable_names import misspelt_variables
 from graph.context import AgentContext
+from idaas_agent.library.token_references import REFERENCE, member_of, token_references
 from identity.access_token.sealed_caller import CallerSeal
 from identity.observation.request_context import DEVICE
 from identity.secrets.secret import Secret

@@ -4,15 +4,15 @@ The server stores the result of its auth handler, also on disk. Therefore the ha
 the token stays here until it expires. A reference is valid in this process only; after a restart a caller
 presents their token again.
 
-The server loads `agent/api/langgraph/entry.py` twice, for the graph and for the auth handler. Both import
+The server loads a file that `langgraph.json` names twice, for the graph and for the auth handler. Both import
 this module, which is loaded once.
 """
 
 import hmac
 import secrets
 import time
-from collections.abc import Callable
-from typing import Final
+from collections.abc import Callable, Mapping
+from typing import Any, Final
 
 from cachetools import TLRUCache
 
@@ -49,3 +49,8 @@ def identity_of(token: VerifiedAccessToken) -> str:
 
 
 token_references: Final = TokenReferences()
+
+
+def member_of(user: object, name: str) -> Any:  # noqa: ANN401 - of the server's user, an object or a mapping
+    """A member of the server's user; `None` if it has none."""
+    return user.get(name) if isinstance(user, Mapping) else getattr(user, name, None)

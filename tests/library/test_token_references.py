@@ -2,7 +2,7 @@
 
 import pytest
 
-from agent.api.langgraph.token_references import TokenReferences
+from idaas_agent.library.token_references import TokenReferences
 from identity.access_token.verified_access_token import VerifiedAccessToken, assume_verified
 from identity.principal import Principal
 from identity.secrets.secret import Secret

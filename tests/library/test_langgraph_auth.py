@@ -1,0 +1,89 @@
+"""`Identity.langgraph_auth`: an application on `langgraph dev` acts for the caller of each request."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import pytest
+from langgraph_sdk.errors import APIStatusError
+
+from tests.agent.api.langgraph.langgraph_process import ROOT, Server, langgraph_dev
+from tests.suite import Sandbox
+
+PROGRAM = "langgraph_dev.py"
+
+
+@pytest.fixture(scope="module")
+def server(running_sandbox: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """`langgraph dev` with the program of `examples/library`, and the configuration that it names."""
+    running, _ = running_sandbox
+    folder = tmp_path_factory.mktemp("langgraph_app")
+    source = (ROOT / "examples" / "library" / PROGRAM).read_text()
+    (folder / PROGRAM).write_text(source)
+    config = source.partition('"""')[2].partition('"""')[0].partition("\n\n")[2]
+    authorities = str(running.folder / "ca.pem")
+    with langgraph_dev(running, folder, config=config, SSL_CERT_FILE=authorities) as started:
+        yield started
+
+
+async def answer(server: Server, token: str, **options: Any) -> str:
+    """The last message of a run without a thread."""
+    state = await server.client(token).runs.wait(None, "agent", input={"messages": []}, **options)
+    return str(state["messages"][-1]["content"])
+
+
+@pytest.mark.promise("verified-caller", "users-never-cross")
+async def test_run_acts_for_the_caller_of_its_request(sandbox: Sandbox, server: Server) -> None:
+    assert "days" in await answer(server, sandbox.access_token("alice"))
+    assert "permission" in await answer(server, sandbox.access_token("bob"))
+    assert "days" in await answer(server, sandbox.access_token("alice"))
+
+
+@pytest.mark.promise("verified-caller")
+async def test_request_without_a_valid_token_is_refused(sandbox: Sandbox, server: Server) -> None:
+    for token, status in (("no.jwt.there", 401), (sandbox.access_token(scope="other.read"), 403)):
+        with pytest.raises(APIStatusError) as caught:
+            await server.client(token).threads.create()
+        assert caught.value.status_code == status
+
+
+@pytest.mark.promise("threads-are-private")
+async def test_thread_is_its_creators_alone(sandbox: Sandbox, server: Server) -> None:
+    alice, bob = (server.client(sandbox.access_token(user)) for user in ("alice", "bob"))
+    thread = (await alice.threads.create())["thread_id"]
+    await alice.runs.wait(thread, "agent", input={"messages": []})
+    assert thread in [found["thread_id"] for found in await alice.threads.search()]
+    assert thread not in [found["thread_id"] for found in await bob.threads.search()]
+    with pytest.raises(APIStatusError) as caught:
+        await bob.threads.get_state(thread)
+    assert caught.value.status_code == 404
+
+
+@pytest.mark.promise("users-never-cross")
+async def test_token_in_the_context_of_a_run_is_refused(sandbox: Sandbox, server: Server) -> None:
+    context = {"access_token": sandbox.access_token("alice")}
+    with pytest.raises(httpx.HTTPStatusError, match="403 Forbidden"):
+        await answer(server, sandbox.access_token("bob"), context=context)
+
+
+@pytest.mark.promise("no-secret-leaves")
+async def test_no_token_is_stored(sandbox: Sandbox, server: Server) -> None:
+    token = sandbox.access_token("alice")
+    client = server.client(token)
+    thread = (await client.threads.create())["thread_id"]
+    await client.runs.wait(thread, "agent", input={"messages": []})
+    shown = [await client.threads.get(thread), await client.threads.get_state(thread)]
+    shown += await client.runs.list(thread)
+    signature = token.rpartition(".")[2]
+    assert signature not in json.dumps(shown, default=str)
+    for file in server.folder.rglob("*"):
+        if file.is_file():
+            assert signature.encode() not in file.read_bytes(), file
+
+
+async def test_store_and_schedules_are_closed(sandbox: Sandbox, server: Server) -> None:
+    client = server.client(sandbox.access_token("alice"))
+    with pytest.raises(APIStatusError) as caught:
+        await client.store.put_item(("notes",), "key", {"text": "kept"})
+    assert caught.value.status_code == 403
