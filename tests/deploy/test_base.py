@@ -1,6 +1,7 @@
 """What is installed without an extra: the library works, and what needs an extra names it."""
 
 import ast
+import asyncio
 import importlib.metadata
 import json
 import subprocess
@@ -74,6 +75,28 @@ key = ApiKeyRequirement("key")
 asyncio.run(list_tools())
 """
 
+LIBRARY_TOOL = """
+import asyncio, os, sys
+from idaas_agent import Identity
+
+async def balance():
+    identity = Identity.from_env()
+    tools = {tool.name: tool for tool in await identity.tools(sys.argv[1])}
+    async with identity.acting_for(os.environ["ACCESS_TOKEN"]) as caller:
+        print(caller.subject, await tools["leave_balance"].ainvoke({}))
+    await identity.aclose()
+
+asyncio.run(balance())
+"""
+SERVICES = """
+[services.leave]
+type = "http"
+url = "{url}"
+access_token = "https://leave.sandbox.example|leave.write"
+access_identity = "Human"
+python = "idaas_agent.tools.leave:service"
+"""
+
 
 @pytest.fixture(scope="module")
 def base(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -91,6 +114,19 @@ def test_every_public_name_is_there_in_the_base(base: Path) -> None:
 def test_tool_and_graph_are_tested_in_the_base(base: Path) -> None:
     done = run_alone(base, f"exec({KIT!r})")
     assert (done.returncode, done.stdout, done.stderr) == (0, "8,000 yuan. user\n", "")
+
+
+async def test_library_tool_is_called_with_the_users_rights_in_the_base(
+    base: Path, tmp_path: Path, sandbox: Sandbox
+) -> None:
+    services = tmp_path / "services.toml"
+    services.write_text(SERVICES.format(url=sandbox.environment["LEAVE_SERVICE_URL"]))
+    variables = sandbox.environment | {"ACCESS_TOKEN": sandbox.access_token("alice")}
+    program = f"exec({LIBRARY_TOOL!r})"
+    done = await asyncio.to_thread(run_alone, base, program, str(services), **variables)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("user_alice01 ")
+    assert "12" in done.stdout
 
 
 def test_command_line_says_which_extra_it_needs(base: Path) -> None:
@@ -132,7 +168,7 @@ def test_extra_of_the_server_has_what_the_others_have(extra: str) -> None:
     assert closure(extra) <= closure("server", "policy")
 
 
-def test_importing_the_library_loads_nothing_of_a_server() -> None:
+def test_importing_the_library_loads_nothing_of_a_server(sandbox: Sandbox) -> None:
     code = """
 import json, sys
 import langgraph.graph, langchain_core.tools  # langgraph itself is a namespace
@@ -140,10 +176,12 @@ before = set(sys.modules)
 import idaas_agent, idaas_agent.testing
 for name in idaas_agent.__all__:
     getattr(idaas_agent, name)
+idaas_agent.Identity.from_env()
 print(json.dumps([name for name in sys.argv[1:] if name in sys.modules and name not in before]))
 """
     command = [sys.executable, "-c", code, *SERVERS.split()]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)  # noqa: S603 - this test's own command
+    variables = sandbox.environment | {"PATH": ""}
+    done = subprocess.run(command, cwd=ROOT, env=variables, capture_output=True, text=True, check=True)  # noqa: S603 - this test's own command
     assert json.loads(done.stdout) == []
 
 
