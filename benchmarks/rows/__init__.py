@@ -23,6 +23,7 @@ _THEMES: Final = {
     "identity": ("refusal", "sealing", "verification"),
     "labels": ("labels",),
     "latency": ("first_chunk", "first_requests", "real_latency", "tail"),
+    "library": ("library",),
     "mcp_call": ("mcp_call",),
     "open_streams": ("open_streams",),
     "policy": ("policy",),
