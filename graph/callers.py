@@ -69,7 +69,7 @@ class Node(Protocol):
         """The update of the state."""
 
 
-def visited(name: str, node: CallerNode, caller_of: CallerOf) -> Node:
+def as_langgraph_node(name: str, node: CallerNode, caller_of: CallerOf) -> Node:
     """`node` in LangGraph's form, called for the caller whom `caller_of` verifies before each visit.
 
     The update contains the caller's principal, without the token. No node relies on the principal of the

@@ -22,7 +22,7 @@ from graph.approvals.run_callers import RunCallers
 from graph.call_measures import CallMeasures
 from graph.call_steps.fence import RunFence
 from graph.call_steps.once import BegunCalls
-from graph.callers import CallerNode, Callers, Node, Verifier, begin_run, visited
+from graph.callers import CallerNode, Callers, Node, Verifier, as_langgraph_node, begin_run
 from graph.context import TokenLookup, token_in_context
 from graph.credentials.service_credentials import ServiceCredentials, requirements
 from graph.error_codes import MODEL
@@ -207,14 +207,14 @@ def graph_parts(
     begins = partial(begin_run, [begin_proposed_calls, partial(begin_labels, unseen_in(services))])
     return GraphParts(
         nodes={
-            AUTHENTICATE: visited(AUTHENTICATE, begins, lambda _, runtime: callers.first(runtime)),
-            **{name: visited(name, node, callers.of) for name, node in made.items()},
+            AUTHENTICATE: as_langgraph_node(AUTHENTICATE, begins, lambda _, runtime: callers.first(runtime)),
+            **{name: as_langgraph_node(name, node, callers.of) for name, node in made.items()},
         },
         services=names,
         routes=Routes(names, required, gate),
         gate=gate,
         steps=5 + (3 + _APPROVAL_STEPS) * (limits.tool_rounds + 1),
-        own=lambda name, node: visited(name, CustomNode(name, node, model_node), callers.of),
+        own=lambda name, node: as_langgraph_node(name, CustomNode(name, node, model_node), callers.of),
         model=named,
         middleware=model_node.middleware,
     )

@@ -99,7 +99,7 @@ class Consents:
         pending = call and pending_call(visit, call, service)
         if pending is None or pending.conversation is None:
             return None
-        return self.gate.requests.of_call(pending, ApprovalKind.CONSENT_REQUIRED)
+        return self.gate.requests.for_call(pending, ApprovalKind.CONSENT_REQUIRED)
 
 
 def _declines(answer: Answer | None) -> bool:

@@ -117,7 +117,7 @@ class Elicitations:
     ) -> ApprovalRequest:
         """The request with a question about a call, as it would be asked now."""
         arguments = arguments_digest(pending.call["args"])
-        return self.gate.requests.of_call(
+        return self.gate.requests.for_call(
             pending,
             ApprovalKind.ELICITATION,
             read=read,

@@ -245,7 +245,7 @@ class ApprovalGate:
 
     def _questions(self, pending: PendingCall, decision: Ask) -> "Sequence[_Question]":
         """The questions about a call of a conversation that is kept, in their order."""
-        made = self.requests.of_call
+        made = self.requests.for_call
         return [
             _Question(made(pending, approvers=ask.approvers, ruled=ask, read=ask.read), ask)
             for ask in decision.in_order()
@@ -254,7 +254,7 @@ class ApprovalGate:
     async def _sign_in(self, pending: PendingCall, decision: Ask) -> Verdict:
         """Asks the user once to sign in again. A token that says the same as before is refused then."""
         assert pending.conversation is not None  # noqa: S101 - `_questions` refuses every other call
-        request = self.requests.of_sign_in(pending.principal, pending.conversation)
+        request = self.requests.for_sign_in(pending.principal, pending.conversation)
         state = await self.known(request.id, request.principal)
         if state is None:
             return PendingApproval(request, {}, asked=False)

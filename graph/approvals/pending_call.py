@@ -74,7 +74,7 @@ class ApprovalRequests:
     seconds: float
     clock: Callable[[], float]
 
-    def of_call(
+    def for_call(
         self,
         pending: PendingCall,
         kind: ApprovalKind = ApprovalKind.TOOL_CALL,
@@ -125,7 +125,7 @@ class ApprovalRequests:
         """The identity whose rights calls of a service use."""
         return access_identity_of(self.requirements, service)
 
-    def of_sign_in(self, principal: Principal, conversation: Conversation) -> ApprovalRequest:
+    def for_sign_in(self, principal: Principal, conversation: Conversation) -> ApprovalRequest:
         """The request to sign in again, in the state in which a run is."""
         kind = ApprovalKind.SIGN_IN_REQUIRED
         return ApprovalRequest(

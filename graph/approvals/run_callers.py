@@ -78,7 +78,7 @@ class RunCallers(Callers):
             principal = verified.principal
         if conversation is None or principal is None:
             return
-        request = self.gate.requests.of_sign_in(principal, conversation)
+        request = self.gate.requests.for_sign_in(principal, conversation)
         question = await self.gate.known(request.id, request.principal)
         if question is not None:
             request = question.request
@@ -86,7 +86,7 @@ class RunCallers(Callers):
 
     async def _signed_in(self, caller: VerifiedAccessToken, conversation: Conversation) -> None:
         """Closes the question to sign in, if the run was paused by it: the caller's token is verified."""
-        request = self.gate.requests.of_sign_in(caller.principal, conversation)
+        request = self.gate.requests.for_sign_in(caller.principal, conversation)
         question = await self.gate.known(request.id, request.principal)
         in_time = caller.expires_at > self.clock()
         if question is not None and question.status is ApprovalStatus.OPEN and in_time:

@@ -108,4 +108,4 @@ async def test_call_that_only_reads_needs_no_approval_and_no_conversation(gate: 
 
 
 async def test_question_of_another_kind_about_the_same_call_has_another_id(gate: ApprovalGate) -> None:
-    assert len({gate.requests.of_call(PENDING, kind).id for kind in ApprovalKind}) == len(ApprovalKind)
+    assert len({gate.requests.for_call(PENDING, kind).id for kind in ApprovalKind}) == len(ApprovalKind)
