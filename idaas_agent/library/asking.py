@@ -1,14 +1,16 @@
 """The step of a call that asks its user by LangGraph's `interrupt`, before the gate decides finally."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from graph.approvals.answer import Answer, AnswerReader
 from graph.approvals.gate import ApprovalGate, Verdict
 from graph.approvals.pending_call import PendingCall
 from graph.approvals.policy import Deny, denied
 from graph.approvals.prompts import ApprovalPrompts
-from graph.approvals.record import ApprovalKind, PendingApproval
+from graph.approvals.record import ApprovalKind, ApprovalRequest, PendingApproval
+from graph.call_arguments import arguments_digest
 from graph.call_steps.call import Call, Outcome, Proceed
 from graph.context import context_of
 from graph.credentials.service_credentials import ServiceCredential
@@ -71,6 +73,14 @@ class Approvals:
             return denied(asks.ruled, failure_text(error, pending.service), error=error.code)
         return denied(asks.ruled, invalid_arguments(faults)) if faults else asks
 
+    async def asked_before(self, pending: PendingCall, approval_id: str) -> PendingApproval | None:
+        """The question of `approval_id`, if it is about the call as it is."""
+        state = await self.gate.known(approval_id, pending.principal)
+        if state is None or self.gate.requests.of_call(pending).id != approval_id:
+            return None
+        arguments = pending.call["args"]
+        return PendingApproval(state.request, arguments) if _is_about(state.request, arguments) else None
+
     def may_decide(self, caller: VerifiedAccessToken) -> bool:
         """See `Decisions`."""
         return self.prompts.may_decide(caller) and not caller.is_client
@@ -114,6 +124,10 @@ def _place_of(call: Call) -> Place:
     place = context_of(call.visit.runtime).extensions.get(Place)
     assert place is not None  # noqa: S101 - `GovernedCalls` sets it
     return place
+
+
+def _is_about(request: ApprovalRequest, arguments: Mapping[str, Any]) -> bool:
+    return request.digest == arguments_digest(arguments)
 
 
 def _unaskable(asks: PendingApproval, caller: VerifiedAccessToken) -> str | None:

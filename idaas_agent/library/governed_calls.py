@@ -45,10 +45,12 @@ from idaas_agent.library.memory_approvals import MemoryApprovals
 from idaas_agent.library.place import Place
 from idaas_agent.library.questions import AskedCall, Questions
 from idaas_agent.library.read_labels import ReadLabels
+from idaas_agent.library.stored_approvals import KeptCalls, StoredApprovals
 from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.audit.trail import AuditTrail
 from identity.credentials.broker import CredentialBroker
-from identity.principal import AccessIdentity
+from identity.parts import IdentityParts
+from identity.principal import AccessIdentity, Principal
 from tools.service import Service, ToolSchema
 
 DEFAULT_SECONDS: Final = 30.0
@@ -60,11 +62,17 @@ class KnownCalls:
     """What one process knows of calls, whatever its event loop: it outlives what is opened for a loop."""
 
     approvals: ApprovalStore = field(default_factory=MemoryApprovals)
+    stored: StoredApprovals | None = None
+    """In place of `approvals`, and of the beginnings in `made`."""
     questions: Questions = field(default_factory=Questions)
     made: MadeCalls = field(default_factory=MadeCalls)
     read: ReadLabels = field(default_factory=ReadLabels)
     tools: dict[str, Any] = field(default_factory=dict)
     """The governed tools of the application, by their names: the one that was made last."""
+
+    def kept(self, opened: IdentityParts) -> KeptCalls:
+        """Where approvals and beginnings of calls are kept."""
+        return KeptCalls(self.approvals, self.made) if self.stored is None else self.stored.of(opened)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,6 +85,7 @@ class CallParts:
     access_identity: AccessIdentity
     approval_seconds: float
     known: KnownCalls
+    kept: KeptCalls
     policies: Sequence[CallPolicy] = ()
 
 
@@ -93,7 +102,7 @@ class GovernedCalls:
         self._credentials = ServiceCredentials(required, parts.broker, clock)
         self._services = {service.name: service for service in services}
         policies = policies_of(self._services, required, parts.policies, self.access)
-        gate = ApprovalGate(services, required, known.approvals, parts.approval_seconds, clock, policies)
+        gate = ApprovalGate(services, required, parts.kept.approvals, parts.approval_seconds, clock, policies)
         self._approvals = Approvals(
             gate,
             ApprovalPrompts(gate, parts.audit, clock),
@@ -105,7 +114,7 @@ class GovernedCalls:
         steps: list[CallStep] = [
             AskingStep(self._approvals),
             PermissionStep(gate),
-            OnceStep(known.made),
+            OnceStep(parts.kept.begun),
             add_labels,
         ]
         make = in_steps(steps, RecordedCall(records, seconds))
@@ -137,7 +146,6 @@ class GovernedCalls:
 
         Raises `AuditError`, and `GraphInterrupt` where its user is asked.
         """
-        await self._parts.known.questions.settle(place, caller)
         if not are_valid_arguments(wanted["args"]):
             call = self._call(service, tool, ToolCall({**wanted, "args": {}}), place, caller)
             return await self._refusals.recorded(call, Deny(reason=BAD_ARGUMENTS))
@@ -168,6 +176,26 @@ class GovernedCalls:
         if not isinstance(verdict, PendingApproval):
             return None
         return AskedCall(pending, verdict, self._approvals)
+
+    async def asked_before(
+        self,
+        service: str,
+        tool: ToolSchema,
+        wanted: ToolCall,
+        approval_id: str,
+        place: Place,
+        caller: VerifiedAccessToken,
+        owner: Principal,
+    ) -> AskedCall | None:
+        """What another process has asked `owner` about a call, if it is `caller` and the call is the same."""
+        if not are_valid_arguments(wanted["args"]):
+            return None
+        pending = self._call(service, tool, wanted, place, caller).pending
+        if owner != caller.principal:
+            self._parts.known.questions.belongs_to(pending, owner)
+            return None
+        asked = await self._approvals.asked_before(pending, approval_id)
+        return None if asked is None else AskedCall(pending, asked, self._approvals)
 
     async def _made(self, call: Call, known_by: object) -> ToolMessage:
         call.goes_on = self._paused.pop(known_by, False)

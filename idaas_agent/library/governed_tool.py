@@ -14,10 +14,11 @@ from langchain_core.runnables.config import var_child_runnable_config
 from langchain_core.tools import BaseTool, ToolException
 from pydantic import PrivateAttr
 
-from idaas_agent.library.open_calls import CallsOfIdentity, verified_caller
+from idaas_agent.library.open_calls import CallsOfIdentity, settle, verified_caller
 from idaas_agent.library.place import Place
 from idaas_agent.library.questions import AskedCall
 from identity.access_token.verified_access_token import VerifiedAccessToken
+from identity.principal import Principal
 from identity.secrets.secret import Secret
 from tools.service import ToolSchema
 
@@ -118,6 +119,16 @@ class GovernedTool(BaseTool):
         calls = await governed.source.calls()
         return await calls.question(governed.service, governed.schema, call, place, caller)
 
+    async def asked_before(
+        self, call: ToolCall, approval_id: str, place: Place, caller: VerifiedAccessToken, owner: Principal
+    ) -> AskedCall | None:
+        """What another process has asked `owner` about `call`, if it is `caller` and the call is the same."""
+        governed = self._governed
+        calls = await governed.source.calls()
+        return await calls.asked_before(
+            governed.service, governed.schema, call, approval_id, place, caller, owner
+        )
+
     async def _result(
         self, arguments: dict[str, Any], config: RunnableConfig, call_id: str | None, of_app: CallOfApp
     ) -> ToolMessage:
@@ -130,6 +141,7 @@ class GovernedTool(BaseTool):
         wanted = ToolCall(name=self.name, args=arguments, id=of_app.call_id, type="tool_call")
         outer = IN_CALL.set(of_app)
         try:
+            await settle(governed.source.identity, place, caller)
             return await calls.result(governed.service, governed.schema, wanted, place, caller)
         finally:
             IN_CALL.reset(outer)

@@ -245,16 +245,11 @@ class Identity:
 
     @cached_property
     def known_calls(self) -> "KnownCalls":
-        """What this process knows of calls of governed tools: questions, answers, results.
-
-        Raises `ConfigurationError` if approvals are to be kept elsewhere.
-        """
+        """What this process knows of calls of governed tools: questions, answers, results."""
         from idaas_agent.library.governed_calls import KnownCalls
+        from idaas_agent.library.stored_approvals import StoredApprovals
 
-        if self.approvals is not None:
-            fault = "approvals are kept in this process only: leave them out"
-            raise ConfigurationError(IdentityCode.SETTINGS_INVALID, [fault])
-        return KnownCalls()
+        return KnownCalls(stored=None if self.approvals is None else StoredApprovals(self.approvals))
 
     async def tools(self, services: "Sequence[Service] | str | Path") -> "Sequence[BaseTool]":
         """LangChain tools of `services`, which are objects (`HTTPService`, `MCPService`, your own `Service`)

@@ -16,7 +16,7 @@ from typing_extensions import TypedDict
 from graph.error_codes import invalid_approval
 from idaas_agent.library.app_tool import governed_tool
 from idaas_agent.library.governed_tool import SYNCHRONOUS, GovernedTool
-from idaas_agent.library.open_calls import OpenIdentity, verified_caller
+from idaas_agent.library.open_calls import OpenIdentity, verified_caller, void
 from idaas_agent.library.place import Place
 from idaas_agent.library.step_questions import ask_about_step
 from identity.principal import Principal
@@ -119,6 +119,6 @@ class IdentityMiddleware(AgentMiddleware[IdentityState, Any, Any]):
         kept = state.get("thread_caller") if isinstance(state, Mapping) else None
         owner = None if kept is None else Principal(kept["issuer"], kept["subject"])
         if owner not in (None, caller.principal) and not self._shared_threads:
-            self._identity.known_calls.questions.void(place)
+            await void(self._identity, place)
             raise invalid_approval(_ANOTHER_CALLER)
         return caller.principal

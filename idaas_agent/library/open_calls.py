@@ -37,8 +37,28 @@ async def verified_caller(identity: OpenIdentity, place: Place) -> VerifiedAcces
     try:
         return await identity.required_caller()
     except AccessTokenError:
-        identity.known_calls.questions.void(place)
+        await void(identity, place)
         raise
+
+
+async def void(identity: OpenIdentity, place: Place) -> None:
+    """An answer that comes now is none, here or in another process."""
+    from idaas_agent.library.restored_questions import withdraw_unknown  # it needs tools, which need this
+
+    known, opened = identity.known_calls, await identity.parts()
+    if known.stored is not None:
+        await withdraw_unknown(known.questions, place, known.kept(opened).approvals, opened.clock())
+    known.questions.void(place)
+
+
+async def settle(identity: OpenIdentity, place: Place, caller: VerifiedAccessToken) -> None:
+    """Takes the answers that have come for the task. Raises `GraphInterrupt` if one is awaited."""
+    from idaas_agent.library.restored_questions import restore
+
+    known = identity.known_calls
+    if known.stored is not None:
+        await restore(known.questions, place, known.tools, caller)
+    await known.questions.settle(place, caller)
 
 
 class CallsOfIdentity:
@@ -76,4 +96,5 @@ class CallsOfIdentity:
             access_identity=settings.access_identity,
             approval_seconds=settings.approval_seconds,
             known=self.identity.known_calls,
+            kept=self.identity.known_calls.kept(opened),
         )

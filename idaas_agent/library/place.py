@@ -1,7 +1,7 @@
 """Where a tool is called in somebody's graph: the thread and the task, as LangGraph's configuration says."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, ToolMessage
@@ -12,8 +12,10 @@ from langgraph._internal._constants import (
     CONFIG_KEY_READ,
     CONFIG_KEY_RUNTIME,
     CONFIG_KEY_SCRATCHPAD,
+    CONFIG_KEY_TASK_ID,
     CONFIG_KEY_THREAD_ID,
 )
+from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.runtime import Runtime
 
 from graph.authorship import by_program
@@ -34,9 +36,11 @@ class Place:
 
     conversation: Conversation | None
     task: str
+    task_id: str
     execution: object | None
     runtime: Runtime[Any] | None
     messages: Sequence[AnyMessage]
+    saver: BaseCheckpointSaver[Any] | None = field(default=None, repr=False, compare=False)
 
     @classmethod
     def of(cls, config: RunnableConfig) -> "Place":
@@ -48,24 +52,41 @@ class Place:
         messages = _messages(configurable)
         if outer:
             messages = [_of_agent(message) for message in messages]
-        is_saved = configurable.get(CONFIG_KEY_CHECKPOINTER) not in (None, False)
+        saver = configurable.get(CONFIG_KEY_CHECKPOINTER)
         info = getattr(runtime, "execution_info", None)
         conversation = None
-        if thread is not None and is_saved:
+        if thread is not None and isinstance(saver, BaseCheckpointSaver):
             name = f"{thread}|{outer}" if outer else str(thread)
             conversation = Conversation(name, name, "" if info is None else info.checkpoint_id)
         return cls(
             conversation=conversation,
             task=task,
+            task_id=configurable.get(CONFIG_KEY_TASK_ID, ""),
             execution=configurable.get(CONFIG_KEY_SCRATCHPAD),
             runtime=runtime,
             messages=messages,
+            saver=saver if isinstance(saver, BaseCheckpointSaver) else None,
         )
 
     @property
     def thread(self) -> str | None:
         """The thread of the whole run, with those of its sub-agents."""
         return None if self.conversation is None else self.conversation.thread_id.partition("|")[0]
+
+    @property
+    def saved_at(self) -> RunnableConfig:
+        """The checkpoint from which the task runs."""
+        assert self.conversation is not None  # noqa: S101 - nothing is saved elsewhere
+        thread, _, outer = self.conversation.thread_id.partition("|")
+        place = {"thread_id": thread, "checkpoint_ns": outer, "checkpoint_id": self.conversation.checkpoint}
+        return {"configurable": place}
+
+    @property
+    def has_answer(self) -> bool:
+        """Whether LangGraph has an answer for the task."""
+        answers = getattr(self.execution, "resume", None)
+        next_answer = getattr(self.execution, "get_null_resume", None)
+        return bool(answers) or (next_answer is not None and next_answer(False) is not None)
 
     def origin_of(self, call_id: str) -> str:
         """What a call belongs to, beside its id, which some servers give to every call: the message that has

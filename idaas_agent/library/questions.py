@@ -125,6 +125,23 @@ class Questions:
         self._refused: LRUCache[tuple[str, ...], str] = LRUCache(_CALLS)
         self._edited: LRUCache[tuple[str, ...], ToolCall] = LRUCache(_CALLS)
 
+    def knows(self, place: Place) -> bool:
+        """Whether a question of the task was asked in this process."""
+        return self._known(place) is not None
+
+    def restore(
+        self, place: Place, earlier: int, value: Mapping[str, Any], calls: Sequence[AskedCall]
+    ) -> None:
+        """The question with `value` was asked by another process, after `earlier` answers of the task."""
+        unknown: list[_Question | None] = [None] * earlier
+        self._tasks[_task_key(place)] = _Task([*unknown, _Question(dict(value), calls)])
+        for call in calls:
+            self._asked[_key_of(call.pending)] = call.pending.principal
+
+    def belongs_to(self, pending: PendingCall, owner: Principal) -> None:
+        """Another process has asked `owner` about a call."""
+        self._asked[_key_of(pending)] = owner
+
     def void(self, place: Place) -> None:
         """An answer that comes with this execution of the task is none: who gave it was not verified.
         LangGraph keeps it in the checkpoint, where it would count for the next run, whoever starts that.

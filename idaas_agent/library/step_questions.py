@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from langchain_core.messages import ToolCall
 
 from idaas_agent.library.governed_tool import GovernedTool
-from idaas_agent.library.open_calls import OpenIdentity, verified_caller
+from idaas_agent.library.open_calls import OpenIdentity, settle, verified_caller
 from idaas_agent.library.place import Place
 
 
@@ -18,8 +18,7 @@ async def ask_about_step(
     Raises `AccessTokenError`.
     """
     caller = await verified_caller(identity, place)
-    questions = identity.known_calls.questions
-    await questions.settle(place, caller)
+    await settle(identity, place, caller)
     asked = []
     for call in calls:
         tool = tools.get(call["name"])
@@ -27,4 +26,4 @@ async def ask_about_step(
         if question is not None:
             asked.append(question)
     if asked:
-        await questions.ask(place, asked, caller)
+        await identity.known_calls.questions.ask(place, asked, caller)

@@ -18,6 +18,7 @@ from pydantic import PrivateAttr
 
 from graph.error_codes import GraphCode
 from idaas_agent.library.governed_calls import KnownCalls
+from idaas_agent.library.stored_approvals import StoredApprovals
 from idaas_agent.library.tools import tools_of
 from identity.audit.trail import AuditTrail
 from identity.credentials.requirement import AccessTokenRequirement
@@ -37,19 +38,35 @@ PAY = {"type": "object", "properties": {"amount": {"type": "integer"}}, "require
 DENIED_ABOVE = ArgumentRule("amount", ">", 1000, ApprovalMode.DENY)
 
 
+class Parts(SimpleNamespace):
+    """As `IdentityParts`, a key of what was opened for them."""
+
+    __hash__ = object.__hash__
+    __eq__ = object.__eq__
+
+
 class MemoryIdentity:
     """An `OpenIdentity`: every token `<subject>-…` is that subject's."""
 
-    def __init__(self) -> None:
-        self.settings = SimpleNamespace(access_identity=AccessIdentity.HUMAN, approval_seconds=600.0)
-        self.known_calls = KnownCalls()
+    def __init__(self, approvals: str | None = None) -> None:
+        self.settings: Any = SimpleNamespace(
+            access_identity=AccessIdentity.HUMAN, approval_seconds=600.0, ssl_cert_file=None
+        )
+        self._approvals = approvals
+        self.known_calls = self._knowing_nothing()
         self.tokens, self.vault, self.records = Tokens(), Vault(), AuditRecords()
         self.clock = Clock(time.time())
         self._parts = self._made()
 
     def forgets(self) -> None:
-        """As after a restart of the process."""
-        self.known_calls, self._parts = KnownCalls(), self._made()
+        """As after a restart of the process, whose application makes its tools at its start."""
+        tools = self.known_calls.tools
+        self.known_calls, self._parts = self._knowing_nothing(), self._made()
+        self.known_calls.tools.update(tools)
+
+    def _knowing_nothing(self) -> KnownCalls:
+        url = self._approvals
+        return KnownCalls(stored=None if url is None else StoredApprovals(Secret(url)))
 
     async def parts(self) -> Any:
         return self._parts
@@ -66,7 +83,9 @@ class MemoryIdentity:
     def _made(self) -> Any:
         audit = AuditTrail(self.records, clock=self.clock)
         users = AsyncExitStack()
-        return SimpleNamespace(broker=self.vault, audit=audit, clock=self.clock, tls=None, users=users)
+        return Parts(
+            broker=self.vault, audit=audit, clock=self.clock, tls=None, users=users, settings=self.settings
+        )
 
 
 class Bank(EchoService):
@@ -185,11 +204,13 @@ def in_a_graph(node: Any, checkpointer: Any) -> Any:
     return builder.compile(checkpointer=checkpointer)
 
 
-async def called_app(*services: Any, checkpointer: Any = None, together: bool = False) -> CalledApp:
+async def called_app(
+    *services: Any, checkpointer: Any = None, together: bool = False, approvals: str | None = None
+) -> CalledApp:
     """An application with the tools of `services` in LangGraph's `ToolNode`; `together` in ours."""
     from idaas_agent.library.tool_node import tool_node_of
 
-    identity = MemoryIdentity()
+    identity = MemoryIdentity(approvals)
     tools = await tools_of(identity, services)
     node = tool_node_of(identity, tools) if together else ToolNode(tools)
     saver = InMemorySaver() if checkpointer is None else checkpointer

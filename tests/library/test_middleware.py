@@ -193,9 +193,7 @@ async def test_resume_after_a_restart_is_asked_anew_and_at_once():
     turn = says(pay(10, "call_1"), pay(20, "call_2"))
     app = await agent_app(turn, says(), bank=(bank := Bank()))
     await app.run(HELLO)
-    tools = dict(app.identity.known_calls.tools)
     app.identity.forgets()
-    app.identity.known_calls.tools.update(tools)  # as an application makes them at its start
     asked = question_of(await app.run(decisions(APPROVE, APPROVE)))
     assert (len(asked["action_requests"]), bank.paid) == (2, [])
     await app.run(decisions(APPROVE, APPROVE))
