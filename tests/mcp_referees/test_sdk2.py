@@ -17,6 +17,7 @@ from tests.deploy.shipped import installed_wheel, run_alone
 from tests.graph.scripted_model import DONE
 from tests.leave_application import LEAVE
 from tests.mcp_referees.referees import FOLDER, PYTHON
+from tests.suite import Sandbox
 from tests.tools.conftest import KeyRing, OwnAccess
 from tools.mcp_service.service import MCPService
 
@@ -151,6 +152,41 @@ async def test_library_beside_sdk2_uses_newer_servers_and_names_the_extra_for_ol
         assert done.stdout.split()[1:] == ["add", "broken", "grow", "picture", "slow"]
     else:
         assert "a version of MCP before 2026-07-28, which needs idaas-agent[mcp]" in done.stdout
+
+
+CLIENT_OF_AN_APPLICATION = """
+import asyncio, json, ssl, sys
+from importlib.metadata import version
+import httpx2
+from mcp import Client
+from mcp.client.streamable_http import streamable_http_client
+from idaas_agent import Identity
+
+async def main(variables, url, token):
+    identity = Identity.from_env(variables)
+    auth = identity.auth(api_key="amap_api_key", url=url, access_identity="Human")
+    tls = ssl.create_default_context(cafile=variables["SSL_CERT_FILE"])
+    async with identity, httpx2.AsyncClient(auth=auth, verify=tls) as http, identity.acting_for(token):
+        async with Client(streamable_http_client(url, http_client=http)) as client:
+            tools = (await client.list_tools()).tools
+    print(version("mcp"), *(tool.name for tool in tools))
+
+asyncio.run(main(*json.loads(sys.argv[1])))
+"""
+
+
+async def test_client_of_sdk2_authenticates_by_the_library(
+    sandbox: Sandbox, wheel: Path, tmp_path: Path
+) -> None:
+    site = installed_wheel(wheel, tmp_path)
+    [sdk] = PYTHON.parents[1].glob("lib/python*/site-packages")
+    program = f"sys.path.append({str(sdk)!r}); exec({CLIENT_OF_AN_APPLICATION!r})"
+    url = sandbox.environment["EXTERNAL_SERVER_URL"]
+    given = json.dumps([sandbox.environment, url, sandbox.access_token("alice")])
+    done = await asyncio.to_thread(run_alone, site, program, given)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("2.")
+    assert "maps_weather" in done.stdout.split()
 
 
 async def test_agent_lists_and_calls_in_the_newest_version_of_the_server(
