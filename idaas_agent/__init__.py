@@ -1,7 +1,7 @@
 """What your own code imports: the identity of an app, services, tools, policies, errors, models and graphs.
 
-`idaas_agent.policies`, `idaas_agent.surfaces` and `idaas_agent.testing` are public too, and nothing else of
-this project is. A name stays, with its meaning, until a version whose changelog has announced its end in the
+`idaas_agent.policies`, `.surfaces`, `.testing` and `.variables` are public too, and nothing else of this
+project is. A name stays, with its meaning, until a version whose changelog has announced its end in the
 version before. `docs/extending.md`, `models.md`, `graphs.md`, `middleware.md`, `own-policy.md` and
 `plugins.md` show them in use.
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from agent.settings.settings import variables
 from tools import VERSION
 
 ROOT = Path(__file__).parent.parent
@@ -24,6 +25,14 @@ STARTED = [
 """The core's tests of a served agent and of its commands."""
 FOUND = ["tests/agent/api/test_surfaces.py", "tests/agent/commands/test_installed_commands.py", *STARTED]
 """All of the core's tests of what it finds by entry points."""
+OF_PLUGINS = ("AGENT_PAGE_URL", "APPROVAL_WEBHOOK_URL", "POLICY_FILE")
+"""Variables that plug-ins declare."""
+LEFT = f"""from agent.settings.settings import variables
+
+def test_no_variable_of_a_plugin_is_left():
+    assert "AGENT_PORT" in variables()
+    assert variables().keys().isdisjoint({OF_PLUGINS})
+"""
 Copy = runpy.run_path(str(ROOT / "scripts" / "mutants.py"))["Copy"]
 
 
@@ -100,8 +109,10 @@ def test_core_starts_without_a_plugin(plugin: str, tmp_path: Path) -> None:
     assert status == 0, output[-3000:]
 
 
-def test_core_and_its_tests_need_no_plugin(tmp_path: Path) -> None:
+def test_core_and_its_tests_need_no_plugin_and_its_variables_leave_with_it(tmp_path: Path) -> None:
+    assert {*OF_PLUGINS} <= variables().keys()
     copy = copy_without(PLUGINS, tmp_path / "copy")
-    for tests in (FOUND, ["tests", "--collect-only"]):
+    (tmp_path / "copy" / "tests" / "test_left.py").write_text(LEFT, "utf-8")
+    for tests in ([*FOUND, "tests/test_left.py"], ["tests", "--collect-only"]):
         status, output = copy.run(tests, "-n", "0")
         assert status == 0, output[-3000:]

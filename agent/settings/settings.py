@@ -6,15 +6,16 @@
 import time
 from collections.abc import Callable, Collection, Mapping, Set
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import Any, Final, Self, TypeVar, cast
 
-from pydantic import Field, InstanceOf
+from pydantic import Field, InstanceOf, create_model
 
+from agent.settings.plugin_variables import ENTRY_POINTS, PluginVariables, collision_faults, plugin_groups
 from agent.settings.variables.conversations import ConversationVariables
 from agent.settings.variables.model import ModelVariables
 from agent.settings.variables.observation import OtelVariables, TelemetryVariables
-from agent.settings.variables.policy import PolicyVariables
 from agent.settings.variables.revocation import RevocationVariables
 from agent.settings.variables.server import LimitVariables, ServerVariables
 from agent.settings.variables.services import ServiceVariables
@@ -34,6 +35,9 @@ from identity.settings.variables import (
 )
 from tools.service_declarations import FileDeclaration
 from tools.services_file import BUILT_IN, read_services_file, sum_faults
+
+G = TypeVar("G", bound=PluginVariables)
+V = TypeVar("V", bound=VariableGroup)
 
 TOKEN_VARIABLE: Final = "IDAAS_AGENT_ACCESS_TOKEN"  # noqa: S105 - a variable's name
 """The variable of a user's access token, for commands that act as a user. The agent does not read it."""
@@ -55,7 +59,6 @@ class Variables(
     LimitVariables,
     ServerVariables,
     TlsVariables,
-    PolicyVariables,
     ServiceVariables,
     ModelVariables,
     RoleVariables,
@@ -70,20 +73,40 @@ class Settings(Variables, IdentitySettings):  # type: ignore[misc]  # constructo
 
     services: dict[str, FileDeclaration] = Field(default={}, exclude=True, repr=False)
 
+    def of(self, group: type[G]) -> G:
+        """These settings, as the plug-in reads them that declares `group`. Raises `TypeError` if no installed
+        package does.
+        """
+        if not isinstance(self, group):
+            raise TypeError(f"{group.__name__} is no group of an installed package: see {ENTRY_POINTS}")
+        return self
+
     @property
     def own_code(self) -> Path:
         """Where files with own code are: the folder of SERVICES_FILE, or the working directory."""
         return self.services_file.parent if self.services_file else Path()
 
 
+def _with_plugins(own: type[V]) -> type[V]:
+    """`own` with the variables of plug-ins, which follow its own. Raises `ConfigurationError`."""
+    return cast("type[V]", _joined(own, plugin_groups()))
+
+
+@cache
+def _joined(own: type[VariableGroup], groups: tuple[type[PluginVariables], ...]) -> type[VariableGroup]:
+    if faults := collision_faults(Variables.model_fields, groups):
+        raise ConfigurationError(IdentityCode.SETTINGS_INVALID, faults)
+    return create_model(own.__name__, __base__=(*reversed(groups), own), __module__=__name__)
+
+
 def variable_groups() -> list[type[VariableGroup]]:
-    """The groups of variables, as docs/configuration.md has them."""
-    return groups_of(Variables)
+    """The groups of variables, as docs/configuration.md has them: the agent's, then those of plug-ins."""
+    return groups_of(_with_plugins(Variables))
 
 
 def variables() -> dict[str, object]:
     """Every variable that `read_settings` knows: name → default; `...` if it must be set."""
-    return defaults_of(Variables)
+    return defaults_of(_with_plugins(Variables))
 
 
 def read_settings(
@@ -117,7 +140,7 @@ def read_settings(
         raise ConfigurationError(code, faults)
     header_role = sources.role if isinstance(sources.role, RequestHeaderRole) else None
     others = {"idaas": idaas, "services": reading.services, "header_role": header_role}
-    return Settings.model_validate(reading.given | others)
+    return _with_plugins(Settings).model_validate(reading.given | others)
 
 
 def read_command_settings(
@@ -140,13 +163,14 @@ def read_command_settings(
         for name, faults in reading.absent.items()
     }
     given = {name: value for name, value in reading.given.items() if name not in absent}
-    required = {name for name, field in Variables.model_fields.items() if field.is_required()}
-    values = dict(Variables.model_validate(given | dict.fromkeys(required & absent.keys(), _UNUSED)))
+    joined = _with_plugins(Variables)
+    required = {name for name, field in joined.model_fields.items() if field.is_required()}
+    values = dict(joined.model_validate(given | dict.fromkeys(required & absent.keys(), _UNUSED)))
     try:
         values["idaas"], _ = reading.variables.sdk_configuration(clock, authenticates=False)
     except ConfigurationError as error:
         absent["idaas"] = error
-    made = _CommandSettings.model_construct(**values, services=reading.services, absent=absent)
+    made = _with_plugins(_CommandSettings).model_construct(**values, services=reading.services, absent=absent)
     for name in absent:
         made.__dict__.pop(name, None)
     return made
@@ -174,14 +198,16 @@ class _Reading:
     @classmethod
     def of(cls, environment: Mapping[str, str], unread: Set[str] = frozenset()) -> Self:
         """Raises `ConfigurationError` for NUL characters."""
-        variables = GivenVariables.of(environment, Variables, unread=unread, in_files=_IN_FILES)
+        variables = GivenVariables.of(
+            environment, _with_plugins(Variables), unread=unread, in_files=_IN_FILES
+        )
         given, absent = variables.given, variables.absent
         if "services_file" in absent:
             absent["services"] = absent["services_file"]
         services: dict[str, FileDeclaration] = {}
         if "services_file" in given and "services_file" not in absent:
             services, of_services = read_services_file(Path(given["services_file"]))
-            if "policy_url" not in given:
+            if not any(group.learns_sums(given) for group in plugin_groups()):
                 of_services += sum_faults(services)
             if BUILT_IN in services and "external_server_api_key_identifier" not in given:
                 needed = "EXTERNAL_SERVER_API_KEY_IDENTIFIER"

@@ -34,6 +34,7 @@ from plugins.mcp_server.message import (
     is_modern,
     read_message,
 )
+from plugins.mcp_server.variables import McpServerVariables
 from tools.approval_policy import Effect
 
 MCP_PATH: Final = "/mcp"
@@ -96,7 +97,7 @@ class McpServer:
         self._calls = Calls(agent)
         self._services = agent.gate.services
         origins = agent.settings.cors_allowed_origins
-        self._page = agent.settings.agent_page_url or (origins[0] if origins else "")
+        self._page = agent.settings.of(McpServerVariables).agent_page_url or (origins[0] if origins else "")
 
     async def response(self, message: McpMessage, request: Request) -> Response:
         """The response in the form of the message's version."""

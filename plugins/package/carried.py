@@ -17,6 +17,7 @@ from agent.composition.installed_policies import ENTRY_POINTS as POLICIES
 from agent.composition.question_listeners import ENTRY_POINTS as LISTENERS
 from agent.one_package import PACKAGE
 from agent.settings.declared_services import ENTRY_POINTS as SERVICES
+from agent.settings.plugin_variables import ENTRY_POINTS as VARIABLES_GROUP
 from agent.settings.settings import Settings, read_settings, variables
 from identity.settings.values import holds
 from plugins.package.parts import PackagingError
@@ -268,8 +269,8 @@ def _own_packages(
 
 
 def _own_entry_points() -> list[EntryPoint]:
-    """The services, surfaces, policies and listeners of the operator's installed packages."""
-    groups = (SERVICES, SURFACES, POLICIES, LISTENERS)
+    """The services, surfaces, policies, listeners and variables of the operator's installed packages."""
+    groups = (SERVICES, SURFACES, POLICIES, LISTENERS, VARIABLES_GROUP)
     entries = [entry for group in groups for entry in entry_points(group=group)]
     return [
         entry

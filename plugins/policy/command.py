@@ -23,6 +23,7 @@ from agent.commands.terminal import ENV_FILE, operator_settings, out, seconds_of
 from agent.errors.error_codes import AgentCode
 from agent.operations.revocation.store import StoreError
 from identity.errors import AgentError, ConfigurationError
+from plugins.policy.variables import PolicyVariables
 
 if TYPE_CHECKING:
     from agent.settings.settings import Settings
@@ -147,7 +148,9 @@ def _load(file: Path | None, env_file: Path | None) -> _Loaded:
     """
     named = {} if file is None else {"POLICY_FILE": str(file)}
     settings = operator_settings(env_file, **named)
-    if (path := settings.policy_file) is None:
+    variables = settings.of(PolicyVariables)
+    path = variables.policy_file
+    if path is None:
         stop("there is no policy file", "set POLICY_FILE, or name one with --file")
     from agent.composition.extensions import services
     from plugins.policy.installed import require_cedar
@@ -168,7 +171,7 @@ def _load(file: Path | None, env_file: Path | None) -> _Loaded:
         faults = (f":{fault}" if fault[:1].isdigit() else f": {fault}" for fault in error.faults)
         stop("\n".join(f"{path}{fault}" for fault in faults))
     by_name = {each.name: each for each in made}
-    return _Loaded(path, rules, by_name, ZoneInfo(settings.policy_time_zone))
+    return _Loaded(path, rules, by_name, ZoneInfo(variables.policy_time_zone))
 
 
 @app.command()

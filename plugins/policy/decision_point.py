@@ -35,6 +35,7 @@ from identity.transport.retry import RetryPolicy
 from plugins.policy.counters import UNCOUNTED, CallCounters, Entry
 from plugins.policy.schema import FRACTION
 from plugins.policy.situation import FAILED, Situation, consent_of, context_of, deciding, situation_of
+from plugins.policy.variables import PolicyVariables
 from tools.approval_policy import DataLabels
 from tools.lasting import LONGEST_SECONDS
 from tools.service import Service, ToolSchema
@@ -88,16 +89,17 @@ class DecisionPointPolicy:
         self, pending: PendingCall, caller: VerifiedAccessToken, facts: Facts, so_far: Allow | Ask
     ) -> Decision:
         decided: Decision = so_far
-        settings, asks = self.settings, so_far if isinstance(so_far, Ask) else None
-        now = datetime.fromtimestamp(self.clock(), ZoneInfo(settings.policy_time_zone))
-        listed = frozenset(settings.policy_groups)
+        settings, variables = self.settings, self.settings.of(PolicyVariables)
+        asks = so_far if isinstance(so_far, Ask) else None
+        now = datetime.fromtimestamp(self.clock(), ZoneInfo(variables.policy_time_zone))
+        listed = frozenset(variables.policy_groups)
         claims = settings.caller_claims.split(), settings.policy_groups_claim
         identity = access_identity_of(self.requirements, pending.service)
         situation = situation_of(caller, identity, now, listed, *claims)
         situation = replace(situation, arguments=pending.call["args"], read=pending.read)
         lasting: list[int] = []
-        steps = deciding(situation, facts, asks, settings.policy_groups, ages=(0,), durations=lasting)
-        policy = f"authzen:{urlsplit(settings.policy_url or '').netloc}"
+        steps = deciding(situation, facts, asks, variables.policy_groups, ages=(0,), durations=lasting)
+        policy = f"authzen:{urlsplit(variables.policy_url or '').netloc}"
         of_tool = self.services[pending.service].policy(pending.call["name"])
         decided = Deny(reason=FAILED)
         try:
@@ -136,7 +138,7 @@ class DecisionPointPolicy:
     ) -> dict[str, Any]:
         """An access evaluation request. Without arguments that are null, as the specification recommends."""
         service, tool, by = pending.service, pending.call["name"], facts.approver
-        listed = frozenset(self.settings.policy_groups)
+        listed = frozenset(self.settings.of(PolicyVariables).policy_groups)
         user = _subject(pending.principal, situation.groups, situation.claims)
         given = {name: value for name, value in situation.arguments.items() if value is not None}
         context = {**context_of(situation), **consent_of(situation, facts, age), "input": given}
@@ -164,19 +166,19 @@ class DecisionPointPolicy:
             read_object(content, integers=_EXACT)
         except ValueError:  # its text may contain arguments
             raise _unavailable("not asked, because JSON cannot express the arguments exactly") from None
-        settings = self.settings
+        variables = self.settings.of(PolicyVariables)
         token: Credential | None = None
 
         async def request() -> httpx.Request:
             nonlocal token
             headers = {"Content-Type": "application/json"}
             headers["X-Request-ID"] = REQUEST_ID.get() or secrets.token_hex(16)
-            if settings.policy_scope is not None:
-                required = AccessTokenRequirement(settings.policy_scope)
+            if variables.policy_scope is not None:
+                required = AccessTokenRequirement(variables.policy_scope)
                 token = await self.credentials.obtain(required, AccessIdentity.MACHINE, None)
                 headers["Authorization"] = f"Bearer {token.secret.reveal()}"
             return self.http.build_request(
-                "POST", settings.policy_url or "", content=content, headers=headers
+                "POST", variables.policy_url or "", content=content, headers=headers
             )
 
         response = await retries.send(self.http, request, self.requests)

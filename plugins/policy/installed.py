@@ -8,6 +8,7 @@ from agent.composition.service_parts import ServiceParts
 from agent.conversations.storage import ConversationStorage
 from identity.error_codes import IdentityCode
 from identity.errors import ConfigurationError
+from plugins.policy.variables import PolicyVariables
 
 if TYPE_CHECKING:
     from plugins.policy.call_policy import CedarPolicy
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 def decision_point(parts: ServiceParts, storage: ConversationStorage | None) -> "DecisionPointPolicy | None":
     """That of POLICY_URL, which counts calls in `storage`."""
-    if parts.settings.policy_url is None:
+    if parts.settings.of(PolicyVariables).policy_url is None:
         return None
     from plugins.policy.decision_point import DecisionPointPolicy
 
@@ -35,7 +36,8 @@ def decision_point(parts: ServiceParts, storage: ConversationStorage | None) -> 
 def cedar(parts: ServiceParts, storage: ConversationStorage | None) -> "CedarPolicy | None":
     """That of POLICY_FILE, which counts calls in `storage`. Raises `ConfigurationError` if it is refused."""
     settings = parts.settings
-    if settings.policy_file is None or settings.policy_url is not None:
+    variables = settings.of(PolicyVariables)
+    if variables.policy_file is None or variables.policy_url is not None:
         return None
     require_cedar()
     from plugins.policy.call_policy import CedarPolicy, PolicyFile
@@ -45,12 +47,12 @@ def cedar(parts: ServiceParts, storage: ConversationStorage | None) -> "CedarPol
     return CedarPolicy(
         {service.name: service for service in parts.services},
         parts.requirements,
-        PolicyFile(settings.policy_file, vocabulary),
+        PolicyFile(variables.policy_file, vocabulary),
         parts.access,
         counters=_counters(storage),
         group_claim=settings.policy_groups_claim,
-        zone=ZoneInfo(settings.policy_time_zone),
-        observes=settings.policy_mode == "observe",
+        zone=ZoneInfo(variables.policy_time_zone),
+        observes=variables.policy_mode == "observe",
         clock=parts.clock,
     )
 

@@ -14,6 +14,7 @@ from functools import cached_property
 from typing import Any, Final, TypeAlias
 
 from agent.settings.settings import Settings
+from plugins.policy.variables import PolicyVariables
 from tools.approval_policy import Effect
 from tools.mcp_service.service import MCPService
 from tools.service import Service, ToolSchema
@@ -117,7 +118,7 @@ def vocabulary_of(
         listing=frozenset(service_of(each.name) for each in listing),
         listing_effects=frozenset[Effect]().union(*effects),
         services=list(dict.fromkeys(map(service_of, tools))),
-        groups=frozenset(settings.policy_groups),
+        groups=frozenset(settings.of(PolicyVariables).policy_groups),
         attributes=[name for name in settings.caller_claims.split() if name != settings.policy_groups_claim],
         counts=counts,
         has_own_nodes=settings.graph is not None,

@@ -16,8 +16,6 @@ import httpx
 
 from agent.background import end_tasks
 from agent.composition.service_parts import ServiceParts
-from agent.settings.settings import Settings
-from agent.settings.variables.conversations import webhook_key
 from graph.approvals.card import summary
 from graph.approvals.prepared_run import client_of, is_void
 from graph.approvals.record import ApprovalStatus, ApprovalStore, PendingApproval
@@ -25,6 +23,7 @@ from graph.approvals.request import approval_of
 from identity.access_token.revocation_list import RevocationList
 from identity.errors import UnavailableError
 from identity.printable import rfc3339
+from plugins.webhook.variables import WebhookVariables, webhook_key
 
 _LOG: Final = logging.getLogger("idaas_agent.approvals")
 _SECONDS: Final = 15.0
@@ -53,7 +52,7 @@ class ApprovalWebhook:
     Messages are in memory: those of a process that ends are lost. The question itself is not.
     """
 
-    settings: Settings  # with APPROVAL_WEBHOOK_URL
+    variables: WebhookVariables  # with APPROVAL_WEBHOOK_URL
     http: httpx.AsyncClient
     store: ApprovalStore
     revocations: RevocationList
@@ -64,8 +63,8 @@ class ApprovalWebhook:
     _key: bytes = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        assert self.settings.approval_webhook_secret_file  # noqa: S101 - it is required with the URL
-        self._key = webhook_key(self.settings.approval_webhook_secret_file)
+        assert self.variables.approval_webhook_secret_file  # noqa: S101 - it is required with the URL
+        self._key = webhook_key(self.variables.approval_webhook_secret_file)
 
     def announce(self, pending: PendingApproval) -> None:
         """Begins to send the message about `pending`, without waiting."""
@@ -88,10 +87,10 @@ class ApprovalWebhook:
         data: dict[str, Any] = {name: members[name] for name in _SHOWN}
         data["text"] = summary(request)
         data["asker"] = {"iss": request.principal.issuer, "sub": request.principal.subject}
-        data["url"] = f"{self.settings.approval_webhook_page}#approval={request.id}"
+        data["url"] = f"{self.variables.approval_webhook_page}#approval={request.id}"
         data["prepared_by"] = client_of(request)
         of_user_alone = request.approvers is None and bool(request.read)
-        if self.settings.approval_webhook_arguments and not of_user_alone:
+        if self.variables.approval_webhook_arguments and not of_user_alone:
             data["arguments"] = members["arguments"]
         message = {"type": "approval.requested", "timestamp": rfc3339(request.created_at), "data": data}
         return json.dumps(message, separators=(",", ":")).encode()
@@ -133,7 +132,7 @@ class ApprovalWebhook:
             "webhook-signature": f"v1,{signature}",
         }
         async with self.http.stream(
-            "POST", self.settings.approval_webhook_url or "", content=body, headers=headers
+            "POST", self.variables.approval_webhook_url or "", content=body, headers=headers
         ) as response:
             return response.status_code
 
@@ -142,6 +141,7 @@ def approval_webhook(
     parts: ServiceParts, store: ApprovalStore, revocations: RevocationList
 ) -> ApprovalWebhook | None:
     """The webhook of APPROVAL_WEBHOOK_URL."""
-    if parts.settings.approval_webhook_url is None:
+    variables = parts.settings.of(WebhookVariables)
+    if variables.approval_webhook_url is None:
         return None
-    return ApprovalWebhook(parts.settings, parts.http, store, revocations, parts.clock)
+    return ApprovalWebhook(variables, parts.http, store, revocations, parts.clock)

@@ -136,9 +136,14 @@ def test_command_line_says_which_extra_it_needs(base: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("module", "what"), [("policies", "a policy of your own"), ("surfaces", "a surface of your own")]
+    ("module", "what"),
+    [
+        ("policies", "a policy of your own"),
+        ("surfaces", "a surface of your own"),
+        ("variables", "variables of your own"),
+    ],
 )
-def test_surface_and_policy_say_which_extra_they_need(base: Path, module: str, what: str) -> None:
+def test_seam_of_the_server_says_which_extra_it_needs(base: Path, module: str, what: str) -> None:
     done = run_alone(base, f"import idaas_agent.{module}")
     assert done.stderr.endswith(f"MissingExtraError: {what} needs idaas-agent[server]\n")
 

@@ -1,6 +1,5 @@
 """The variables of conversations that last."""
 
-import base64
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,15 +10,7 @@ from pydantic import Field, InstanceOf
 from identity.access_token.sealed_caller import SealingKeys
 from identity.secrets.secret import Secret
 from identity.secrets.secret_file import read_bounded_text
-from identity.settings.values import (
-    SecretInFile,
-    Url,
-    VariableGroup,
-    Word,
-    checked_by,
-    parsed_by,
-    set_together,
-)
+from identity.settings.values import SecretInFile, VariableGroup, Word, parsed_by
 
 _FORM: Final = "must be sqlite:///path of a file, postgresql://user:password@host:port/database, or none"
 _PARAMETERS: Final = frozenset(
@@ -91,19 +82,6 @@ def _conversation_keys(path: str) -> ConversationKeys:
     return ConversationKeys(SealingKeys.of("\n".join(keys)), allows_clear=_CLEAR in lines)
 
 
-def webhook_key(secret: Secret) -> bytes:
-    """The key of `whsec_…`. Raises `ValueError`."""
-    prefix, _, encoded = secret.reveal().partition("_")
-    try:
-        key = base64.b64decode(encoded, validate=True)
-    except ValueError:
-        key = b""
-    if prefix != "whsec" or not 24 <= len(key) <= 64:
-        raise ValueError("must have whsec_ and base64 of 24 to 64 bytes")
-    return key
-
-
-WebhookSecretFile = Annotated[SecretInFile, checked_by(webhook_key)]
 KeysFile = Annotated[InstanceOf[SealingKeys], parsed_by(lambda path: SealingKeys.of(_text(path)))]
 ConversationKeysFile = Annotated[InstanceOf[ConversationKeys], parsed_by(_conversation_keys)]
 ConversationsUrl = Annotated[
@@ -150,19 +128,11 @@ class ConversationVariables(VariableGroup):
     """How many prepared runs may wait for one user, of one application at most a quarter, rounded up. Beyond
     them: 429.
     """
-    approval_webhook_url: Url | None = None
-    """Where each question about a call is announced (`plugins/webhook/README.md`), for another channel."""
-    approval_webhook_secret_file: WebhookSecretFile | None = None
-    """A file with the secret that signs the messages: `whsec_` and base64 of 24 to 64 bytes. Read at
-    start."""
-    approval_webhook_page: Url | None = None
-    """The page to which the messages link. Opening the link decides nothing."""
-    approval_webhook_arguments: bool = False
-    """Whether the messages have the arguments of the call, which may be personal data."""
+    policy_groups_claim: Word = "groups"
+    """The claim of `CALLER_CLAIMS` that has a person's groups, by which approvers are known: a list of texts,
+    or one text. For rules the other claims are attributes of the user, if they are texts."""
 
     @staticmethod
     def combination_faults(given: Mapping[str, str]) -> Iterator[str]:
-        names = ("approval_webhook_url", "approval_webhook_secret_file", "approval_webhook_page")
-        yield from set_together(given, *names)
         if "prepare_scope" in given and given.get("conversations_url") == "none":
             yield "CONVERSATIONS_URL must not be none if PREPARE_SCOPE is set: prepared runs are stored"

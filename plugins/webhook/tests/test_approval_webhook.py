@@ -25,6 +25,7 @@ from identity.access_token.revocation_list import RevocationList
 from identity.errors import ConfigurationError, UnavailableError
 from identity.transport.client import http_client
 from plugins.webhook.approval_webhook import ApprovalWebhook
+from plugins.webhook.variables import WebhookVariables
 from tests.agent.api.threads.script import APPLY
 from tests.agent.api.threads.served_threads import ThreadsOf
 from tests.graph.approvals.conftest import NOW, request_of
@@ -82,7 +83,9 @@ async def receiver_of(
         )
         clients.append(http_client(None, 5.0))
         known = receiver.store, receiver.revocations
-        receiver.webhook = ApprovalWebhook(settings, clients[-1], *known, lambda: NOW, receiver.pause)
+        receiver.webhook = ApprovalWebhook(
+            settings.of(WebhookVariables), clients[-1], *known, lambda: NOW, receiver.pause
+        )
         return receiver
 
     yield make

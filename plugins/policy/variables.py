@@ -7,7 +7,8 @@ from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator
 
-from identity.settings.values import Url, VariableGroup, Word, existing_file, listed, lower_case, parsed_by
+from agent.settings.plugin_variables import PluginVariables
+from identity.settings.values import Url, Word, existing_file, listed, lower_case, parsed_by
 
 
 def _time_zone(value: str) -> str:
@@ -21,7 +22,7 @@ def _time_zone(value: str) -> str:
 Names = Annotated[tuple[Word, ...], parsed_by(listed)]
 
 
-class PolicyVariables(VariableGroup):
+class PolicyVariables(PluginVariables):
     """Rules about calls: in a file, or of a decision point."""
 
     heading = "Policy"
@@ -39,11 +40,13 @@ class PolicyVariables(VariableGroup):
     issues it to the agent itself. Without it, requests have no token."""
     policy_groups: Names = ()
     """The groups that rules may name, separated by commas. Other groups of a token are not used."""
-    policy_groups_claim: Word = "groups"
-    """The claim of `CALLER_CLAIMS` that has a person's groups, also an approver's: a list of texts, or one
-    text. For rules the other claims are attributes of the user, if they are texts."""
     policy_time_zone: Annotated[str, AfterValidator(_time_zone)] = "UTC"
     """The time zone of `context.now` and of the day of `context.today`."""
+
+    @staticmethod
+    def learns_sums(given: Mapping[str, str]) -> bool:
+        """A decision point learns them."""
+        return "policy_url" in given
 
     @staticmethod
     def combination_faults(given: Mapping[str, str]) -> Iterator[str]:
