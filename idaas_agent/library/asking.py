@@ -76,7 +76,7 @@ class Approvals:
     async def asked_before(self, pending: PendingCall, approval_id: str) -> PendingApproval | None:
         """The question of `approval_id`, if it is about the call as it is."""
         state = await self.gate.known(approval_id, pending.principal)
-        if state is None or self.gate.requests.of_call(pending).id != approval_id:
+        if state is None or self.gate.requests.for_call(pending).id != approval_id:
             return None
         arguments = pending.call["args"]
         return PendingApproval(state.request, arguments) if _is_about(state.request, arguments) else None
