@@ -25,6 +25,8 @@ from tests.library.called_app import (
 )
 from tools.approval_policy import ApprovalMode, Effect, ToolPolicy
 
+pytestmark = pytest.mark.promise("approval-binds")
+
 
 def two_payments() -> list[dict]:
     return [pay(10, "call_1"), pay(20, "call_2")]
@@ -96,6 +98,24 @@ async def test_slow_read_that_outlives_the_pause_is_made_once():
     ready.set()
     assert results(await resumed)["call_1"] == ("success", "5000")
     assert [tool for tool, *_ in bank.calls] == ["balance", "pay"]
+
+
+async def test_slow_write_that_outlives_the_pause_is_made_once():
+    ready = asyncio.Event()
+
+    async def paid() -> str:
+        await ready.wait()
+        return "paid"
+
+    bank = Bank(pay=paid)
+    app = await called_app(bank)
+    await app.ask(pay(10, "call_1"), pay(20, "call_2"))
+    await app.run(decisions(APPROVE))  # one is being paid while the other is asked about
+    resumed = asyncio.create_task(app.run(decisions(APPROVE)))
+    await asyncio.sleep(0)
+    ready.set()
+    assert set(results(await resumed).values()) == {("success", "paid")}
+    assert sorted(bank.paid) == [10, 20]
 
 
 async def test_all_calls_of_a_step_are_asked_about_at_once_before_any_runs():

@@ -51,8 +51,9 @@ def applies() -> ScriptedChat:
 
 
 @pytest.mark.parametrize("name", PROGRAMS)
-async def test_program_asks_before_it_writes_and_writes_once(name, signed_in):
+async def test_program_asks_before_it_writes_and_writes_once(name, signed_in, sandbox):
     model, asked = applies(), []
+    sandbox.cloud.counters.reset()
 
     def agrees(question: str) -> str:
         asked.append(question)
@@ -64,6 +65,8 @@ async def test_program_asks_before_it_writes_and_writes_once(name, signed_in):
     results = [message for message in model.asked[-1] if isinstance(message, ToolMessage)]
     assert [message.status for message in results] == ["success"] * 3
     assert str(results[-1].text).count(LEAVE["first_day"]) == 1
+    counted = sandbox.cloud.counters.snapshot()
+    assert [count for name, count in counted.items() if "exchange" in name] == [1]
 
 
 @pytest.mark.parametrize("name", PROGRAMS)

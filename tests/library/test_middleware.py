@@ -27,6 +27,8 @@ from tests.library.called_app import (
 )
 from tools.approval_policy import Effect, ToolPolicy
 
+pytestmark = pytest.mark.promise("approval-binds", "threads-are-private")
+
 
 def says(*calls: dict) -> AIMessage:
     return AIMessage("" if calls else "done", tool_calls=list(calls))

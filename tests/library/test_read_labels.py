@@ -1,5 +1,6 @@
 """What a conversation has read counts for its later calls, in somebody's graph too."""
 
+import pytest
 from langchain.agents import create_agent
 from langchain_core.messages import AIMessage, RemoveMessage
 from langchain_core.tools import tool
@@ -24,6 +25,7 @@ from tests.library.called_app import (
 )
 from tools.approval_policy import ApprovalMode, Data, Effect, ToolPolicy
 
+pytestmark = pytest.mark.promise("confidential-data-stays")
 ALLOWED = ToolPolicy(Effect.EXTERNAL, ApprovalMode.ALLOW)
 
 

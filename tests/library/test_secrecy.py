@@ -28,6 +28,7 @@ from tests.library.called_app import (
 )
 from tools.service import ToolResult
 
+pytestmark = pytest.mark.promise("no-secret-leaves")
 TOKEN = "alice-at"
 CREDENTIAL = f"{SCOPE}-of-alice-0"
 THREAD = {"configurable": {"thread_id": "t"}}

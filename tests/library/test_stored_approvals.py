@@ -32,6 +32,8 @@ from tests.library.called_app import (
 )
 from tools.approval_policy import ApprovalMode, Effect, ToolPolicy
 
+pytestmark = pytest.mark.promise("approval-binds")
+
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:

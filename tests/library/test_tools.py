@@ -29,6 +29,8 @@ from tests.library.called_app import (
 from tools.error_codes import ToolCode
 from tools.service import ToolResult
 
+pytestmark = pytest.mark.promise("approval-binds", "verified-caller")
+
 
 async def test_read_is_made_with_the_callers_credential():
     bank = Bank()
