@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from idaas_agent.library.fastapi_user import UserDependency
     from idaas_agent.library.governed_calls import KnownCalls
     from idaas_agent.library.middleware import IdentityMiddleware
+    from idaas_agent.library.revocation_database import RevocationDatabase
     from tools.approval_policy import ToolPolicy
     from tools.service import Service
 
@@ -94,6 +95,7 @@ class Identity:
         self.revocations: Final = RevocationList(reach=REVOCATION_REACH, clock=clock)
         self._lock = threading.Lock()
         self._opened: _Opened | None = None
+        self._revocation_database: RevocationDatabase | None = None
 
     @classmethod
     def from_env(
@@ -318,12 +320,17 @@ class Identity:
         """From now on, the access tokens that this user has had until now are refused, and the credentials
         that were obtained for them are gone. A token that is issued later is accepted.
 
-        In this process: each one is told. Raises `ValueError` for a subject that no user has.
+        In this process, and in every one that follows the same database (`REVOCATIONS_FILE`, or the
+        PostgreSQL of `CONVERSATIONS_URL`), agents included. Raises `ValueError` for a subject that no user
+        has, and `UnreachableError` if the database cannot be written: here it is in force.
         """
         now = self.clock()
         revocation = Revocation(Target.USER, subject, Origin.OPERATOR, until=now, changed_at=now)
-        self.revocations.apply(revocation)
         parts = await self.parts()
+        if self._revocation_database is not None:
+            await self._revocation_database.put(revocation)
+            return
+        self.revocations.apply(revocation)
         parts.broker.forget_users(lambda _, principal: principal.subject == subject)
         await parts.audit.revocation(revocation, self.settings.idaas.issuer).ended(AuditOutcome.SUCCEEDED)
 
@@ -358,8 +365,11 @@ class Identity:
         """Yields the parts once. The event loop ends a generator that is left before it closes: so they are
         closed at the end of `asyncio.run` too.
         """
+        from idaas_agent.library.revocation_database import RevocationDatabase
+
         parts = await asyncio.to_thread(self._made)  # it reads files: the authorities to trust
         try:
+            self._revocation_database = await RevocationDatabase.followed(self.settings, parts)
             yield parts
         finally:
             await parts.aclose()

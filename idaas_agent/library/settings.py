@@ -4,15 +4,38 @@ import os
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Annotated
+
+from pydantic import InstanceOf
 
 from graph.approvals.variables import ApprovalVariables
 from identity.error_codes import IdentityCode
 from identity.errors import ConfigurationError
+from identity.secrets.secret import Secret
 from identity.settings.env_file import read_env_file, with_env_file
 from identity.settings.settings import IdentitySettings, IdentityVariables, read_identity_settings
+from identity.settings.values import SecretInFile, VariableGroup, parsed_by
 
 
-class LibraryVariables(ApprovalVariables, IdentityVariables):
+def _postgresql(value: str) -> Secret | None:
+    """A URL of a PostgreSQL, which may have a password; `None` for any other place of conversations."""
+    return Secret(value) if value.startswith(("postgresql://", "postgres://")) else None
+
+
+class RevocationPlaces(VariableGroup):
+    """The database of revocations of an agent beside the application. Without both, there is none."""
+
+    heading = "Revocations"
+
+    revocations_file: Path | None = None
+    """The SQLite file of `idaas-agent revoke` and of an agent on this machine."""
+    conversations_url: Annotated[InstanceOf[Secret] | None, parsed_by(_postgresql)] = None
+    """The PostgreSQL of an agent's conversations, which has its revocations, too."""
+    conversations_url_file: SecretInFile | None = None
+    """A file with `CONVERSATIONS_URL`, in its place."""
+
+
+class LibraryVariables(RevocationPlaces, ApprovalVariables, IdentityVariables):
     """The variables that the library reads."""
 
 
@@ -24,7 +47,8 @@ def read_library_settings(
     environment: Mapping[str, str], *, clock: Callable[[], float] = time.time
 ) -> LibrarySettings:
     """The settings of `environment`. Raises `ConfigurationError` with every fault at once."""
-    return read_identity_settings(environment, LibraryVariables, LibrarySettings, clock=clock)
+    kinds = LibraryVariables, LibrarySettings
+    return read_identity_settings(environment, *kinds, clock=clock, in_files=("conversations_url",))
 
 
 def given_environment(

@@ -46,13 +46,14 @@ def read_identity_settings(
     settings: type[S],
     *,
     clock: Callable[[], float] = time.time,
+    in_files: tuple[str, ...] = (),
 ) -> S:
     """The `settings` of `environment`: the variables that `joined` joins, and the SDK configuration.
 
-    `clock` dates what the agent presents to IDaaS.
+    `clock` dates what the agent presents to IDaaS. Of `in_files`, fields, a file may contain the value.
     Raises `ConfigurationError` with every fault at once, each by the variable's name; no value of a secret.
     """
-    reading = GivenVariables.of(environment, joined)
+    reading = GivenVariables.of(environment, joined, in_files=in_files)
     faults = reading.all_faults
     faults += [fault for group in groups_of(joined) for fault in group.place_faults(reading.given)]
     code = IdentityCode.SETTINGS_INVALID if faults else IdentityCode.SDK_CONFIG_UNREADABLE

@@ -6,12 +6,15 @@ import secrets
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Final, TypeAlias, TypeVar
 
 from agent.conversations.database.database import Database, Row, Rows, Statement, Transaction, Value
+from agent.conversations.database.sqlite_database import SqliteDatabase
 from agent.operations.revocation.store import StoreError
 from identity.access_token.revocation import Origin, Revocation, Target
 from identity.errors import AgentError
+from identity.secrets.secret import Secret
 
 T = TypeVar("T")
 
@@ -160,6 +163,28 @@ class DatabaseStore:
             return await running
         except AgentError as error:
             raise StoreError(error.detail) from None
+
+
+_CONNECTIONS: Final = 2
+"""To PostgreSQL, besides the pool of conversations: one connection reads while the other writes."""
+
+
+def database_store(file: Path | None, postgresql: Secret | None, authorities: Path | None) -> DatabaseStore:
+    """The store in `postgresql`, its URL, else in `file`; it opens nothing yet. `authorities` is a PEM bundle
+    to trust in place of the public ones.
+
+    Raises `ValueError` if there is neither.
+    """
+    if postgresql is None:
+        if file is None:
+            raise ValueError("revocations need a file or a PostgreSQL")
+        return DatabaseStore(SqliteDatabase(file), "the file of REVOCATIONS_FILE", shared=False)
+    # Here, because the import takes time, and most commands need no database.
+    from agent.conversations.database.postgres_connections import PostgresConnections, conninfo
+    from agent.conversations.database.postgres_database import PostgresDatabase
+
+    connections = PostgresConnections(conninfo(postgresql, authorities), most=_CONNECTIONS)
+    return DatabaseStore(PostgresDatabase(connections), "the PostgreSQL of CONVERSATIONS_URL", shared=True)
 
 
 @dataclass(frozen=True, slots=True)
