@@ -61,6 +61,12 @@ class WaitingModel(ScriptedModel):
             yield chunk
 
 
+def _quoted(value: str) -> str:
+    """A value, which may have several lines, in the form of a file of variables."""
+    escaped = value.replace("\\", "\\\\").replace("'", "\\'")
+    return f"'{escaped}'"
+
+
 @dataclass
 class Threads:
     """A served agent and its users."""
@@ -97,7 +103,7 @@ class Threads:
     async def command(self, *arguments: str) -> Result:
         """`idaas-agent`, as an operator types it who has the agent's settings."""
         with NamedTemporaryFile("w", suffix=".env") as file:
-            file.write("".join(f"{name}={value}\n" for name, value in self.environment.items()))
+            file.write("".join(f"{name}={_quoted(value)}\n" for name, value in self.environment.items()))
             file.flush()
             return await asyncio.to_thread(CliRunner().invoke, app, [*arguments, "--env-file", file.name])
 
