@@ -104,7 +104,9 @@ class _Identity:
 
     async def required_caller(self) -> VerifiedAccessToken:
         """The caller of the run."""
-        return await self._verifier.verify(get_runtime(IdentityContext).context.access_token)
+        token = get_runtime(IdentityContext).context.access_token
+        assert token is not None
+        return await self._verifier.verify(token)
 
 
 def governed_call(bench: Bench) -> Iterable[Figure]:
@@ -145,7 +147,7 @@ async def _measured(calls: int) -> tuple[list[float], list[float]]:
                 times[tool.name].append((time.perf_counter() - began) * 1e6)
         return {"messages": []}
 
-    builder = StateGraph(MessagesState, context_schema=IdentityContext)
+    builder: Any = StateGraph(MessagesState, context_schema=IdentityContext)
     builder.add_node("measure", measure)
     builder.add_edge(START, "measure")
     builder.add_edge("measure", END)

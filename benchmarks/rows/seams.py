@@ -65,7 +65,7 @@ class _Permissive:
     async def decide(self, *_: object) -> Allow:
         return self._allow
 
-    async def outlook(self, *_: object) -> Allow:
+    async def forecast(self, *_: object) -> Allow:
         return self._allow
 
 
