@@ -4,8 +4,6 @@ names the node that it is about.
 `errors.toml` has the rows of the codes.
 """
 
-from enum import unique
-from pathlib import Path
 from typing import Final, TypeVar
 
 from identity.errors import AgentError, ApprovalError, ErrorCode
@@ -24,8 +22,7 @@ def error_of_node(error: E, node: str) -> E:
     return error.of(service_of(node), title="the language model" if node == MODEL else None)
 
 
-@unique
-class GraphCode(ErrorCode, texts=Path(__file__).with_name("errors.toml")):
+class GraphCode(ErrorCode):
     """Errors about the caller of a run, the model, and approvals."""
 
     ACCESS_TOKEN_MISSING = "access_token_missing"  # noqa: S105 - a code

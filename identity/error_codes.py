@@ -1,13 +1,9 @@
 """The codes of the errors that `identity` raises. `errors.toml` has their rows."""
 
-from enum import unique
-from pathlib import Path
-
 from identity.errors import ErrorCode
 
 
-@unique
-class IdentityCode(ErrorCode, texts=Path(__file__).with_name("errors.toml")):
+class IdentityCode(ErrorCode):
     """Codes of access tokens, credentials, signing keys, IDaaS, settings and records."""
 
     ACCESS_TOKEN_INVALID = "access_token_invalid"  # noqa: S105 - a code

@@ -28,6 +28,7 @@ may name clients, scopes, credentials and settings, but never contain a token, a
 upstream response, so they may be logged. A traceback shows them as a note.
 """
 
+import sys
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -79,9 +80,9 @@ class ErrorRow:
 class ErrorCode(StrEnum):
     """The base of the codes of all layers: a member is its stable text, and has a `row`.
 
-    `texts` is a file of TOML that has the row of each code in a table of its own. It is read once, when the
-    class is made. A code without a row, or a row without a code, raises `ValueError`; a row that lacks a
-    member or has another one raises `TypeError`.
+    `texts`, by default the file `errors.toml` beside the class, has the row of each code in a table of its
+    own. It is read once, when the class is made. A code with two names, a code without a row, and a row
+    without a code raise `ValueError`; a row that lacks a member or has another one raises `TypeError`.
 
     A caller may branch on codes; the texts of a row may be reworded.
     """
@@ -89,8 +90,13 @@ class ErrorCode(StrEnum):
     _value_: str
     row: ErrorRow
 
-    def __init_subclass__(cls, *, texts: Path) -> None:
+    def __init_subclass__(cls, *, texts: Path | None = None) -> None:
         super().__init_subclass__()
+        if texts is None:
+            texts = Path(str(sys.modules[cls.__module__].__file__)).with_name("errors.toml")
+        other_names = [name for name, code in cls.__members__.items() if name != code.name]
+        if other_names:
+            raise ValueError(f"{cls.__name__} has a code of two names: {', '.join(other_names)}")
         tables = tomllib.loads(texts.read_text("utf-8"))
         unmatched = tables.keys() ^ {*cls}
         if unmatched:

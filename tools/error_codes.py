@@ -1,13 +1,9 @@
 """The codes of the errors that services raise. `errors.toml` has their rows."""
 
-from enum import unique
-from pathlib import Path
-
 from identity.errors import ErrorCode
 
 
-@unique
-class ToolCode(ErrorCode, texts=Path(__file__).with_name("errors.toml")):
+class ToolCode(ErrorCode):
     """`SERVICE_FAILED` is the default; the enterprise and the external service have codes of their own."""
 
     SERVICE_FAILED = "service_failed"

@@ -1,13 +1,9 @@
 """The codes of the errors that the agent's server raises itself. `errors.toml` has their rows."""
 
-from enum import unique
-from pathlib import Path
-
 from identity.errors import ErrorCode
 
 
-@unique
-class AgentCode(ErrorCode, texts=Path(__file__).with_name("errors.toml")):
+class AgentCode(ErrorCode):
     """Codes of limits, shutdown and conversations."""
 
     RUN_TIMED_OUT = "run_timed_out"

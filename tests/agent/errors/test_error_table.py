@@ -60,6 +60,16 @@ def test_code_without_texts_or_texts_without_a_code_stop_the_import(texts: str, 
             BUSY = "busy"
 
 
+def test_code_of_two_names_stops_the_import(tmp_path: Path):
+    file = tmp_path / "errors.toml"
+    file.write_text(BUSY, encoding="utf-8")
+    with pytest.raises(ValueError, match="a code of two names: OCCUPIED"):
+
+        class _Code(ErrorCode, texts=file):
+            BUSY = "busy"
+            OCCUPIED = "busy"
+
+
 @pytest.mark.parametrize("code", ERROR_CODES)
 def test_row_has_words_for_its_readers(code: ErrorCode):
     row = code.row
