@@ -37,7 +37,7 @@ def grants(
     """
     settings = operator_settings(env_file)
     try:
-        found = asyncio.run(_found(settings, user, withdraw))
+        listed = asyncio.run(_found(settings, user, withdraw))
     except ConfigurationError:
         raise
     except AgentError as error:
@@ -45,18 +45,18 @@ def grants(
     except StoreError as error:
         stop(f"the revocations cannot be read, which end grants: {error}")
     if withdraw is not None:
-        if not found:
+        if not listed:
             stop(f'there is no grant or prepared run "{withdraw}"', "idaas-agent grants shows them all")
         out.print(f"withdrawn: {withdraw}")
         return
-    for each in found:
-        out.print(json.dumps(each), soft_wrap=True)
-    if not found:
+    for entry in listed:
+        out.print(json.dumps(entry), soft_wrap=True)
+    if not listed:
         out.print("no grant counts now, and no prepared run waits")
 
 
 async def _found(settings: Settings, user: str | None, withdraw: str | None) -> list[dict[str, Any]]:
-    """What counts or waits, as JSON, of which the one to `withdraw` has been ended and recorded."""
+    """The grants that count and the prepared runs that wait, as JSON. The one to `withdraw` was ended."""
     from agent.composition.extensions import services
     from agent.conversations.storage import ConversationStorage
     from agent.runs.prepared_runs import PreparedRuns
@@ -78,21 +78,23 @@ async def _found(settings: Settings, user: str | None, withdraw: str | None) -> 
             audit = audit_trail(settings, log)
         grants = await stored_grants(settings, storage, made, audit)
         runs = PreparedRuns(settings, storage.approvals, audit, grants.revocations, time.time)
-        given = await storage.grants.of_all(time.time())
-        counting = given if withdraw is not None else filter(grants.counts, given)
-        shown = [(each.request, grant_members(each)) for each in counting]
+        stored = await storage.grants.of_all(time.time())
+        counting = stored if withdraw is not None else filter(grants.counts, stored)
+        entries = [(grant.request, grant_members(grant)) for grant in counting]
         prepared = await storage.approvals.all_prepared(time.time())
-        waiting = [each.request for each in prepared if runs.status(each) is ApprovalStatus.OPEN]
-        shown += [(each, approval_members(each) | {"prepared_by": client_of(each)}) for each in waiting]
-        found = []
-        for request, members in shown:
+        for state in prepared:
+            if runs.status(state) is ApprovalStatus.OPEN:
+                members = approval_members(state.request) | {"prepared_by": client_of(state.request)}
+                entries.append((state.request, members))
+        listed = []
+        for request, members in entries:
             if user in (None, request.principal.subject) and withdraw in (None, request.id):
-                found.append({"user": request.principal.subject, **members})
+                listed.append({"user": request.principal.subject, **members})
                 if withdraw is not None and (client := client_of(request)) is not None:
                     await runs.withdraw(request.id, Principal(request.principal.issuer, client), None)
                 elif withdraw is not None:
                     await grants.withdraw(request.id, request.principal, None)
-        return found
+        return listed
 
 
 async def stored_grants(
@@ -103,6 +105,6 @@ async def stored_grants(
     """
     from graph.approvals.grants import Grants
 
-    by_name = {each.name: each for each in services}
+    by_name = {service.name: service for service in services}
     revocations = await stored_revocations(settings)
     return Grants(storage.grants, by_name, lambda *_: NO_ACCESS, revocations, audit, time.time)

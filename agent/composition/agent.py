@@ -250,7 +250,8 @@ class Agent:
         return self._other_models[name]
 
     def _conversations(self, storage: ConversationStorage) -> Conversations:
-        redis, live = self.redis, LiveRuns()
+        redis = self.redis
+        live = LiveRuns()
         parts = RunParts(
             graph=self.graph,
             threads=storage.threads,
@@ -274,7 +275,9 @@ class Agent:
     ) -> Kept | None:
         if storage is None or grants is None:
             return None
-        settings, clock, approvals = self.settings, self.clock, storage.approvals
+        settings = self.settings
+        clock = self.clock
+        approvals = storage.approvals
         inbox = Inbox(approvals, audit, clock, settings.policy_groups_claim)
         prepared: PreparedRuns | None = None
         if self._preparing is not None:
@@ -286,7 +289,8 @@ class Agent:
         """Gives the metrics the pools of the parts, and how approvals are counted. `pool` has the connections
         to IDaaS.
         """
-        measures, kept = self.measures, self.kept
+        measures = self.measures
+        kept = self.kept
         measures.pools.uses["idaas"] = pool
         database = None if kept is None else kept.storage.database
         measures.pools.add(self.services, model=self.model, postgresql=database, redis=self.redis)
@@ -364,13 +368,13 @@ class Agent:
     async def rights_of(
         self, user: AnyUser, tools: Callable[[Service], Sequence[ToolSchema] | None] | None = None
     ) -> UserRights:
-        """What the agent may do for `user`. Without `tools`, services have those that are listed for them."""
+        """The calls that the agent may make for `user`. Without `tools`, services have what they list."""
         caller = user if isinstance(user, VerifiedAccessToken) else None
         grants = await self.kept.grants.of(user.principal) if self.kept else ()
         return await rights_of(
             user,
             self.gate,
-            tools or (lambda each: self.listed_tools(each, caller)),
+            tools or (lambda service: self.listed_tools(service, caller)),
             policy=await in_force(self.policies),
             grants=[grant_members(grant) for grant in grants],
         )

@@ -1,4 +1,4 @@
-"""What operators add: services, the provider of the model, and code that the settings name.
+"""The additions of operators: services, the provider of the model, and code that the settings name.
 
 Your own tool needs no line here: `docs/extending.md`.
 """

@@ -1,4 +1,4 @@
-"""What an agent keeps between runs. The parts exist together, or not at all (`CONVERSATIONS_URL=none`)."""
+"""The parts of an agent that outlast its runs: all of them, or none (`CONVERSATIONS_URL=none`)."""
 
 from dataclasses import dataclass
 
@@ -26,7 +26,7 @@ class Kept:
 
     @property
     def approvals(self) -> SqlApprovalStore:
-        """What people have been asked."""
+        """The questions to people, and their decisions."""
         return self.storage.approvals
 
     def start_tasks(self) -> None:

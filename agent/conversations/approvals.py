@@ -79,17 +79,18 @@ class SqlApprovalStore:
             if (yield from self.added(ApprovalState(request))):
                 replaced = lambda state: state.replaced_by(request)  # noqa: E731 - one of two
                 yield from self._undecided(request.principal, request.thread_id, replaced)
-            found = yield from self._found(request.principal, request.id)
-            if found is None:
+            stored = yield from self._found(request.principal, request.id)
+            if stored is None:
                 raise invalid_approval("the id is of another principal's approval")
-            return found
+            return stored
 
         async with available():
             return await self._database.write(work)
 
     def added(self, state: ApprovalState) -> Transaction[bool]:
         """Adds an approval, unless one of its id exists; then false."""
-        request, owner = state.request, owner_digest(state.request.principal)
+        request = state.request
+        owner = owner_digest(state.request.principal)
         place = "request", owner, request.thread_id, request.id
         body = self._encryption.seal(encoded(members_of(request)), *place)
         added = yield from query(
@@ -145,7 +146,7 @@ class SqlApprovalStore:
         await self._changed(approval_id, principal, used, before_end=self.held(principal, run))
 
     def held(self, principal: Principal, run: Conversation | None) -> Callable[[], Transaction[None]]:
-        """What ends a transaction that uses an approval: `SqlRunFence.held`, if there is a fence."""
+        """The end of a transaction that uses an approval: `SqlRunFence.held`, if there is a fence."""
 
         def work() -> Transaction[None]:
             if self._fence is None:
@@ -160,7 +161,9 @@ class SqlApprovalStore:
         """Adds a prepared run, or returns the one of its id. Raises `LimitError` if as many wait as `limits`
         allow.
         """
-        client, user, now = _preparer(request), owner_digest(request.principal), request.created_at
+        client = _preparer(request)
+        user = owner_digest(request.principal)
+        now = request.created_at
         waiting_of = "SELECT count(*) FROM approvals WHERE status = 'open' AND expires_at > ? AND prepared_by"
 
         def adding() -> Transaction[ApprovalState | None]:
@@ -185,7 +188,7 @@ class SqlApprovalStore:
         return await self._read(None, condition, owner_digest(client))
 
     async def waiting_for(self, user: Principal, at: float) -> Sequence[ApprovalState]:
-        """What was prepared for `user` and is open at `at`, the oldest first. `prepare` limits how many."""
+        """The runs prepared for `user` that are open at `at`, the oldest first; `prepare` limits them."""
         condition = "prepared_by IS NOT NULL AND owner = ? AND status = 'open' AND expires_at > ?"
         return await self._read(None, f"{condition} ORDER BY created_at, id", owner_digest(user), at)
 
@@ -211,8 +214,8 @@ class SqlApprovalStore:
     async def latest(self, principal: Principal, thread_id: str) -> ApprovalState | None:
         """The approval of the thread that `principal` was asked for last, in any status."""
         condition = "owner = ? AND thread_id = ? ORDER BY created_at DESC, id LIMIT 1"
-        found = await self._read(principal, condition, owner_digest(principal), thread_id)
-        return found[0] if found else None
+        states = await self._read(principal, condition, owner_digest(principal), thread_id)
+        return states[0] if states else None
 
     async def recent(self, principal: Principal, since: float) -> Sequence[ApprovalState]:
         """The newest 50 that runs have asked `principal` for since then, in any status, the newest first."""
@@ -262,7 +265,8 @@ class SqlApprovalStore:
         `before_end` raises undoes the change.
         """
         holder = principal or client
-        condition = "owner = ?" if principal else "prepared_by = ?" if client else "approvers IS NOT NULL"
+        of_others = "prepared_by = ?" if client else "approvers IS NOT NULL"
+        condition = "owner = ?" if principal else of_others
 
         def work() -> Transaction[ApprovalState]:
             # An update locks the row in every database until the transaction ends.
@@ -306,12 +310,12 @@ class SqlApprovalStore:
         )
 
     def _sealed(self, owner: str, state: ApprovalState) -> bytes:
-        kept: dict[str, Any] = {"status": state.status, "digest": state.approved_digest}
-        kept |= {"decided_at": state.decided_at, "device": state.device}
+        members: dict[str, Any] = {"status": state.status, "digest": state.approved_digest}
+        members |= {"decided_at": state.decided_at, "device": state.device}
         if (by := state.approver) is not None:
-            kept["approver"] = [*astuple(by.principal), sorted(by.groups), by.token, by.issued_at]
+            members["approver"] = [*astuple(by.principal), sorted(by.groups), by.token, by.issued_at]
         place = "state", owner, state.request.thread_id, state.request.id
-        return self._encryption.seal(encoded(kept), *place)
+        return self._encryption.seal(encoded(members), *place)
 
     def _state(self, principal: Principal | None, row: Row) -> ApprovalState:
         """The state in a row of `principal`; `None`: of whom its sealed request says."""
@@ -329,10 +333,12 @@ class SqlApprovalStore:
         if state["status"] != status:
             raise self._encryption.refusal("the status of an approval was changed")
         by = None
-        if (kept := state.get("approver")) is not None:
-            issuer, subject, groups, *token = kept
+        if (approver := state.get("approver")) is not None:
+            issuer, subject, groups, *token = approver
             by = Approver(Principal(issuer, subject), frozenset(groups), *token)
-        digest, decided_at, device = state["digest"], state["decided_at"], state.get("device")
+        digest = state["digest"]
+        decided_at = state["decided_at"]
+        device = state.get("device")
         return ApprovalState(request, ApprovalStatus(status), digest, decided_at, by, device)
 
 

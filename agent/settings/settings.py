@@ -162,10 +162,10 @@ def read_command_settings(
         name: ConfigurationError(IdentityCode.SETTINGS_INVALID, faults)
         for name, faults in reading.absent.items()
     }
-    given = {name: value for name, value in reading.given.items() if name not in absent}
+    readable = {name: value for name, value in reading.given.items() if name not in absent}
     joined = _with_plugins(Variables)
     required = {name for name, field in joined.model_fields.items() if field.is_required()}
-    values = dict(joined.model_validate(given | dict.fromkeys(required & absent.keys(), _UNUSED)))
+    values = dict(joined.model_validate(readable | dict.fromkeys(required & absent.keys(), _UNUSED)))
     try:
         values["idaas"], _ = reading.variables.sdk_configuration(clock, authenticates=False)
     except ConfigurationError as error:
@@ -190,7 +190,7 @@ class _CommandSettings(Settings):
 
 @dataclass(frozen=True, slots=True)
 class _Reading:
-    """What was read: the variables that are set, and the services of SERVICES_FILE."""
+    """The result of reading: the variables that are set, and the services of SERVICES_FILE."""
 
     variables: GivenVariables
     services: dict[str, FileDeclaration]
@@ -201,7 +201,8 @@ class _Reading:
         variables = GivenVariables.of(
             environment, _with_plugins(Variables), unread=unread, in_files=_IN_FILES
         )
-        given, absent = variables.given, variables.absent
+        given = variables.given
+        absent = variables.absent
         if "services_file" in absent:
             absent["services"] = absent["services_file"]
         services: dict[str, FileDeclaration] = {}

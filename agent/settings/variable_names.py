@@ -33,12 +33,13 @@ def misspelt_variables(environment: Mapping[str, str]) -> list[str]:
 
     It contains no value. Names that resemble none are ignored.
     """
-    known, given = [*variables(), *_KNOWN], set(environment)
-    own = {name for name in given - {*known, *_OF_OTHERS} if not name.startswith(_OPENTELEMETRY)}
+    names = [*variables(), *_KNOWN]
+    set_names = set(environment)
+    own = {name for name in set_names - {*names, *_OF_OTHERS} if not name.startswith(_OPENTELEMETRY)}
     return [
         f"{name} is set, but it is no variable of the agent: did you mean {nearest}?"
-        for name in sorted(own - _of_own_services(given))
-        for nearest in get_close_matches(name.upper(), known, 1, _LIKENESS)
+        for name in sorted(own - _of_own_services(set_names))
+        for nearest in get_close_matches(name.upper(), names, 1, _LIKENESS)
     ]
 
 
@@ -48,9 +49,9 @@ def _of_own_services(names: set[str]) -> set[str]:
     Only pairs are recognized, because a misspelling would not produce a pair: `TRAVEL_SERVICE_URL`,
     `TRAVEL_SERVICE_SCOPE`.
     """
-    found: set[str] = set()
+    pairs: set[str] = set()
     for address in (name for name in names if name.endswith("_SERVICE_URL")):
         service = address.removesuffix("_SERVICE_URL")
         pair = {f"{service}_SERVICE_SCOPE", f"{service}_API_KEY_IDENTIFIER"} & names
-        found |= {address, *pair} if pair else set()
-    return found
+        pairs |= {address, *pair} if pair else set()
+    return pairs

@@ -18,7 +18,7 @@ _NUMBER: Final = re.compile(rb'"process":"([0-9a-f]{1,64})","seq":([0-9]{1,18}),
 
 
 class FindingKind(StrEnum):
-    """What happened to a line."""
+    """The fault of a line."""
 
     CHANGED = "changed"
     """Its content does not match its hash, or the hash that another line recorded of it."""
@@ -117,7 +117,11 @@ def verify(
         for number, text in read_lines(file):
             check.read(Place(str(file), number), text)
     rank = {str(file): number for number, file in enumerate(order.files())}
-    findings = sorted(check.findings(), key=lambda each: (rank.get(each.place.file, -1), each.place.line))
+
+    def position(finding: Finding) -> tuple[int, int]:
+        return rank.get(finding.place.file, -1), finding.place.line
+
+    findings = sorted(check.findings(), key=position)
     return Verification(check.lines, findings, [chain.verified() for chain in check.chains.values()])
 
 
@@ -210,7 +214,8 @@ class _ChainLines:
 
     def __init__(self, line: Line, place: Place, *, trusted: bool) -> None:
         """`line` is the first that is read. Not `trusted`: its content does not match its hash."""
-        self.first, self.last = line.head.seq, line.head
+        self.first = line.head.seq
+        self.last = line.head
         self.first_record: dict[str, Any] = line.record
         self.last_record: dict[str, Any] = line.record
         self.last_place = place
@@ -222,7 +227,8 @@ class _ChainLines:
 
     def take(self, line: Line, place: Place, *, trusted: bool) -> None:
         """The next line. A line that is not trusted counts only where its number is expected."""
-        seq, expected = line.head.seq, self.last.seq + 1
+        seq = line.head.seq
+        expected = self.last.seq + 1
         if not trusted and seq != expected:
             return
         if seq < expected:
@@ -234,7 +240,9 @@ class _ChainLines:
             other = f"number {self.last.seq} ({self.last_place})"
             problem = f"number {seq} does not contain the hash of {other}: one of the two was changed"
             self._note(place, FindingKind.CHANGED, problem)
-        self.last, self.last_place, self.last_record = line.head, place, line.record
+        self.last = line.head
+        self.last_place = place
+        self.last_record = line.record
         self.trusted = self.trusted or trusted
 
     def _earlier(self, seq: int, place: Place) -> None:
@@ -260,7 +268,8 @@ class _ChainLines:
 
     def verified(self) -> VerifiedChain:
         """The result for this chain."""
-        first, last = self.first_record, self.last_record
+        first = self.first_record
+        last = self.last_record
         ended = last["event"] == LogEvent.ENDED
         return VerifiedChain(self.first, self.last, str(first["time"]), str(last["time"]), ended, last["key"])
 
@@ -293,11 +302,12 @@ class _Anchors:
     def compare(self, head: Head, place: Place) -> Iterator[Finding]:
         """A finding if the line of `head`, at `place`, is another than the recorded one."""
         name = (head.process, head.seq)
-        if (known := self._anchors.get(name)) is None:
+        if name not in self._anchors:
             return
         self._met.add(name)
-        if known[0].hash != head.hash:
-            problem = f"another line than the one that {known[1]} recorded as number {head.seq}: changed"
+        recorded, recorded_by = self._anchors[name]
+        if recorded.hash != head.hash:
+            problem = f"another line than the one that {recorded_by} recorded as number {head.seq}: changed"
             yield Finding(place, FindingKind.CHANGED, problem)
 
     def missing(self, processes: Collection[str], *, partial: bool) -> Iterator[Finding]:
@@ -324,7 +334,8 @@ class _FileOrder:
         """The next line of `file`."""
         self._begins.setdefault(file, text[:40])
         if (match := _NUMBER.search(text)) is not None:
-            lowest, seq = self._lowest.setdefault(match[1], {}), int(match[2])
+            lowest = self._lowest.setdefault(match[1], {})
+            seq = int(match[2])
             lowest[file] = min(seq, lowest.get(file, seq))
 
     def files(self) -> Sequence[Path]:
@@ -342,7 +353,8 @@ class _FileOrder:
 
 def read_lines(file: Path) -> Iterator[tuple[int, bytes]]:
     """The lines of `file` with their numbers, without line ends and without blank lines. Raises `OSError`."""
-    number, whole = 0, True
+    number = 0
+    whole = True
     with gzip.open(file, "rb") if file.suffix == ".gz" else file.open("rb") as content:
         while text := content.readline(MAX_LINE):
             number += whole

@@ -57,13 +57,13 @@ def _postgres_url(value: str) -> Secret:
     from psycopg.conninfo import conninfo_to_dict
 
     try:
-        given = conninfo_to_dict(value)
+        parameters = conninfo_to_dict(value)
     except ProgrammingError:
         raise ValueError(_FORM) from None
-    ports = str(given.get("port") or "5432").split(",")
-    if not given.get("dbname") or not all(port.isdecimal() for port in ports):
+    ports = str(parameters.get("port") or "5432").split(",")
+    if not parameters.get("dbname") or not all(port.isdecimal() for port in ports):
         raise ValueError(_FORM)
-    if refused := sorted(given.keys() - _PARAMETERS):
+    if refused := sorted(parameters.keys() - _PARAMETERS):
         fault = f'must not have the parameter "{refused[0]}"; allowed: {", ".join(sorted(_PARAMETERS))}'
         raise ValueError(fault)
     return Secret(value)

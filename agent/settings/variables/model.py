@@ -38,7 +38,8 @@ def read_prompt_file(name: str) -> str:
 _FUNCTION: Final = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*")
 
 
-MODEL_STUDIO_API, OPENAI_COMPATIBLE = "model_studio", "openai_compatible"
+MODEL_STUDIO_API = "model_studio"
+OPENAI_COMPATIBLE = "openai_compatible"
 """The kinds of API behind `LLM_BASE_URL` that the agent knows itself."""
 
 

@@ -23,7 +23,7 @@ LogFormat: TypeAlias = Literal["json", "text"]
 
 
 class TelemetryVariables(VariableGroup):
-    """What operators see of the agent."""
+    """The logs and metrics that operators see."""
 
     heading = "Logs, metrics and LangSmith"
 
@@ -142,7 +142,8 @@ class OtelVariables(VariableGroup):
             yield "OTEL_METRICS_EXPORTER must not be prometheus: METRICS_PORT opens a port for it"
         for signal in ("", "traces_", "metrics_"):  # an endpoint of both signals receives all headers
             url = given.get(f"otel_exporter_otlp_{signal}endpoint", "")
-            sent = [each for each in _HEADERS if each in given and (signal in each or each == _HEADERS[0])]
+            receives = [header for header in _HEADERS if signal in header or header == _HEADERS[0]]
+            sent = [header for header in receives if header in given]
             if url and sent and not is_secure_url(url):
                 endpoint = f"OTEL_EXPORTER_OTLP_{signal}ENDPOINT".upper()
                 yield f"{endpoint} must be https, or http to a loopback address, to receive {sent[0].upper()}"
