@@ -3,7 +3,8 @@
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any, Final
 
-from fastapi import HTTPException, Request
+from fastapi import HTTPException
+from fastapi.requests import HTTPConnection
 
 from idaas_agent.library.bearer import bearer_token, challenge
 from idaas_agent.library.run_context import acting
@@ -27,10 +28,10 @@ def user_dependency(
     response is sent, the code of the request acts for the caller; a task that outlives it acts for nobody.
     """
 
-    async def user(request: Request) -> AsyncIterator[Caller]:
-        """The verified caller of the request."""
+    async def user(connection: HTTPConnection) -> AsyncIterator[Caller]:
+        """The verified caller of the request, or of the socket."""
         try:
-            caller = await admit(bearer_token(request.headers.getlist("authorization")))
+            caller = await admit(bearer_token(connection.headers.getlist("authorization")))
         except AgentError as error:
             raise _refusal(error, settings) from None
         with acting(owner, caller.token, until_end=True):

@@ -10,8 +10,10 @@ from typing import Annotated, Any
 
 import httpx
 import pytest
-from fastapi import BackgroundTasks, Depends, FastAPI
+from fastapi import BackgroundTasks, Depends, FastAPI, WebSocket
 from fastapi.responses import StreamingResponse
+from fastapi.testclient import TestClient
+from starlette.testclient import WebSocketDenialResponse
 
 from idaas_agent import Caller, Identity
 from sandbox.faults.faults import Fault
@@ -203,6 +205,36 @@ async def test_callers_that_cannot_be_verified_now_are_asked_to_wait(
         answered = await client.get("/me", headers=bearer(sandbox.access_token()))
     assert (answered.status_code, answered.headers["retry-after"]) == (503, "5")
     assert "www-authenticate" not in answered.headers
+
+
+def test_socket_and_synchronous_clients_of_tests_have_callers(
+    sandbox: Sandbox, variables: dict[str, str], subject: Any
+) -> None:
+    """Each request of Starlette's client has an event loop of its own, unless the client is entered."""
+    identity = Identity.from_env(variables, clock=sandbox.clock)
+    app = FastAPI()
+    user_of_request = Annotated[Caller, Depends(identity.user)]
+
+    @app.get("/me")
+    def me(user: user_of_request) -> Any:
+        return {"user": user.subject}
+
+    @app.websocket("/socket")
+    async def socket(connection: WebSocket, user: user_of_request) -> None:
+        await connection.accept()
+        caller = await identity.caller_of_run()
+        await connection.send_json({"user": user.subject, "acting": caller and caller.principal.subject})
+        await connection.close()
+
+    client, headers = TestClient(app), bearer(sandbox.access_token("alice"))
+    for _ in range(2):
+        assert client.get("/me", headers=headers).json() == {"user": subject("alice")}
+    with client:
+        assert client.get("/me", headers=headers).json() == {"user": subject("alice")}
+        with client.websocket_connect("/socket", headers=headers) as opened:
+            assert opened.receive_json() == {"user": subject("alice"), "acting": subject("alice")}
+        with pytest.raises(WebSocketDenialResponse), client.websocket_connect("/socket"):
+            pytest.fail("it was opened")
 
 
 def test_fastapi_is_loaded_when_it_is_used(variables: dict[str, str]) -> None:
