@@ -35,7 +35,7 @@ from identity.secrets.redaction import redact
 
 _TASKS: Final = 10_000
 _CALLS: Final = 10_000
-_EXECUTIONS: Final = 8
+_EXECUTIONS: Final = 4
 """Times that a task was run whose order of questions is known. Work of an earlier one may still go on."""
 _MOST_UNUSABLE: Final = 20
 """Answers in succession that are none, after which the calls are rejected: the state is saved for each."""
@@ -134,7 +134,8 @@ class Questions:
     ) -> None:
         """The question with `value` was asked by another process, after `earlier` answers of the task."""
         unknown: list[_Question | None] = [None] * earlier
-        self._tasks[_task_key(place)] = _Task([*unknown, _Question(dict(value), calls)])
+        question = _Question(dict(value), [_without_messages(call) for call in calls])
+        self._tasks[_task_key(place)] = _Task([*unknown, question])
         for call in calls:
             self._asked[_key_of(call.pending)] = call.pending.principal
 
@@ -199,7 +200,7 @@ class Questions:
         async with execution.lock:
             if execution.raised is not None:
                 interrupt(execution.raised.value)
-            question = _Question(_value(calls, caller), calls)
+            question = _Question(_value(calls, caller), [_without_messages(call) for call in calls])
             while True:
                 try:
                     interrupt(question.value)
@@ -283,6 +284,11 @@ class Questions:
 
     def _known(self, place: Place) -> _Task | None:
         return None if place.conversation is None else self._tasks.get(_task_key(place))
+
+
+def _without_messages(call: AskedCall) -> AskedCall:
+    """What is kept of a call while it waits."""
+    return replace(call, pending=replace(call.pending, messages=()))
 
 
 def _task_key(place: Place) -> tuple[str, str]:
