@@ -24,7 +24,7 @@ from tests.graph.approvals.memory_store import memory_approvals
 from tests.graph.bench import LLM
 from tests.graph.echo_service import EchoService
 from tests.graph.memory_seams import Tokens
-from tools.approval_policy import ApprovalMode, Effect, ToolPolicy
+from tools.approval_policy import ApprovalMode, Data, Effect, ToolPolicy
 from tools.lasting import Lasting
 
 pytestmark = pytest.mark.promise("confidential-data-stays")
@@ -115,7 +115,8 @@ async def test_approval_of_others_alone_never_lets_data_out(gate_with: Any) -> N
 
 
 async def test_write_into_the_same_service_is_shown_to_others_after_its_user_has_agreed() -> None:
-    gate = gate_of(ToolPolicy(Effect.WRITE, ApprovalMode.ASK, approvers="finance"))
+    labelled = ToolPolicy(Effect.WRITE, ApprovalMode.ASK, approvers="finance", data=Data.CONFIDENTIAL)
+    gate = gate_of(labelled)  # what is written there comes back with a label
     own = replace(PENDING, read={"bank.balance": "confidential"})
     assert (await asked(gate, own)).request.approvers is None
     assert (await asked(gate, replace(own, read={}))).request.approvers == "finance"
