@@ -124,3 +124,9 @@ class Elicitations:
             digest=arguments_digest({"arguments": arguments, "question": question}),
             extensions=Extensions(ServerQuestion(question)),
         )
+
+
+def is_answered_at_url(request: ApprovalRequest) -> bool:
+    """Whether a server asks its user to answer at a URL of its own."""
+    question = question_in(request.extensions)
+    return question is not None and question.get("mode") == "url"

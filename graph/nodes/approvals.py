@@ -18,18 +18,17 @@ from langchain_core.messages import ToolMessage
 
 from graph.approvals.answer import Answer, AnswerReader
 from graph.approvals.consent_urls import url_reference
-from graph.approvals.elicitations import Elicitations
+from graph.approvals.elicitations import Elicitations, is_answered_at_url
 from graph.approvals.gate import REJECTED, ApprovalGate, Verdict
 from graph.approvals.pending_call import PendingCall, pending_call
 from graph.approvals.policy import Deny, denied
 from graph.approvals.prompts import ApprovalPrompts
-from graph.approvals.record import ApprovalRequest, PendingApproval
+from graph.approvals.record import ApprovalKind, ApprovalRequest, PendingApproval
 from graph.call_arguments import arguments_digest
 from graph.call_steps.once import note_begun
 from graph.callers import Visit
 from graph.credentials.run_credentials import UnavailableCredential, in_state
 from graph.credentials.service_credentials import secrets_of
-from graph.server_question import question_in
 from graph.tool_calls.call_record import CallRecord, CallRecords
 from graph.tool_calls.requested_calls import accepted_calls, asked_calls, failure_text, with_arguments
 from identity.errors import AgentError
@@ -139,14 +138,13 @@ class ApprovalsNode:
             if unusable < MAX_UNUSABLE_ANSWERS:
                 return {"asking": True, "unusable_answers": unusable}
             answer = Answer(approved=False, dismissed=True)
-        if question_in(question.request.extensions) is not None:
+        if question.request.kind is ApprovalKind.ELICITATION:
             return await self._answer_server(pending, question.request, answer, visit)
         return await self._decide(pending, question, answer, visit)
 
     async def _pause(self, redacted: PendingApproval, visit: Visit) -> object:
         """Pauses the run; or LangGraph's resume value, if this run has one."""
-        of_server = question_in(redacted.request.extensions) or {}
-        opens_url = self.resume_values and of_server.get("mode") == "url"
+        opens_url = self.resume_values and is_answered_at_url(redacted.request)
         return await self.prompts.pause(
             redacted, visit.caller, url_reference(redacted.request.id) if opens_url else None
         )
