@@ -58,10 +58,10 @@ class PolicyFile:
         """The rules by which a decision is made now."""
         if self._monotonic() - self._looked >= _LOOK_SECONDS:
             async with self._reading:
-                found = _signature(self._path)
-                if found != self._read:
+                signature = _signature(self._path)
+                if signature != self._read:
                     await self._reload()
-                    self._read = found
+                    self._read = signature
                 self._looked = self._monotonic()
         return self.rules
 
@@ -84,10 +84,10 @@ class PolicyFile:
 
 def _signature(path: Path) -> tuple[int, ...] | None:
     try:
-        found = os.stat(path)  # noqa: PTH116 - follows the links of a mounted ConfigMap
+        status = os.stat(path)  # noqa: PTH116 - follows the links of a mounted ConfigMap
     except OSError:
         return None
-    return found.st_mtime_ns, found.st_size, found.st_ino
+    return status.st_mtime_ns, status.st_size, status.st_ino
 
 
 def _answer(decision: Decision) -> tuple[str, str | None, int | None]:
@@ -103,11 +103,12 @@ def foreseen(
     it: not those that permit what is permitted or forbidden by others, or forbid more. Raises as `Rules.of`.
     """
     action = replace(action, parameters=_ANY)
-    supposed = (rules.supposing(unknown, permitted=each).of(action) for each in (False, True))
-    certain, at_best = (decide(each.enforced, each, by, facts, asks) for each in supposed)
+    supposed = (rules.supposing(unknown, permitted=permitted).of(action) for permitted in (False, True))
+    certain, at_best = (decide(of_tool.enforced, of_tool, by, facts, asks) for of_tool in supposed)
     changes = {"permit": _answer(at_best) != _answer(certain), "forbid": not isinstance(certain, Deny)}
-    others = (each for each in rules.statements if not each.observed and each.mentions(unknown))
-    return certain, [each for each in others if each.applies(action) and changes[each.form["effect"]]]
+    enforced = [statement for statement in rules.statements if not statement.observed]
+    about = [statement for statement in enforced if statement.mentions(unknown) and statement.applies(action)]
+    return certain, [statement for statement in about if changes[statement.form["effect"]]]
 
 
 @dataclass(slots=True)
@@ -178,12 +179,13 @@ class CedarPolicy:
             if isinstance(decided, Deny) and isinstance(so_far, Undetermined) and so_far.asks is not None:
                 asked, more = foreseen(rules, action, _OF_A_CALL, situation, Facts(), so_far.asks)
                 if more or not isinstance(asked, Deny):
-                    decided, undecided = asked, more
+                    decided = asked
+                    undecided = more
         except AgentError:
             return Deny(reason=FAILED, policy=rules.digest)
         if undecided or (isinstance(so_far, Undetermined) and not isinstance(decided, Deny)):
             return Undetermined(
-                rules=(*so_far.rules, *(each.name for each in undecided)), policy=rules.digest
+                rules=(*so_far.rules, *(statement.name for statement in undecided)), policy=rules.digest
             )
         return replace(decided, policy=rules.digest)
 
@@ -221,16 +223,18 @@ class CedarPolicy:
 
     async def _action(self, pending: PendingCall, caller: VerifiedAccessToken) -> ToolAction | None:
         """Raises `AgentError` if a server's tools cannot be listed."""
-        service, tool = self.services[pending.service], pending.call["name"]
+        service = self.services[pending.service]
+        tool = pending.call["name"]
         effect = service.policy(tool).effect
-        if known := self.file.vocabulary.actions.get(pending.name):
-            return known
+        if action := self.file.vocabulary.actions.get(pending.name):
+            return action
         offered = await offered_tool(service, tool, self.access(service.name, caller))
         if offered is None:
             return None
         return ToolAction(service_of(service.name), tool, effect, offered.parameters)
 
     def _situation(self, service: str, user: AnyUser) -> Situation:
-        known, identity = self.file.vocabulary, access_identity_of(self.requirements, service)
+        vocabulary = self.file.vocabulary
+        identity = access_identity_of(self.requirements, service)
         now = datetime.fromtimestamp(self.clock(), self.zone)
-        return situation_of(user, identity, now, known.groups, known.attributes, self.group_claim)
+        return situation_of(user, identity, now, vocabulary.groups, vocabulary.attributes, self.group_claim)

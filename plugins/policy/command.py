@@ -117,7 +117,8 @@ class _Loaded:
         for kind, (wrong, right) in case.unknown(self.rules.vocabulary).items():
             there = f"there are {', '.join(right)}" if right else "there is none"
             stop(f'{case.name or "a case"}: the policy knows no {kind} "{wrong[0]}"', there)
-        of_tool, known = self.rules.of(action), self.rules.vocabulary
+        of_tool = self.rules.of(action)
+        known = self.rules.vocabulary
         at = case.at or datetime.now(UTC)
         at = at.astimezone(self.zone) if at.tzinfo else at.replace(tzinfo=self.zone)
         signed_in_at = None if case.signed_in is None else at.timestamp() - case.signed_in
@@ -180,7 +181,8 @@ def check(file: _File = None, env_file: ENV_FILE = None) -> None:
     loaded = _load(file, env_file)
     from plugins.policy.impossible import faults_of  # after the check that Cedar is installed
 
-    known, rules = loaded.rules.vocabulary, loaded.rules.statements
+    known = loaded.rules.vocabulary
+    rules = loaded.rules.statements
     out.print(f"{loaded.file}: {len(rules)} rules are valid, SHA-256 {loaded.rules.digest}")
     for each in rules:
         if any(known.waits(name) for name in each.mentioned_actions):

@@ -61,7 +61,8 @@ class Entry:
         amount = 0 if argument is None else ten_thousandths(pending.call["args"].get(argument))
         if not 0 <= amount <= _MAX_AMOUNT:
             raise ValueError("an amount is negative or too large")
-        tool, call_id = pending.name, secrets.token_hex(16)
+        tool = pending.name
+        call_id = secrets.token_hex(16)
         if pending.conversation is not None:
             about = [pending.conversation.run_id, pending.response.id, pending.call["id"], tool]
             known_by = json.dumps([pending.principal.issuer, pending.principal.subject, *about])

@@ -26,9 +26,9 @@ def decide(
     steps = deciding(situation, facts, declared, policies.groups, policies.ages, durations)
     try:
         evaluate = _evaluation(policies, of_tool, situation)
-        first = found = evaluate(*next(steps))
+        first = outcome = evaluate(*next(steps))
         while True:
-            found = evaluate(*steps.send(found.allowed))
+            outcome = evaluate(*steps.send(outcome.allowed))
     except StopIteration as ended:
         failed = first.failed and not facts.approved and isinstance(ended.value, Deny)
         return replace(Deny(reason=FAILED) if failed else ended.value, rules=first.names)
@@ -49,7 +49,8 @@ def _evaluation(
     as does each evaluation, if the call cannot be expressed.
     """
     today = {"count": situation.calls, **({} if of_tool.sum is None else {"sum": situation.amount})}
-    arguments, wanted = cedar_value(situation.arguments, of_tool.input), of_tool.members
+    arguments = cedar_value(situation.arguments, of_tool.input)
+    wanted = of_tool.members
     of_call = {**context_of(situation, wanted), "input": arguments, "today": today}
     if "time" in of_call.get("now", ()):
         of_call["now"]["time"] = {"__extn": {"fn": "datetime", "arg": of_call["now"]["time"]}}
@@ -69,14 +70,14 @@ def _evaluation(
                 people[subject] = {}, approver.groups & of_tool.known_groups
             consent["approver"] = {"__entity": {"type": "User", "id": subject}}
         people[situation.subject] = situation.claims, situation.groups
-        known = tuple((name, *claims.items(), groups) for name, (claims, groups) in people.items())
-        if (entities := of_tool.entities.get(known)) is None:
+        key = tuple((name, *claims.items(), groups) for name, (claims, groups) in people.items())
+        if (entities := of_tool.entities.get(key)) is None:
             # With the schema, or rules about effects would be lost: it says which actions are within which.
             text = json.dumps([_person(name, *about) for name, about in people.items()])
-            entities = of_tool.entities[known] = Entities.from_json_str(text, of_tool.schema)
-        text = json.dumps({name: each for name, each in {**of_call, **consent}.items() if name in wanted})
+            entities = of_tool.entities[key] = Entities.from_json_str(text, of_tool.schema)
+        text = json.dumps({name: value for name, value in {**of_call, **consent}.items() if name in wanted})
         result = is_authorized({**request, "context": text}, policies.set, entities)
-        names = tuple(policies.names[each] for each in sorted(result.diagnostics.reasons))
+        names = tuple(policies.names[policy_id] for policy_id in sorted(result.diagnostics.reasons))
         failed = bool(result.diagnostics.errors)  # their texts contain arguments
         return _Result(result.allowed and not failed, names, failed)
 
@@ -90,8 +91,8 @@ def _person(subject: str, claims: Mapping[str, str], groups: frozenset[str]) -> 
 
 def conditions(of_tool: ToolRules, rule: Statement, situation: Situation, facts: Facts) -> list[str]:
     """Whether the scope of a rule includes the call, and each `when` and `unless` is true, false or fails."""
-    found = ["in scope"]
-    parts = ((each["kind"], [{**each, "kind": "when"}]) for each in rule.form["conditions"])
+    findings = ["in scope"]
+    parts = ((condition["kind"], [{**condition, "kind": "when"}]) for condition in rule.form["conditions"])
     for kind, body in (("", []), *parts):
         alone = Policies([replace(rule, form={**rule.form, "effect": "permit", "conditions": body})])
         try:
@@ -101,5 +102,5 @@ def conditions(of_tool: ToolRules, rule: Statement, situation: Situation, facts:
         if not body and not result.allowed:
             return ["not in scope"]
         if body:
-            found.append(f"{kind} {'fails' if result.failed else str(result.allowed).lower()}")
-    return found
+            findings.append(f"{kind} {'fails' if result.failed else str(result.allowed).lower()}")
+    return findings

@@ -89,7 +89,8 @@ class DecisionPointPolicy:
         self, pending: PendingCall, caller: VerifiedAccessToken, facts: Facts, so_far: Allow | Ask
     ) -> Decision:
         decided: Decision = so_far
-        settings, variables = self.settings, self.settings.of(PolicyVariables)
+        settings = self.settings
+        variables = self.settings.of(PolicyVariables)
         asks = so_far if isinstance(so_far, Ask) else None
         now = datetime.fromtimestamp(self.clock(), ZoneInfo(variables.policy_time_zone))
         listed = frozenset(variables.policy_groups)
@@ -137,7 +138,9 @@ class DecisionPointPolicy:
         self, pending: PendingCall, situation: Situation, facts: Facts, age: int | None
     ) -> dict[str, Any]:
         """An access evaluation request. Without arguments that are null, as the specification recommends."""
-        service, tool, by = pending.service, pending.call["name"], facts.approver
+        service = pending.service
+        tool = pending.call["name"]
+        by = facts.approver
         listed = frozenset(self.settings.of(PolicyVariables).policy_groups)
         user = _subject(pending.principal, situation.groups, situation.claims)
         given = {name: value for name, value in situation.arguments.items() if value is not None}
@@ -193,7 +196,8 @@ class DecisionPointPolicy:
             found = read_object(response.body)
         except ValueError as error:
             raise _unavailable(f"the response {error}") from None
-        decision, context = found.get("decision"), found.get("context")
+        decision = found.get("decision")
+        context = found.get("context")
         if not isinstance(decision, bool):
             raise _unavailable('"decision" must be true or false')
         if decision and (context.get("obligations") if isinstance(context, dict) else context):

@@ -38,7 +38,7 @@ _PEOPLE: Final = (("principal",), ("context", "approver"))
 _INPUT: Final = ("context", "input")
 _SERVICES: Final = ("context", "read", "services")
 _IDENTITY: Final = ("context", "identity")
-_IDENTITIES: Final = (*(each.value for each in AccessIdentity), "None")
+_IDENTITIES: Final = (*(identity.value for identity in AccessIdentity), "None")
 _RANGES: Final[Mapping[Path, tuple[int, int | None]]] = {
     ("context", "now", "weekday"): (1, 7),
     ("context", "now", "minute"): (0, 24 * 60 - 1),
@@ -59,7 +59,7 @@ _CONTAINING: Final = frozenset({"contains", "containsAll", "containsAny"})
 _MIRRORED: Final = {"<": ">", "<=": ">=", ">": "<", ">=": "<="}
 
 
-def faults_of(statement: Statement, actions: Sequence[ToolAction], known: Vocabulary) -> Iterator[str]:
+def faults_of(statement: Statement, actions: Sequence[ToolAction], vocabulary: Vocabulary) -> Iterator[str]:
     """What a rule about calls of `actions` cannot mean. None of its tools is unknown; without any, only what
     is the same for all calls is a fault.
     """
@@ -67,14 +67,14 @@ def faults_of(statement: Statement, actions: Sequence[ToolAction], known: Vocabu
     for node in nodes(statement.form["conditions"]):
         for kind, operands in node.items():
             if kind == "has":
-                yield from _absent(operands, actions, known)
+                yield from _absent(operands, actions, vocabulary)
             elif kind in _COMPARISONS or kind in _CONTAINING:
-                yield from _compared(kind, operands, actions, known)
+                yield from _compared(kind, operands, actions, vocabulary)
             elif kind == "like":
                 yield from _unlike(operands)
     scope = statement.form["resource"]
     named = scope.get("entity", {}).get("id")
-    if named is not None and actions and all(named != each.service for each in actions):
+    if named is not None and actions and all(named != action.service for action in actions):
         yield f'no tool of the rule is of the service "{named}"'
 
 
@@ -84,16 +84,17 @@ def never_satisfied(statements: Sequence[Statement], schema: Schema) -> list[Sta
     Cedar does not check what follows a condition that is always false: a further one, which is no condition,
     is accepted only there. Each of `statements` must be valid.
     """
-    texts = (f"{each.text.rstrip().removesuffix(';')} when {{ 1 }};" for each in statements)
+    texts = (f"{statement.text.rstrip().removesuffix(';')} when {{ 1 }};" for statement in statements)
     result = validate_policies("\n".join(texts), schema, release_gil=True)
     possible = {error.policy_id for error in result.errors}
-    return [each for number, each in enumerate(statements) if f"policy{number}" not in possible]
+    return [statement for number, statement in enumerate(statements) if f"policy{number}" not in possible]
 
 
 def _annotations(statement: Statement) -> Iterator[str]:
     for name, value in statement.annotations.items():
         if name not in _ANNOTATIONS:
-            yield f"@{name} is unknown; there are {', '.join(f'@{each}' for each in _ANNOTATIONS)}"
+            known = ", ".join(f"@{annotation}" for annotation in _ANNOTATIONS)
+            yield f"@{name} is unknown; there are {known}"
         elif _ANNOTATIONS[name] and not value:
             yield f'@{name} must have a value: @{name}("…")'
         elif value and not _ANNOTATIONS[name]:
@@ -111,18 +112,21 @@ def _path(node: object) -> Path | None:
     return None
 
 
-def _absent(operands: Mapping[str, Any], actions: Sequence[ToolAction], known: Vocabulary) -> Iterator[str]:
+def _absent(
+    operands: Mapping[str, Any], actions: Sequence[ToolAction], vocabulary: Vocabulary
+) -> Iterator[str]:
     """A fault if the record before `has` has no such member in any call."""
-    within, attribute = _path(operands["left"]), operands["attr"]
+    within = _path(operands["left"])
+    attribute = operands["attr"]
     for name in [attribute] if isinstance(attribute, str) else attribute:
         if within is None:
             return
         members: frozenset[str] | None = _MEMBERS.get(within)
         if within in _PEOPLE:
-            members = frozenset(known.attributes)
+            members = frozenset(vocabulary.attributes)
         elif within[:2] == _INPUT and actions:
-            records = (_record(each, within[2:]) for each in actions)
-            members = frozenset[str]().union(*(each.members for each in records if each is not None))
+            records = (_record(action, within[2:]) for action in actions)
+            members = frozenset[str]().union(*(record.members for record in records if record is not None))
         if members is not None and name not in members:
             there = f"there are {', '.join(sorted(members))}" if members else "it has no members"
             yield f'{".".join(within)} never has "{name}": {there}'
@@ -132,31 +136,33 @@ def _absent(operands: Mapping[str, Any], actions: Sequence[ToolAction], known: V
 
 def _record(action: ToolAction, path: Path) -> RecordType | None:
     """The type of the record at `path` in the arguments; `None` if there is no record."""
-    found: object = input_type(action.parameters)
+    reached: object = input_type(action.parameters)
     for name in path:
-        found = found.members.get(name, (None,))[0] if isinstance(found, RecordType) else None
-    return found if isinstance(found, RecordType) else None
+        reached = reached.members.get(name, (None,))[0] if isinstance(reached, RecordType) else None
+    return reached if isinstance(reached, RecordType) else None
 
 
 def _compared(
-    kind: str, operands: Mapping[str, Any], actions: Sequence[ToolAction], known: Vocabulary
+    kind: str, operands: Mapping[str, Any], actions: Sequence[ToolAction], vocabulary: Vocabulary
 ) -> Iterator[str]:
     """Faults of a member that is compared to literals which it never is."""
-    left, right = operands["left"], operands["right"]
+    left = operands["left"]
+    right = operands["right"]
     compares = kind if kind in _COMPARISONS else "=="
     for member, literals, comparison in (
         (left, right, compares),
         (right, left, _MIRRORED.get(compares, compares)),
     ):
-        path, values = _path(member), _literals(literals)
+        path = _path(member)
+        values = _literals(literals)
         if path is None or not values:
             continue
         if bounds := _RANGES.get(path):
             yield from _out_of_range(path, comparison, values, bounds)
-        elif (possible := _texts(path, actions, known)) is not None:
+        elif (possible := _texts(path, actions, vocabulary)) is not None:
             for value in values:
                 if isinstance(value, str) and value not in possible:
-                    there = ", ".join(f'"{each}"' for each in sorted(possible))
+                    there = ", ".join(f'"{name}"' for name in sorted(possible))
                     yield f'{".".join(path)} is never "{value}": there are {there}'
 
 
@@ -166,7 +172,7 @@ def _literals(node: object) -> list[object]:
         case {"Value": value}:
             return [value]
         case {"Set": elements}:
-            return [value for each in elements for value in _literals(each)]
+            return [value for element in elements for value in _literals(element)]
     return []
 
 
@@ -180,36 +186,36 @@ def _out_of_range(
         if type(value) is not int:
             continue
         most = max(least, value) + 1 if largest is None else largest
-        candidates = [each for each in (least, value, most) if least <= each <= most]
-        possible = any(_COMPARISONS[comparison](each, value) for each in candidates)
+        candidates = [candidate for candidate in (least, value, most) if least <= candidate <= most]
+        possible = any(_COMPARISONS[comparison](candidate, value) for candidate in candidates)
         if not possible or not least <= value <= most + 1:
             yield f"{'.'.join(path)} {there}, and is compared to {value}"
 
 
-def _texts(path: Path, actions: Sequence[ToolAction], known: Vocabulary) -> frozenset[str] | None:
+def _texts(path: Path, actions: Sequence[ToolAction], vocabulary: Vocabulary) -> frozenset[str] | None:
     """All texts that a member can be, or have as an element; `None`: any."""
     if path == _IDENTITY:
         return frozenset(_IDENTITIES)
     if path == _SERVICES:
-        return None if known.has_own_nodes else frozenset({*known.services, CLIENT})
+        return None if vocabulary.has_own_nodes else frozenset({*vocabulary.services, CLIENT})
     if path[:2] != _INPUT or not actions:
         return None
-    found: set[str] = set()
+    texts: set[str] = set()
     for action in actions:
         schema = member_schema(action.parameters, path[2:])
         if schema is None:  # the tool has no such argument
             continue
         if (choices := schema.get("enum", [schema["const"]] if "const" in schema else None)) is None:
             return None
-        found.update(each for each in choices if isinstance(each, str))
-    return frozenset(found) or None
+        texts.update(choice for choice in choices if isinstance(choice, str))
+    return frozenset(texts) or None
 
 
 def _unlike(operands: Mapping[str, Any]) -> Iterator[str]:
     """A fault of a pattern that no identity matches."""
     if _path(operands["left"]) != _IDENTITY:
         return
-    parts = (".*" if each == "Wildcard" else re.escape(each["Literal"]) for each in operands["pattern"])
+    parts = (".*" if part == "Wildcard" else re.escape(part["Literal"]) for part in operands["pattern"])
     pattern = "".join(parts)
-    if not any(re.fullmatch(pattern, each) for each in _IDENTITIES):
+    if not any(re.fullmatch(pattern, identity) for identity in _IDENTITIES):
         yield f"context.identity is like no such pattern: there are {', '.join(_IDENTITIES)}"

@@ -50,9 +50,9 @@ def _with_integers(node: Any) -> Any:  # noqa: ANN401 - JSON
             left, right = map(_with_integers, node[name])
             return {_ORDER[name]: {"left": left, "right": right}}
         case {}:
-            return {name: _with_integers(each) for name, each in node.items()}
+            return {name: _with_integers(member) for name, member in node.items()}
         case list():
-            return [_with_integers(each) for each in node]
+            return [_with_integers(element) for element in node]
     return node
 
 
@@ -84,16 +84,16 @@ class Policies:
     """
 
     def __init__(self, statements: Sequence[Statement]) -> None:
-        self.names: Final = {f"{number:04}": each.name for number, each in enumerate(statements)}
+        self.names: Final = {f"{number:04}": statement.name for number, statement in enumerate(statements)}
         """By their ids in `set`, whose order is that of the file."""
-        forms = ({**each.form, "action": {"op": "All"}, "annotations": {}} for each in statements)
+        forms = ({**statement.form, "action": {"op": "All"}, "annotations": {}} for statement in statements)
         policies = dict(zip(self.names, map(_with_integers, forms), strict=True))
-        known = {"staticPolicies": policies, "templates": {}, "templateLinks": []}
-        self.set: Final = PolicySet.from_json_str(json.dumps(known))
-        asking = (each for each in statements if "approver" in each.members)
-        self.members: Final = {name for each in statements for name in each.members}
-        self.groups: Final = sorted({name for each in asking for name in each.groups})
-        self.ages: Final = sorted({age for each in statements for age in each.ages}, reverse=True)
+        document = {"staticPolicies": policies, "templates": {}, "templateLinks": []}
+        self.set: Final = PolicySet.from_json_str(json.dumps(document))
+        asking = (statement for statement in statements if "approver" in statement.members)
+        self.members: Final = {name for statement in statements for name in statement.members}
+        self.groups: Final = sorted({name for statement in asking for name in statement.groups})
+        self.ages: Final = sorted({age for statement in statements for age in statement.ages}, reverse=True)
 
 
 @dataclass(frozen=True)
@@ -111,48 +111,52 @@ class Rules:
         """The rules that are enforced, of which none that mentions something `unknown` is satisfied; with
         `permitted`, all is permitted that they do not forbid.
         """
-        if (found := self._supposed.get((unknown, permitted))) is None:
-            enforced = (each for each in self.statements if not each.observed)
-            known = [each.never if each.mentions(unknown) else each for each in enforced]
-            known += _parsed([(0, "permit (principal, action, resource);")]) * permitted
-            found = self._supposed[unknown, permitted] = Rules(self.digest, known, self.vocabulary)
-        return found
+        if (supposed := self._supposed.get((unknown, permitted))) is None:
+            enforced = (statement for statement in self.statements if not statement.observed)
+            as_supposed = [
+                statement.never if statement.mentions(unknown) else statement for statement in enforced
+            ]
+            as_supposed += _parsed([(0, "permit (principal, action, resource);")]) * permitted
+            supposed = self._supposed[unknown, permitted] = Rules(self.digest, as_supposed, self.vocabulary)
+        return supposed
 
     def _policies(self, statements: Sequence[Statement]) -> Policies:
         """One for all tools that the same rules are about."""
         key = tuple(map(id, statements))
-        if (found := self._sets.get(key)) is None:
-            found = self._sets[key] = Policies(statements)
-        return found
+        if (policies := self._sets.get(key)) is None:
+            policies = self._sets[key] = Policies(statements)
+        return policies
 
     @property
     def failure(self) -> ConfigurationError | None:
         """The first failure of `of`."""
-        return next((each for each in self._of.values() if isinstance(each, ConfigurationError)), None)
+        return next(
+            (outcome for outcome in self._of.values() if isinstance(outcome, ConfigurationError)), None
+        )
 
     def of(self, action: ToolAction) -> ToolRules:
         """The rules for calls of a tool, checked against its parameters once.
 
         Raises `ConfigurationError` that names the lines that do not fit them.
         """
-        if (found := self._of.get(action.key)) is None:
+        if (rules := self._of.get(action.key)) is None:
             try:
-                found = self._checked(action)
+                rules = self._checked(action)
             except ConfigurationError as error:
-                found = error
-            self._of[action.key] = found
-        if isinstance(found, ConfigurationError):
-            raise found.again()
-        return found
+                rules = error
+            self._of[action.key] = rules
+        if isinstance(rules, ConfigurationError):
+            raise rules.again()
+        return rules
 
     def _checked(self, action: ToolAction) -> ToolRules:
-        known = self.vocabulary
+        vocabulary = self.vocabulary
         statements = [statement for statement in self.statements if statement.applies(action)]
         members = frozenset[str]().union(*(statement.members for statement in statements))
         sums = {statement.sum for statement in statements if statement.sum is not None}
         kind = input_type(action.parameters)
         faults = []
-        if "today" in members and not known.counts:
+        if "today" in members and not vocabulary.counts:
             faults.append(f'"{action.name}": context.today needs CONVERSATIONS_URL, where calls are counted')
         if len(sums) > 1:
             named = " and ".join(f'"{name}"' for name in sorted(sums))
@@ -163,19 +167,21 @@ class Rules:
             if kind.members.get(name) not in (("Long", True), ("decimal", True))
         ]
         others = frozenset[str]().union(*(statement.mentioned_actions for statement in statements))
-        schema = Schema.from_str(schema_text(action, known, others, members, summed=bool(sums)))
-        result = validate_policies("\n".join(each.text for each in statements), schema, release_gil=True)
+        schema = Schema.from_str(schema_text(action, vocabulary, others, members, summed=bool(sums)))
+        text = "\n".join(statement.text for statement in statements)
+        result = validate_policies(text, schema, release_gil=True)
         for error in result.errors:
             number = error.policy_id.removeprefix("policy")
             place = f"{statements[int(number)].line}: " if number else ""
             faults.append(f"{place}{_ERROR.sub('', error.error)}")
         if faults or not result.validation_passed:
             raise _invalid([*dict.fromkeys(faults)])
-        written = [each for each in statements if each.text]  # the others are supposed (`supposing`)
+        # The others are supposed (`supposing`).
+        written = [statement for statement in statements if statement.text]
         never = never_satisfied(written, schema)
-        for each in written:
-            if each.actions == frozenset({action.name}):
-                faults += _impossible(each, [action], known, is_never=each in never)
+        for statement in written:
+            if statement.actions == frozenset({action.name}):
+                faults += _impossible(statement, [action], vocabulary, is_never=statement in never)
         if faults:
             raise _invalid([*dict.fromkeys(faults)])
         enforced = [statement for statement in statements if not statement.observed]
@@ -186,7 +192,7 @@ class Rules:
             statements,
             members=members,
             sum=next(iter(sums), None),
-            known_groups=known.groups,
+            known_groups=vocabulary.groups,
             never=never,
             enforced=self._policies(enforced),
             with_observed=self._policies(statements) if len(enforced) < len(statements) else None,
@@ -220,7 +226,9 @@ def read_rules(path: Path, vocabulary: Vocabulary) -> Rules:
     ]
     names = [statement.name for statement in statements]
     faults += [
-        f'{each.line}: @id("{each.name}") is there twice' for each in statements if names.count(each.name) > 1
+        f'{statement.line}: @id("{statement.name}") is there twice'
+        for statement in statements
+        if names.count(statement.name) > 1
     ]
     if faults:
         raise _invalid(faults)
@@ -233,11 +241,11 @@ def read_rules(path: Path, vocabulary: Vocabulary) -> Rules:
     if faults:
         raise _invalid([*dict.fromkeys(faults)])
     for statement in statements:
-        about = [each for each in checked if statement.applies(each.action)]
+        about = [tool for tool in checked if statement.applies(tool.action)]
         if vocabulary.may_list(statement.actions):
             about = []
-        is_never = bool(about) and all(statement in each.never for each in about)
-        actions = [each.action for each in about]
+        is_never = bool(about) and all(statement in tool.never for tool in about)
+        actions = [tool.action for tool in about]
         faults += _impossible(statement, actions, vocabulary, is_never=is_never)
     if faults:
         raise _invalid([*dict.fromkeys(faults)])
@@ -259,16 +267,24 @@ def _split(text: str) -> Iterator[tuple[int, str]]:
     lines = text.rstrip().rsplit("\n", 1)
     if lines[-1].strip() != END:
         raise _invalid([f'{text.count(chr(10)) + 1}: the last line must be "{END}": the file may be cut off'])
-    began, depth, deepest, dots, ifs, rules = 0, 0, 0, 0, 0, 0
+    began = 0
+    depth = 0
+    deepest = 0
+    dots = 0
+    ifs = 0
+    rules = 0
     for token in _TOKEN.finditer(text):
-        found = token[0]
-        if found.startswith("//"):
+        piece = token[0]
+        if piece.startswith("//"):
             if not text[began : token.start()].strip():
                 began = token.end()
             continue
-        depth += (found in "([{") - (found in ")]}") if len(found) == 1 else 0
-        deepest, dots, ifs = max(deepest, depth), dots + (found == "."), ifs + (found == "if")
-        if found != ";":
+        if len(piece) == 1:
+            depth += (piece in "([{") - (piece in ")]}")
+        deepest = max(deepest, depth)
+        dots += piece == "."
+        ifs += piece == "if"
+        if piece != ";":
             continue
         rule = text[began : token.end()]
         line = text.count("\n", 0, began) + rule[: len(rule) - len(rule.lstrip())].count("\n") + 1
@@ -279,14 +295,19 @@ def _split(text: str) -> Iterator[tuple[int, str]]:
         if rules > _MAX_RULES:
             raise _invalid([f"{line}: a file must have at most {_MAX_RULES} rules"])
         yield line, rule.strip()
-        began, depth, deepest, dots, ifs = token.end(), 0, 0, 0, 0
+        began = token.end()
+        depth = 0
+        deepest = 0
+        dots = 0
+        ifs = 0
     if rest := re.sub(r"//[^\r\n]*", "", text[began:]).strip():
         line = text.count("\n", 0, text.index(rest.split("\n")[0], began)) + 1
         raise _invalid([f'{line}: a rule ends without ";"'])
 
 
 def _parsed(rules: Sequence[tuple[int, str]]) -> list[Statement]:
-    statements, faults = [], []
+    statements = []
+    faults = []
     for line, text in rules:
         try:
             form_text = policies_to_json_str(text)

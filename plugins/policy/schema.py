@@ -85,7 +85,8 @@ class Vocabulary:
         """The names of tools that somebody may have meant who wrote `name`: of its service, with its tool, or
         all.
         """
-        service, tool = service_of(name.partition(".")[0]), name.rpartition(".")[2]
+        service = service_of(name.partition(".")[0])
+        tool = name.rpartition(".")[2]
         every = sorted({*self.actions, *self.names})
         of_service = [each for each in every if each.partition(".")[0] == service]
         exact = [each for each in every if each.partition(".")[2] == tool]
@@ -189,7 +190,8 @@ def member_schema(parameters: Mapping[str, Any], path: Sequence[str]) -> Mapping
 def _without_null(schema: object) -> tuple[object, bool]:
     """`schema` without the alternative null, and whether there was one: such a member is optional."""
     if isinstance(schema, Mapping):
-        kinds, alternatives = schema.get("type"), schema.get("anyOf")
+        kinds = schema.get("type")
+        alternatives = schema.get("anyOf")
         if isinstance(kinds, list) and "null" in kinds and len(kinds) == 2:
             return {**schema, "type": next(kind for kind in kinds if kind != "null")}, True
         if isinstance(alternatives, list) and {"type": "null"} in alternatives and len(alternatives) == 2:

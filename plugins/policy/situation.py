@@ -62,7 +62,8 @@ def situation_of(
     """A call without arguments, in a conversation that has read nothing. `identity` is whose rights it uses,
     `groups` and `attributes` are those that the operator lists.
     """
-    claims, named = user.claims, user.claims.get(group_claim, ())
+    claims = user.claims
+    named = user.claims.get(group_claim, ())
     known = ((name, claims.get(name)) for name in attributes if name != group_claim)
     age = None if user.signed_in_at is None else now.timestamp() - user.signed_in_at
     return Situation(
@@ -137,7 +138,8 @@ def deciding(
                 continue
             if age is not None and situation.sign_in_age is None:
                 return Deny(reason=_NO_SIGN_IN_TIME)
-            lasting, sign_in = list[int](), age
+            lasting = list[int]()
+            sign_in = age
             for seconds in durations if consent.approved and approvers is None else ():
                 if (yield replace(consent, lasting=seconds), age):
                     lasting.append(seconds)
