@@ -49,6 +49,22 @@ def test_missing_npm_is_reported_before_anything_is_installed(tmp_path: Path) ->
     assert list(tmp_path.iterdir()) == []
 
 
+def test_wheel_needs_no_package_of_tests_or_browsers(tmp_path: Path) -> None:
+    (tmp_path / "frontend").mkdir()
+    for name in ("requirements.lock", "requirements-dev.lock", "pyproject.toml"):
+        (tmp_path / name).touch()
+    for name in ("package.json", "package-lock.json"):
+        (tmp_path / "frontend" / name).touch()
+    make = shutil.which("make")
+    assert make is not None
+    code, shown = output_of(make, "--dry-run", "-f", str(ROOT / "Makefile"), "wheel", folder=tmp_path)
+    assert code == 0, shown
+    assert "requirements.lock" in shown
+    assert "npm ci --prefix frontend --omit=dev" in shown
+    assert "requirements-dev.lock" not in shown
+    assert "ensure-" not in shown
+
+
 def test_installing_counts_the_packages(tmp_path: Path) -> None:
     lock = tmp_path / "requirements.lock"
     lock.write_text(f"idna=={importlib.metadata.version('idna')} --hash=sha256:{'0' * 64}\n")
