@@ -33,12 +33,16 @@ class MissingExtraError(ImportError):
     """The installation lacks an extra of the distribution. Its text names it."""
 
 
-def missing_extra(error: ImportError) -> str | None:
-    """`idaas-agent[server]`, if `error` says that a package of this extra is not installed; else `None`."""
-    module = (error.name or "").partition(".")[0]
+def extra_for(module: str) -> str | None:
+    """`idaas-agent[server]`, if `module` is not installed and this extra has it; else `None`."""
     if module not in EXTRAS or find_spec(module) is not None:
         return None
     return f"idaas-agent[{EXTRAS[module]}]"
+
+
+def missing_extra(error: ImportError) -> str | None:
+    """The extra of the package whose import `error` is about, if it is not installed; else `None`."""
+    return extra_for((error.name or "").partition(".")[0])
 
 
 @contextmanager

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, Self, TypeAlias
 
 from graph.credentials.service_credentials import ServiceCredentials, ServiceRequirement
 from graph.error_codes import GraphCode
+from idaas_agent.extras import extra_for
 from idaas_agent.library.auth import CredentialAuth, credential_auth, requirement
 from idaas_agent.library.run_context import acting, current_token
 from idaas_agent.library.settings import LibrarySettings, given_environment, read_library_settings
@@ -117,6 +118,8 @@ class Identity:
         faults = []
         if approvals is not None and not approvals.startswith(_STORES):
             faults.append('approvals must be "sqlite:///path of a file", "postgresql://…" or None')
+        if approvals is not None and approvals.startswith("postgres") and (extra := extra_for("psycopg")):
+            faults.append(f'approvals="postgresql://…" needs {extra}')
         try:
             settings = read_library_settings(given_environment(environment, env_file), clock=clock)
         except ConfigurationError as error:

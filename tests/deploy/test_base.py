@@ -17,6 +17,7 @@ from packaging.utils import canonicalize_name
 from agent.one_package import INNER
 from idaas_agent.extras import EXTRAS
 from tests.deploy.shipped import ROOT, closure, installed_wheel, run_alone
+from tests.leave_application import LEAVE
 from tests.suite import Sandbox
 
 SERVERS = """
@@ -75,18 +76,34 @@ key = ApiKeyRequirement("key")
 asyncio.run(list_tools())
 """
 
-LIBRARY_TOOL = """
-import asyncio, os, sys
-from idaas_agent import Identity
+LIBRARY_APP = """
+import asyncio, json, os, sys
+from langchain_core.messages import AIMessage
+from langgraph.checkpoint.memory import InMemorySaver
+from langgraph.graph import START, MessagesState, StateGraph
+from langgraph.types import Command
+from idaas_agent import Identity, IdentityContext
 
-async def balance():
-    identity = Identity.from_env()
-    tools = {tool.name: tool for tool in await identity.tools(sys.argv[1])}
-    async with identity.acting_for(os.environ["ACCESS_TOKEN"]) as caller:
-        print(caller.subject, await tools["leave_balance"].ainvoke({}))
+async def answered():
+    services, approvals, leave = sys.argv[1:]
+    identity = Identity.from_env(approvals=approvals)
+    builder = StateGraph(MessagesState, context_schema=IdentityContext).add_edge(START, "tools")
+    builder.add_node("tools", identity.tool_node(await identity.tools(services)))
+    graph = builder.compile(checkpointer=InMemorySaver())
+    context = IdentityContext(access_token=os.environ["ACCESS_TOKEN"])
+    run = {"config": {"configurable": {"thread_id": "1"}}, "context": context}
+    calls = [
+        {"name": "leave_balance", "args": {}, "id": "1"},
+        {"name": "leave_apply", "args": json.loads(leave), "id": "2"},
+    ]
+    state = await graph.ainvoke({"messages": [AIMessage("", tool_calls=calls)]}, **run)
+    [question] = state["__interrupt__"]
+    print([action["name"] for action in question.value["action_requests"]])
+    state = await graph.ainvoke(Command(resume={"decisions": [{"type": "approve"}]}), **run)
+    print([message.status for message in state["messages"][1:]])
     await identity.aclose()
 
-asyncio.run(balance())
+asyncio.run(answered())
 """
 SERVICES = """
 [services.leave]
@@ -116,17 +133,23 @@ def test_tool_and_graph_are_tested_in_the_base(base: Path) -> None:
     assert (done.returncode, done.stdout, done.stderr) == (0, "8,000 yuan. user\n", "")
 
 
-async def test_library_tool_is_called_with_the_users_rights_in_the_base(
+async def test_library_app_reads_asks_and_writes_in_the_base(
     base: Path, tmp_path: Path, sandbox: Sandbox
 ) -> None:
     services = tmp_path / "services.toml"
     services.write_text(SERVICES.format(url=sandbox.environment["LEAVE_SERVICE_URL"]))
+    arguments = [str(services), f"sqlite:///{tmp_path}/approvals.db", json.dumps(LEAVE)]
     variables = sandbox.environment | {"ACCESS_TOKEN": sandbox.access_token("alice")}
-    program = f"exec({LIBRARY_TOOL!r})"
-    done = await asyncio.to_thread(run_alone, base, program, str(services), **variables)
+    done = await asyncio.to_thread(run_alone, base, f"exec({LIBRARY_APP!r})", *arguments, **variables)
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout.startswith("user_alice01 ")
-    assert "12" in done.stdout
+    assert done.stdout == "['leave_apply']\n['success', 'success']\n"
+    assert (tmp_path / "approvals.db").is_file()
+
+
+def test_approvals_in_postgresql_say_which_extra_they_need(base: Path, sandbox: Sandbox) -> None:
+    program = "from idaas_agent import Identity; Identity.from_env(approvals='postgresql://db/approvals')"
+    done = run_alone(base, program, **sandbox.environment)
+    assert 'approvals="postgresql://…" needs idaas-agent[postgres]' in done.stderr
 
 
 def test_command_line_says_which_extra_it_needs(base: Path) -> None:
