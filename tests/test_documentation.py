@@ -117,7 +117,11 @@ def test_nothing_tells_to_install_the_agent_by_its_name_or_without_its_hash():
 def own_files(*endings: str) -> Iterator[Path]:
     """The files of the repository whose names have one of these endings, without tests and what is built."""
     for folder, folders, names in os.walk(ROOT):
-        folders[:] = [name for name in folders if name not in _NOT_OURS and not name.startswith(".venv")]
+        folders[:] = [
+            name
+            for name in folders
+            if name not in _NOT_OURS and not name.startswith(".venv") and not name.endswith(".egg-info")
+        ]
         yield from (Path(folder, name) for name in names if name.endswith(endings))
 
 
