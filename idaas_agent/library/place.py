@@ -14,6 +14,8 @@ from langgraph._internal._constants import (
     CONFIG_KEY_SCRATCHPAD,
     CONFIG_KEY_TASK_ID,
     CONFIG_KEY_THREAD_ID,
+    INTERRUPT,
+    RESUME,
 )
 from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.runtime import Runtime
@@ -87,6 +89,23 @@ class Place:
         answers = getattr(self.execution, "resume", None)
         next_answer = getattr(self.execution, "get_null_resume", None)
         return bool(answers) or (next_answer is not None and next_answer(False) is not None)
+
+    async def waiting(self) -> tuple[Mapping[str, Any] | None, int]:
+        """The question of ours with which the task waits, as LangGraph keeps and shows it, and how many
+        answers came before. `None`: it waits for something else, or for nothing.
+        """
+        saved = None if self.saver is None else await self.saver.aget_tuple(self.saved_at)
+        writes = () if saved is None else saved.pending_writes or ()
+        interrupts: list[Any] = []
+        answers: list[Any] = []
+        for task, channel, value in writes:
+            if task == self.task_id and channel == INTERRUPT:
+                interrupts = list(value)
+            if task == self.task_id and channel == RESUME:
+                answers = value if isinstance(value, list) else [value]
+        value = interrupts[-1].value if interrupts else None
+        is_ours = isinstance(value, Mapping) and "approvals" in value
+        return (value if is_ours else None), len(answers)
 
     def origin_of(self, call_id: str) -> str:
         """What a call belongs to, beside its id, which some servers give to every call: the message that has

@@ -190,7 +190,7 @@ class Questions:
                 interrupt(execution.raised.value)
             if execution.has_settled:
                 return
-            await self._take_answers(task, execution, caller)
+            await self._take_answers(task, execution, place, caller)
             execution.has_settled = True
 
     async def ask(self, place: Place, calls: Sequence[AskedCall], caller: VerifiedAccessToken) -> None:
@@ -214,7 +214,9 @@ class Questions:
                     raise
                 task.asked.append(None)  # an answer that came before the question is none
 
-    async def _take_answers(self, task: _Task, execution: _Execution, caller: VerifiedAccessToken) -> None:
+    async def _take_answers(
+        self, task: _Task, execution: _Execution, place: Place, caller: VerifiedAccessToken
+    ) -> None:
         """Keeps the decisions of all answers. One that cannot be used is asked for again."""
         number = 0
         while number < len(task.asked):
@@ -228,16 +230,19 @@ class Questions:
                     return
                 execution.raised = question
                 raise
-            if question is None or await self._bind(question, value, caller):
+            if question is None or question.is_answered or number < len(task.asked):
+                continue  # it was taken when it came
+            question.counts &= await _is_shown(question, number - 1, place)
+            if await self._bind(question, value, caller):
                 continue
             if task.asked.count(question) >= _MOST_UNUSABLE:
                 await self._reject_all(question, caller, _NO_ANSWER)
-            elif number == len(task.asked):
+            else:
                 task.asked.append(question)
 
     async def _bind(self, question: _Question, value: object, caller: VerifiedAccessToken) -> bool:
         """Keeps the decisions of `value`. False if it is no answer, so that the question is asked again."""
-        if question.is_answered or not question.counts:
+        if not question.counts:
             return True
         if any(call.pending.principal != caller.principal for call in question.calls):
             question.counts = False
@@ -284,6 +289,14 @@ class Questions:
 
     def _known(self, place: Place) -> _Task | None:
         return None if place.conversation is None else self._tasks.get(_task_key(place))
+
+
+async def _is_shown(question: _Question, number: int, place: Place) -> bool:
+    """Whether the task waits with this question, as its interrupt of that number. Code of the application may
+    have interrupted the same task: LangGraph shows one of both.
+    """
+    waiting, earlier = await place.waiting()
+    return waiting is not None and waiting.get("id") == question.id and earlier == number
 
 
 def _without_messages(call: AskedCall) -> AskedCall:

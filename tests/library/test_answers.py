@@ -5,8 +5,11 @@ import asyncio
 import pytest
 from langchain_core.messages import AIMessage, HumanMessage
 from langgraph.errors import NodeCancelledError
-from langgraph.types import Command
+from langgraph.prebuilt import ToolNode
+from langgraph.types import Command, interrupt
 
+from idaas_agent.library.app_tool import governed_tool
+from idaas_agent.library.tools import tools_of
 from identity.errors import AccessTokenError
 from identity.secrets.secret import Secret
 from tests.library.called_app import (
@@ -19,6 +22,7 @@ from tests.library.called_app import (
     called_app,
     decisions,
     edit,
+    in_a_graph,
     pay,
     question_of,
     results,
@@ -116,6 +120,37 @@ async def test_slow_write_that_outlives_the_pause_is_made_once():
     ready.set()
     assert set(results(await resumed).values()) == {("success", "paid")}
     assert sorted(bank.paid) == [10, 20]
+
+
+async def test_answer_to_a_tools_own_question_is_none_to_one_that_was_not_shown():
+    """Both interrupt one node: LangGraph shows the first one, and hands its answer to whoever comes first."""
+    asked_itself = asyncio.Event()
+
+    async def chooses() -> str:
+        """Chooses."""
+        asked_itself.set()
+        return str(interrupt("which one?"))
+
+    bank = Bank()
+    real = bank.argument_faults
+
+    async def faults(tool, arguments, access):
+        await asked_itself.wait()
+        await asyncio.sleep(0.01)
+        return await real(tool, arguments, access)
+
+    bank.argument_faults = faults
+    app = await called_app(bank)
+    tools = [
+        governed_tool(app.identity, chooses, ToolPolicy(Effect.READ)),
+        *await tools_of(app.identity, [bank]),
+    ]
+    app.graph = in_a_graph(ToolNode(tools), app.graph.checkpointer)
+    state = await app.ask(call("chooses", "call_1"), pay(50, "call_2"))
+    assert state["__interrupt__"][0].value == "which one?"
+    await asyncio.sleep(0.05)
+    await app.run(decisions(APPROVE))
+    assert bank.paid == []
 
 
 async def test_all_calls_of_a_step_are_asked_about_at_once_before_any_runs():
