@@ -1,4 +1,4 @@
-"""What installed packages add to the agent: objects by the names of entry points, of any group."""
+"""The additions of installed packages to the agent: objects by the names of entry points, of any group."""
 
 from collections import Counter
 from collections.abc import Collection

@@ -55,7 +55,7 @@ class Conversation:
     token: Callable[[], str]
     can_ask: bool
     messages: list[dict[str, str]] = field(default_factory=list)
-    """Those of the person and of the model, as far as they are known here."""
+    """The messages of the person and of the model, as far as they are known here."""
     _tools: dict[str, str] = field(default_factory=dict)
     """The names of tools by the ids of calls."""
     _in_line: bool = False

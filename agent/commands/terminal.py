@@ -40,7 +40,7 @@ _AGO: Final = re.compile(r"([0-9]{1,6})([smhd])")
 _GOES_ON: Final = "  │ "
 """Begins what does not fit on the row of its line."""
 _LEAST_WIDTH: Final = 8
-"""Of a row: in a narrower terminal all is shown, and its own wraps are not marked."""
+"""Characters of a row: in a narrower terminal all is shown, and its own wraps are not marked."""
 _UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 
 

@@ -131,7 +131,7 @@ class Agent:
         self.broker: Final = calls.broker
         self.services: Final = calls.services
         self.requirements: Final = calls.requirements
-        """What the model and the services require, by the names of the graph's nodes."""
+        """The requirements of the model and the services, by the names of the graph's nodes."""
         self.access: Final = calls.access
         self.listed_tools: Final = calls.listed_tools
         self._model_provider: Final = partial(model_provider, settings, tls)
@@ -146,7 +146,7 @@ class Agent:
         """`None`: each process works for itself."""
 
         self.policies: Final = installed_policies(calls, storage)
-        """Those that decide after what the services declare."""
+        """The policies that decide after what the services declare."""
 
         # Runs
         self.consent_urls: Final = ConsentUrls(self.access, clock, approvals)
@@ -184,7 +184,7 @@ class Agent:
             measures=self.measures.runs,
         )
         self.kept: Final = self._kept(storage, grants, audit, revocations)
-        """What is kept between runs; `None`: no conversation is stored, and runs cannot pause."""
+        """The parts that outlast a run; `None`: no conversation is stored, and runs cannot pause."""
         self.chats: Final = Chats(self.runs, None if self.kept is None else self.kept.conversations)
         """How surfaces begin runs."""
 

@@ -26,7 +26,7 @@ class InstalledPolicy(CallPolicy, Protocol):
         """Raises `AgentError` while it cannot decide: `/ready` and `doctor` say so."""
 
     async def in_force(self) -> dict[str, str] | None:
-        """What people see of it with their rights, such as its digest and mode; `None`: nothing."""
+        """Its description for people, with their rights, such as its digest and mode; `None`: none."""
 
     @property
     def sign_in_rules(self) -> Sequence[str]:
@@ -56,7 +56,7 @@ class Policy(ABC):
         """Raises `AgentError` while it cannot decide."""
 
     async def in_force(self) -> dict[str, str] | None:
-        """What people see of it."""
+        """Its description for people."""
         return None
 
 
@@ -83,7 +83,7 @@ async def check_policies(policies: Sequence[InstalledPolicy]) -> None:
 
 
 async def in_force(policies: Sequence[InstalledPolicy]) -> dict[str, str] | None:
-    """What people see of the first policy that they see anything of."""
+    """The description of the first policy that has one."""
     for policy in policies:
         described = await policy.in_force()
         if described is not None:

@@ -18,11 +18,11 @@ class Kept:
     conversations: Conversations
     """Their runs."""
     grants: Grants
-    """What people have approved beyond one call."""
+    """The approvals beyond one call."""
     inbox: Inbox
-    """What waits for others than the asker."""
+    """The questions that wait for others than the asker."""
     prepared: PreparedRuns | None
-    """What clients have prepared for people; `None` without `PREPARE_SCOPE`."""
+    """The runs that clients have prepared for people; `None` without `PREPARE_SCOPE`."""
 
     @property
     def approvals(self) -> SqlApprovalStore:

@@ -43,7 +43,7 @@ class ServiceParts:
         self.clock: Final = clock
         self.services: Final = services(settings, tls, accepts_tools=accepts_tools)
         self.requirements: Final = requirements(self.services, settings.access_identity, llm_api_key)
-        """What the services require, and the model if its key is given, by the names of the graph's nodes."""
+        """The requirements of the services, and of the model if its key is given, by the names of nodes."""
         self.identity: Final = IdentityParts(settings, tls, clock=clock, measures=measures)
         self.http: Final = self.identity.http
         self.audit: Final = self.identity.audit

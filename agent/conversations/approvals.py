@@ -261,7 +261,7 @@ class SqlApprovalStore:
         *,
         before_end: Callable[[], Transaction[None]] | None = None,
     ) -> ApprovalState:
-        """Of `principal`, or prepared by `client`; else, one about which approvers are asked. What
+        """Changes an approval of `principal`, or one prepared by `client`; else, one for approvers. What
         `before_end` raises undoes the change.
         """
         holder = principal or client

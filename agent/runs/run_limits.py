@@ -189,7 +189,7 @@ class RunLimit(Generic[T]):
         self._per_caller = per_caller
         self._in_total = in_total
         self.counted: Final[dict[T, VerifiedAccessToken]] = {}
-        """What counts now, with its caller."""
+        """The runs or readers that count now, with their callers."""
         self._running: Counter[Principal] = Counter()
         self._waiting: Counter[Principal] = Counter()
 

@@ -57,7 +57,7 @@ class RunRequest:
     call: ToolCall | None = None
     """See `RequestedCall`."""
     files: Mapping[str, bytes] = field(default_factory=dict, repr=False)
-    """Those of its new messages, by their ids."""
+    """The files of its new messages, by their ids."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

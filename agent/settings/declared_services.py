@@ -24,7 +24,7 @@ _AMAP_TOOLS: Final = (
     *("maps_ip_location", "maps_regeocode", "maps_schema_navi", "maps_schema_personal_map"),
     *("maps_schema_take_taxi", "maps_search_detail", "maps_text_search", "maps_weather"),
 )
-"""What they do: search, measure, and make links that the user may open."""
+"""They search, measure, and make links that the user may open."""
 
 
 def declared_services(settings: Settings) -> list[DeclaredService]:

@@ -50,7 +50,7 @@ class TaskEncoder:
         self._open = False
         self._status = status_of(TaskState.WORKING, clock())
         self._metadata: Members = {}
-        """Of the task: why its response is not whole, and the services that were unavailable."""
+        """The metadata of the task: why its response is not whole, and the services that were unavailable."""
 
     def task(self) -> Members:
         """The task now."""

@@ -45,7 +45,7 @@ class StoredTask:
 
     record: RunRecord
     messages: Sequence[AnyMessage]
-    """Those that the run of the task has added so far."""
+    """The messages that the run of the task has added so far."""
 
     @classmethod
     async def read(

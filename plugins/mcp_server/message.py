@@ -27,7 +27,7 @@ LEGACY: Final = ("2025-11-25", "2025-06-18", "2025-03-26")
 SERVER: Final = {"name": "idaas-agent", "version": VERSION}
 VERSION_HEADER: Final = "MCP-Protocol-Version"
 HEADERS: Final = (VERSION_HEADER, "Mcp-Method", "Mcp-Name")
-"""What a page sends beside the headers of every route."""
+"""The headers that a page sends beside those of every route."""
 META: Final = "io.modelcontextprotocol/"
 _HEADER_MISMATCH: Final = -32020
 CAPABILITY_MISSING: Final = -32021

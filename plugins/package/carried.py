@@ -76,7 +76,7 @@ TREE: Final = Form(
     {},
     ("AGENT_HOST", "AGENT_PORT", "CLOUD_IDAAS_CONFIG_PATH", "IDAAS_CLIENT_SECRET_FILE"),
 )
-"""What `deploy/container/install.sh` installs: the container image, and the tree of the systemd unit."""
+"""`deploy/container/install.sh` installs it: the container image, and the tree of the systemd unit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +84,7 @@ class Configuration:
     """The operator's configuration here, and the changes for the deployment."""
 
     settings: Settings
-    """Those of the deployed agent (`settings_there`)."""
+    """The settings of the deployed agent (`settings_there`)."""
     environment: Mapping[str, str]
     lock: Path
     """The agent's locked dependencies."""

@@ -137,7 +137,7 @@ class CedarPolicy:
         await self.file.check()
 
     async def in_force(self) -> dict[str, str]:
-        """What people see of it: the SHA-256 of the file, and the mode."""
+        """Its description for people: the SHA-256 of the file, and the mode."""
         mode = "observe" if self.observes else "enforce"
         return {"digest": (await self.file.current()).digest, "mode": mode}
 

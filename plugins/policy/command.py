@@ -39,7 +39,7 @@ _Groups = Annotated[str, typer.Option(help="Groups of the user, separated by com
 _Claims = Annotated[list[str] | None, typer.Option(help="NAME=TEXT, of CALLER_CLAIMS. Repeatable.")]
 _SignedIn = Annotated[int | None, typer.Option(help="Seconds since the sign-in. Without it: not known.")]
 _UNRECORDED: Final = frozenset({"input", "today", "authAge", "approver", "consent", "groups"})
-"""What no line of an audit log has."""
+"""The facts that no line of an audit log has."""
 
 
 class Case(BaseModel):

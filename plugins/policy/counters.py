@@ -30,7 +30,7 @@ _KEPT: Final = timedelta(days=2)
 _REMEMBERED: Final = 10_000
 """Counts of a process, by user, tool and day."""
 _MAX_AMOUNT: Final = 10**15
-"""Of one call, in ten-thousandths: a sum of thousands of calls is still a decimal."""
+"""The largest number of one call, in ten-thousandths: a sum of thousands of calls is still a decimal."""
 UNCOUNTED: Final = (
     "not run: the amount of the call cannot be counted: it must be 0 or more, with four digits at most"
 )
@@ -71,7 +71,7 @@ class Entry:
 
     @property
     def key(self) -> tuple[str, str, str]:
-        """What is counted together. Of the principal only the digest is stored."""
+        """The key of what is counted together. Of the principal only the digest is stored."""
         return owner_digest(self.principal), self.tool, self.day.isoformat()
 
     @property

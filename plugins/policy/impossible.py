@@ -1,4 +1,4 @@
-"""What a rule cannot mean: an unknown annotation, a name that no call has, a value that never occurs.
+"""Faults of a rule: an unknown annotation, a name that no call has, a value that never occurs.
 
 Cedar's validator accepts these, because they fail no evaluation: a rule with a misspelled name is one that is
 never satisfied, so that a `forbid` forbids nothing. Not noticed: a text that no call has in a member whose
@@ -21,7 +21,7 @@ from tools.lasting import LONGEST_SECONDS
 Path: TypeAlias = tuple[str, ...]
 
 _ANNOTATIONS: Final = {"id": True, "sum": True, "observe": False}
-"""Those that a rule may have, and whether each has a value."""
+"""The annotations that a rule may have, and whether each has a value."""
 _MEMBERS: Final[Mapping[Path, frozenset[str]]] = {
     ("context",): frozenset(
         {"input", "identity", "approved", "approver", "authAge", "consent", "now", "read", "today"}
@@ -79,7 +79,7 @@ def faults_of(statement: Statement, actions: Sequence[ToolAction], vocabulary: V
 
 
 def never_satisfied(statements: Sequence[Statement], schema: Schema) -> list[Statement]:
-    """Those that are satisfied by no call of `schema`, whose action their scopes include.
+    """The statements that are satisfied by no call of `schema`, whose action their scopes include.
 
     Cedar does not check what follows a condition that is always false: a further one, which is no condition,
     is accepted only there. Each of `statements` must be valid.

@@ -58,7 +58,7 @@ def _with_integers(node: Any) -> Any:  # noqa: ANN401 - JSON
 
 @dataclass(frozen=True, slots=True)
 class ToolRules:
-    """What decides about the calls of one tool. `members` are those of records that its rules mention."""
+    """The rules about the calls of one tool. `members` are those of records that its rules mention."""
 
     action: ToolAction
     schema: Schema
@@ -68,11 +68,11 @@ class ToolRules:
     sum: str | None
     known_groups: frozenset[str]
     never: Sequence[Statement]
-    """Those that no call of the tool satisfies."""
+    """The statements that no call of the tool satisfies."""
     enforced: "Policies"
     with_observed: "Policies | None"
     entities: LRUCache[tuple[object, ...], Entities] = field(default_factory=lambda: LRUCache(256))
-    """Of the people of the latest calls."""
+    """The entities of the people of the latest calls."""
 
 
 class Policies:

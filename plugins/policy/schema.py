@@ -51,7 +51,7 @@ class ToolAction:
 
 @dataclass(frozen=True, slots=True)
 class Vocabulary:
-    """What rules may mention. `actions` are the tools that are known; the tools of the services `listing` are
+    """The words of rules. `actions` are the tools that are known; the tools of the services `listing` are
     known only when their server has listed them, some by `names` before.
 
     With `counts`, calls are counted (`context.today`).
@@ -65,7 +65,7 @@ class Vocabulary:
     attributes: Sequence[str]
     counts: bool
     listing_effects: frozenset[Effect] = frozenset(Effect)
-    """Those that the tools may have which are not known yet."""
+    """The effects that the tools may have which are not known yet."""
     has_own_nodes: bool = False
     """Whether nodes of an own graph, whose names are not known, may label what they read."""
 
@@ -100,7 +100,7 @@ def vocabulary_of(
     *,
     counts: bool,
 ) -> Vocabulary:
-    """What rules may mention. `listed` returns the tools of a service that are known without a request."""
+    """The words of rules. `listed` returns the tools of a service that are known without a request."""
     tools = {service.name: listed(service) for service in services}
     actions = [
         ToolAction(service_of(service.name), each.name, service.policy(each.name).effect, each.parameters)

@@ -1,4 +1,4 @@
-"""What a policy knows of a call, and the questions that may permit a call which it denies.
+"""The facts that a policy knows of a call, and the questions that may permit a call which it denies.
 
 Cedar and AuthZEN know no question: a call that is denied is evaluated again as if the user, or a member of a
 group that the rules name, had approved it, or as if the user had just signed in. The first that is allowed is

@@ -47,7 +47,7 @@ if TYPE_CHECKING:
 
 _SANDBOX: Final = json.loads(files(__package__).joinpath("sandbox_observations.json").read_text("utf-8"))
 _WORDS: Final = {*_SANDBOX["words"], *SUPPORTED_ALGORITHMS}
-"""What standards define: members of tokens, algorithms and types. All else is counted, not named."""
+"""Names that standards define: members of tokens, algorithms and types. All else is counted, not named."""
 _NAMED_STEPS: Final = ("model", "amap", "enterprise", "leave")
 _ABSENT: Final = "idaas-agent-smoke-absent"
 """An identifier and a permission that no instance has."""

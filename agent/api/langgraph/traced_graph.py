@@ -90,7 +90,7 @@ class TracedGraph(CompiledStateGraph[Any, Any, Any, Any]):
         return made
 
     async def _given(self, given: Any, config: RunnableConfig | None) -> tuple[Any, RunnableConfig | None]:  # noqa: ANN401 - any input
-        """What the graph is given, and the configuration of the run."""
+        """The input of the graph, and the configuration of the run."""
         return given, config
 
     async def astream(
