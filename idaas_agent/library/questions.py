@@ -127,7 +127,8 @@ class Questions:
 
     def knows(self, place: Place) -> bool:
         """Whether a question of the task was asked in this process."""
-        return self._known(place) is not None
+        task = self._known(place)
+        return task is not None and bool(task.asked)
 
     def restore(
         self, place: Place, earlier: int, value: Mapping[str, Any], calls: Sequence[AskedCall]
@@ -135,7 +136,7 @@ class Questions:
         """The question with `value` was asked by another process, after `earlier` answers of the task."""
         unknown: list[_Question | None] = [None] * earlier
         question = _Question(dict(value), [_without_messages(call) for call in calls])
-        self._tasks[_task_key(place)] = _Task([*unknown, question])
+        self._tasks.setdefault(_task_key(place), _Task()).asked = [*unknown, question]
         for call in calls:
             self._asked[_key_of(call.pending)] = call.pending.principal
 

@@ -11,6 +11,7 @@ import pytest
 from langchain.agents import create_agent
 from langchain_core.messages import AIMessage
 from langgraph.checkpoint.memory import InMemorySaver
+from langgraph.graph import MessagesState
 
 from idaas_agent.library.middleware import IdentityMiddleware
 from idaas_agent.library.tools import tools_of
@@ -26,6 +27,7 @@ from tests.library.called_app import (
     called_app,
     decisions,
     edit,
+    in_a_graph,
     pay,
     question_of,
     results,
@@ -135,6 +137,21 @@ async def test_call_without_a_question_begins_once_over_all_processes(url):
     state = await app.run(None, checkpoint_id=before.config["configurable"]["checkpoint_id"])
     assert bank.paid == [50]
     assert "may already have taken effect" in results(state)["call_1"][1]
+    await closed(app)
+
+
+async def test_call_of_a_node_without_an_id_is_answered_in_another_process(url):
+    bank, identity = Bank(), MemoryIdentity(url)
+    _, pays = await tools_of(identity, [bank])
+
+    async def node(state: MessagesState) -> dict:
+        return {"messages": [AIMessage(await pays.ainvoke({"amount": 50}))]}
+
+    app = CalledApp(identity, in_a_graph(node, InMemorySaver()))
+    question_of(await app.run({"messages": [("user", "Pay.")]}))
+    await restarted(app)
+    await app.run(decisions(APPROVE))
+    assert bank.paid == [50]
     await closed(app)
 
 
