@@ -60,7 +60,7 @@ def cedar(parts: ServiceParts, storage: ConversationStorage | None) -> "CedarPol
 def require_cedar() -> None:
     """Raises `ConfigurationError` if what reads a POLICY_FILE is not installed."""
     if find_spec("cedarpy") is None:
-        raise ConfigurationError(IdentityCode.SETTINGS_INVALID, ["POLICY_FILE needs the extra policy"])
+        raise ConfigurationError(IdentityCode.SETTINGS_INVALID, ["POLICY_FILE needs idaas-agent[policy]"])
 
 
 def _counters(storage: ConversationStorage | None) -> "CallCounters | None":

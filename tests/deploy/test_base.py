@@ -16,6 +16,8 @@ from packaging.utils import canonicalize_name
 
 from agent.one_package import INNER
 from idaas_agent.extras import EXTRAS
+from tests.databases.postgres_process import PostgresProcess
+from tests.databases.postgres_server import stored_in
 from tests.deploy.shipped import ROOT, closure, installed_wheel, run_alone
 from tests.leave_application import LEAVE
 from tests.suite import Sandbox
@@ -133,17 +135,29 @@ def test_tool_and_graph_are_tested_in_the_base(base: Path) -> None:
     assert (done.returncode, done.stdout, done.stderr) == (0, "8,000 yuan. user\n", "")
 
 
+async def assert_library_app_works(site: Path, approvals: str, folder: Path, sandbox: Sandbox) -> None:
+    services = folder / "services.toml"
+    services.write_text(SERVICES.format(url=sandbox.environment["LEAVE_SERVICE_URL"]))
+    arguments = [str(services), approvals, json.dumps(LEAVE)]
+    variables = sandbox.environment | {"ACCESS_TOKEN": sandbox.access_token("alice")}
+    done = await asyncio.to_thread(run_alone, site, f"exec({LIBRARY_APP!r})", *arguments, **variables)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == "['leave_apply']\n['success', 'success']\n"
+
+
 async def test_library_app_reads_asks_and_writes_in_the_base(
     base: Path, tmp_path: Path, sandbox: Sandbox
 ) -> None:
-    services = tmp_path / "services.toml"
-    services.write_text(SERVICES.format(url=sandbox.environment["LEAVE_SERVICE_URL"]))
-    arguments = [str(services), f"sqlite:///{tmp_path}/approvals.db", json.dumps(LEAVE)]
-    variables = sandbox.environment | {"ACCESS_TOKEN": sandbox.access_token("alice")}
-    done = await asyncio.to_thread(run_alone, base, f"exec({LIBRARY_APP!r})", *arguments, **variables)
-    assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout == "['leave_apply']\n['success', 'success']\n"
+    await assert_library_app_works(base, f"sqlite:///{tmp_path}/approvals.db", tmp_path, sandbox)
     assert (tmp_path / "approvals.db").is_file()
+
+
+async def test_library_app_keeps_approvals_in_postgresql_with_that_extra(
+    wheel: Path, tmp_path: Path, sandbox: Sandbox, postgres: PostgresProcess
+) -> None:
+    site = installed_wheel(wheel, tmp_path / "site", "postgres")
+    await assert_library_app_works(site, postgres.url, tmp_path, sandbox)
+    assert "begun-" in stored_in(postgres)
 
 
 def test_approvals_in_postgresql_say_which_extra_they_need(base: Path, sandbox: Sandbox) -> None:

@@ -164,7 +164,7 @@ def test_rules_are_tested_without_the_variables_of_a_cloud(tmp_path: Path) -> No
 def test_missing_extra_is_named(policy: Command, monkeypatch: pytest.MonkeyPatch, command: str) -> None:
     monkeypatch.setitem(sys.modules, "cedarpy", None)  # as if it were not installed
     found = policy(*command.split())
-    assert (found.exit_code, "needs the extra policy" in found.output) == (1, True), found.output
+    assert (found.exit_code, "needs idaas-agent[policy]" in found.output) == (1, True), found.output
 
 
 @pytest.mark.promise("another-decides", "confidential-data-stays")
