@@ -106,8 +106,9 @@ class ServerProcess:
         try:
             self._process.wait(5)
         except psutil.TimeoutExpired:
-            for process in [*self._process.children(recursive=True), self._process]:
-                process.kill()
+            with contextlib.suppress(psutil.NoSuchProcess):  # it has ended meanwhile
+                for process in [*self._process.children(recursive=True), self._process]:
+                    process.kill()
             self._process.wait()
 
     def _is_running(self) -> bool:
