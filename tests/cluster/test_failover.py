@@ -128,7 +128,9 @@ async def test_acknowledged_revocation_outlasts_a_failover_that_lost_it(
     await until_ready(first)
     names = "SELECT name FROM idaas_agent.revocations ORDER BY name"
     assert await executed(database.url, names) == [("user_alice01",), ("user_bob01",)]
-    assert sum(first.agent.measures.revocations.lost.values.values()) == 1
+    # Whoever notices first writes it back, and the other may find it there.
+    lost = [sum(agent.agent.measures.revocations.lost.values.values()) for agent in (first, second)]
+    assert sorted(lost) in ([0, 1], [1, 1])
 
 
 async def test_revocations_are_read_anew_from_another_server_that_has_the_same(
