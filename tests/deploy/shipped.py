@@ -23,6 +23,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from agent.one_package import INNER
+from tests.clock import same_clock
 
 ROOT = Path(__file__).parents[2]
 BUILT_FROM = (
@@ -155,7 +156,12 @@ def run_alone(
     code = f"import sys; sys.path.insert(0, {str(site)!r}); {program}"
     python = [sys._base_executable, "-I", "-S", "-c", code]  # type: ignore[attr-defined]
     return subprocess.run(  # noqa: S603 - this test's own command
-        [*python, *arguments], env=variables, capture_output=True, text=True, check=False, timeout=120
+        [*python, *arguments],
+        env=same_clock() | variables,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
     )
 
 
