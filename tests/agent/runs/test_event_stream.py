@@ -1,11 +1,13 @@
 """What is shared of a run arrives as it was, and nothing else does."""
 
+from typing import Any
+
 import pytest
 from langchain_core.messages import AIMessage
 
 from agent.errors.error_codes import AgentCode
 from agent.errors.error_response import error_body
-from agent.runs.event_stream import EventEntry
+from agent.runs.event_stream import EventEntry, StreamKeys
 from agent.runs.run import Cancelled, Finished, Outcome, Paused, Usage
 from graph.error_codes import GraphCode
 from graph.events import AgentEvent
@@ -75,3 +77,22 @@ def test_detail_for_operators_stays_in_its_process() -> None:
 def test_anything_else_is_refused(text: bytes) -> None:
     with pytest.raises(ValueError):  # noqa: PT011 - of several kinds
         EventEntry.from_json(text)
+
+
+class NamedKeys:
+    """The names of `SharedRedis`."""
+
+    def name(self, *parts: str) -> str:
+        return ":".join(parts)
+
+
+@pytest.mark.promise("threads-are-private")
+def test_owners_share_no_key_though_their_runs_have_one_name() -> None:
+    redis: Any = NamedKeys()
+
+    def keys_of(owner: str) -> set[str]:
+        keys = StreamKeys(redis, owner)
+        return {keys.streams, keys.latest("run"), keys.events("run"), keys.removed("run")}
+
+    assert len(keys_of("alice")) == 4
+    assert keys_of("alice").isdisjoint(keys_of("bob"))
