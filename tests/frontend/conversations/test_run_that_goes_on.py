@@ -108,6 +108,7 @@ async def test_decision_that_comes_second_shows_the_first(page: Page, lasting_ag
     [approval] = (await lasting_agent.ask("GET", f"/threads/{thread['id']}")).json()["approvals"]
     path = f"/threads/{thread['id']}/approvals/{approval['id']}"
     await lasting_agent.ask("POST", path, {"decision": "reject"})
+    await lasting_agent.ask("GET", f"/threads/{thread['id']}/events")  # to the end of the run
     await card(page).get_by_role("button", name="Approve").click()
     await expect(prose(page)).to_have_text("You declined.")
     await expect(card(page)).to_have_count(0)
