@@ -4,7 +4,8 @@ import inspect
 import json
 from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping
 from functools import wraps
-from typing import Annotated, Any, Final, Literal, get_args
+from types import MappingProxyType
+from typing import Annotated, Any, Final, Literal, NamedTuple, get_args
 
 import httpx
 from langchain_core.language_models import BaseChatModel
@@ -102,6 +103,29 @@ def _functions(tool: BaseTool) -> list[Callable[..., Any]]:
     return [tool._run, tool._arun]  # noqa: SLF001 - what a subclass of `BaseTool` defines
 
 
+class FunctionTool(StructuredTool):
+    """A plain function as a tool, which `run_function` calls: LangChain derives its schema, and does nothing
+    else.
+    """
+
+
+async def run_function(tool: FunctionTool, values: Mapping[str, Any]) -> ToolResult:
+    """The result of the function. Raises what it raises, but `ToolException`, which is a failed result.
+
+    Not checked: `values`, which are of the types that the function declares.
+    """
+    assert tool.coroutine is not None  # noqa: S101 - `function_tool` sets it
+    try:
+        result = await tool.coroutine(**values)
+    except ToolException as error:
+        return ToolResult(str(error), ok=False)
+    if isinstance(result, ToolResult):
+        return result
+    if isinstance(result, ToolMessage):
+        return ToolResult(_text(tool, result), ok=result.status != "error")
+    return ToolResult(result if isinstance(result, str) else to_json(result).decode())
+
+
 async def run_tool(tool: BaseTool, arguments: Mapping[str, Any]) -> ToolResult:
     """The result of `tool` as text: of content blocks the texts, of other kinds only the name.
 
@@ -158,10 +182,10 @@ class ServiceTool:
 
     A parameter `Annotated[ServiceClient, InjectedToolArg]` gets the service's client, a `Caller` the caller,
     an `httpx.Auth` the credential for an SDK, and a `BaseChatModel` the agent's model.
-    LangChain derives the schema, without the titles that people read, which are kept here, and runs the tool.
-    It ignores unknown arguments, converts values of another type, such as `true` to 1, passes arguments on
-    unchecked if their schema is a JSON Schema, sets no bound on their size, and lets a caller set an injected
-    parameter. Each is a failed result here, and the tool does not run.
+    LangChain derives the schema, without the titles that people read, which are kept here, and runs the tool,
+    unless it is a `FunctionTool`. It ignores unknown arguments, converts values of another type, such as
+    `true` to 1, passes arguments on unchecked if their schema is a JSON Schema, sets no bound on their size,
+    and lets a caller set an injected parameter. Each is a failed result here, and the tool does not run.
 
     Not checked: what the tool does beside its client. A tool without an `async` form runs in a thread, which
     a timeout does not end.
@@ -189,12 +213,12 @@ class ServiceTool:
                     properties[argument]["title"] = title
             visible = model(tool.tool_call_schema, name)
             complete = model(tool.get_input_schema(), name)
-            self._check: _Check = _ModelCheck(visible, complete, parameters).faults
+            self._check: _Check = _ModelCheck(visible, complete, parameters).checked
         else:
             checked_draft(schema)
             parameters = _without(schema, self._injected)
             validator = BoundedValidator(parameters)
-            self._check = lambda arguments, _: validator.faults(arguments)
+            self._check = lambda arguments, given: Checked(validator.faults(arguments), given)
         parameters = {"type": "object", "properties": {}, "additionalProperties": False} | parameters
         if not FUNCTION_NAME.fullmatch(name) or parameters["type"] != "object":
             raise ValueError(f'tool "{name}" must have the name and the parameters of a function')
@@ -205,19 +229,27 @@ class ServiceTool:
 
     def faults(self, client: ServiceClient, arguments: Mapping[str, Any]) -> list[ArgumentFault]:
         """Why the tool cannot run with `arguments`; it does not run here."""
-        if (fault := size_fault(arguments)) is not None:
-            return [fault]
-        return self._unknown(arguments) or self._check(arguments, self._with_injected(client, arguments))
+        return self._checked(arguments, self._injected_for(client)).faults
 
     async def run(self, client: ServiceClient, arguments: Mapping[str, Any]) -> ToolResult:
         """The tool's result. Bad arguments are a failed result. Raises what the tool raises."""
-        if faults := self.faults(client, arguments):
-            return ToolResult(invalid_arguments(faults), ok=False, called=False)
-        return await run_tool(self._tool, self._with_injected(client, arguments))
+        injected = self._injected_for(client)
+        checked = self._checked(arguments, injected)
+        if checked.faults:
+            return ToolResult(invalid_arguments(checked.faults), ok=False, called=False)
+        if isinstance(self._tool, FunctionTool):
+            return await run_function(self._tool, {**checked.values, **injected})
+        return await run_tool(self._tool, {**arguments, **injected})
 
-    def _with_injected(self, client: ServiceClient, arguments: Mapping[str, Any]) -> dict[str, Any]:
-        injected = {name: INJECTED[kind](client) for name, kind in self._kinds.items()}
-        return {**arguments, **injected}
+    def _checked(self, arguments: Mapping[str, Any], injected: Mapping[str, Any]) -> "Checked":
+        if (fault := size_fault(arguments)) is not None:
+            return Checked([fault])
+        if unknown := self._unknown(arguments):
+            return Checked(unknown)
+        return self._check(arguments, {**arguments, **injected})
+
+    def _injected_for(self, client: ServiceClient) -> dict[str, Any]:
+        return {name: INJECTED[kind](client) for name, kind in self._kinds.items()}
 
     def _unknown(self, arguments: Mapping[str, Any]) -> list[ArgumentFault]:
         properties = self.schema.parameters["properties"]
@@ -228,8 +260,15 @@ class ServiceTool:
         ][:_MAX_FAULTS]
 
 
-_Check = Callable[[Mapping[str, Any], Mapping[str, Any]], list[ArgumentFault]]
-"""The faults of arguments as the model gave them and as the tool gets them."""
+class Checked(NamedTuple):
+    """The faults of arguments; without any, the values of the types that the tool declares."""
+
+    faults: list[ArgumentFault]
+    values: Mapping[str, Any] = MappingProxyType({})
+
+
+_Check = Callable[[Mapping[str, Any], Mapping[str, Any]], Checked]
+"""Checks arguments as the model gave them and as the tool gets them."""
 
 
 class _ModelCheck:
@@ -245,20 +284,22 @@ class _ModelCheck:
         # To pydantic, as to Python, `true` is 1 in a list of values.
         self._values = BoundedValidator(parameters) if _has(parameters, _lists_numbers) else None
 
-    def faults(self, arguments: Mapping[str, Any], with_injected: Mapping[str, Any]) -> list[ArgumentFault]:
-        """Each names the argument, without its value."""
+    def checked(self, arguments: Mapping[str, Any], with_injected: Mapping[str, Any]) -> Checked:
+        """Each fault names the argument, without its value."""
         try:
             text = json.dumps(arguments, allow_nan=False)
             self._visible.model_validate_json(text, strict=True, extra=self._extra)
-            self._complete.model_validate(dict(with_injected))
+            valid = self._complete.model_validate(dict(with_injected))
         except ValidationError as error:
-            return [
+            faults = [
                 ArgumentFault(".".join(map(str, fault["loc"]))[:_MAX_NAME], fault["msg"])
                 for fault in error.errors(include_url=False, include_input=False, include_context=False)
-            ][:_MAX_FAULTS]
+            ]
+            return Checked(faults[:_MAX_FAULTS])
         except ValueError:
-            return [ArgumentFault("", "they must be JSON")]
-        return [] if self._values is None else self._values.faults(arguments)
+            return Checked([ArgumentFault("", "they must be JSON")])
+        faults = [] if self._values is None else self._values.faults(arguments)
+        return Checked(faults, {name: getattr(valid, name) for name in self._complete.model_fields})
 
 
 def _has(schema: object, holds: Callable[[Mapping[str, Any]], bool]) -> bool:
@@ -288,7 +329,7 @@ def _without(schema: Mapping[str, Any], names: Collection[str]) -> dict[str, Any
 
 
 def function_tool(function: Callable[..., Awaitable[Any]]) -> BaseTool:
-    """`function` under `StructuredTool.from_function`, its first parameter the injected client.
+    """`function` as a `FunctionTool`, its first parameter the injected client.
 
     The other parameters, with their type hints, are the arguments that the model sees;
     `Annotated[str, Field(description="…")]` describes one, `title` names it for people. The docstring is the
@@ -312,12 +353,11 @@ def function_tool(function: Callable[..., Awaitable[Any]]) -> BaseTool:
 
     @wraps(function)
     async def run(**arguments: Any) -> Any:  # noqa: ANN401 - as the function
-        result = await function(**arguments)
-        return result if isinstance(result, str | ToolResult | ToolMessage) else to_json(result).decode()
+        return await function(**arguments)
 
     run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]  # `inspect` reads it
     run.__annotations__ = {p.name: p.annotation for p in parameters if p.annotation is not p.empty}
-    tool = StructuredTool.from_function(coroutine=run, name=name, description=description)
+    tool = FunctionTool.from_function(coroutine=run, name=name, description=description)
     visible = tool.args  # computed anew at each access
     hidden = [p.name for p in parameters if not is_injected(p.annotation) and p.name not in visible]
     if hidden:

@@ -1,10 +1,14 @@
 """A plain async function becomes a LangChain tool whose client is an injected argument."""
 
 from dataclasses import dataclass
+from datetime import date
+from enum import Enum
 from typing import Annotated, Literal
 
 import pytest
-from langchain_core.tools import InjectedToolArg
+from langchain_core.messages import ToolMessage
+from langchain_core.tools import InjectedToolArg, ToolException
+from langchain_core.tracers.context import collect_runs
 from pydantic import BaseModel, Field
 
 from identity.credentials.requirement import AccessTokenRequirement, ApiKeyRequirement
@@ -102,6 +106,59 @@ async def test_nested_arguments_arrive_as_their_models_and_results_become_json(r
 
     result = await run(plan, {"route": {"origin": "Hangzhou", "stops": ["Suzhou"]}})
     assert result == ToolResult('{"origin":"Hangzhou","stops":1}')
+
+
+class Kind(Enum):
+    ANNUAL = "annual"
+
+
+async def test_arguments_arrive_as_the_types_that_the_function_declares(run):
+    async def apply(
+        http,
+        first: date,
+        kind: Kind,
+        routes: list[Route],
+        days: Annotated[int, Field(default_factory=lambda: 3)],
+        note: str | None = None,
+    ):
+        """Applies."""
+        return [type(http).__name__, first.year, kind.name, routes[0].stops, days, note]
+
+    arguments = {"first": "2026-10-01", "kind": "annual", "routes": [{"origin": "Hangzhou"}]}
+    assert (await run(apply, arguments)).text == '["ServiceClient",2026,"ANNUAL",[],3,null]'
+
+
+async def test_call_of_a_function_is_no_run_of_langchain(run):
+    async def secret(http, number: str):
+        """Reads."""
+        return f"order {number}"
+
+    with collect_runs() as traced:
+        assert (await run(secret, {"number": "7"})).text == "order 7"
+    assert traced.traced_runs == []
+
+
+@pytest.mark.parametrize(
+    ("outcome", "result"),
+    [
+        (ToolException("no such order"), ToolResult("no such order", ok=False)),
+        (ToolMessage("paid", tool_call_id=""), ToolResult("paid")),
+        (ToolMessage("refused", tool_call_id="", status="error"), ToolResult("refused", ok=False)),
+        (
+            ToolMessage([{"type": "text", "text": "a"}, {"type": "image"}], tool_call_id=""),
+            ToolResult("a\n[image, not shown]"),
+        ),
+        (ToolResult("kept", files=(("a.txt", b"a"),)), ToolResult("kept", files=(("a.txt", b"a"),))),
+    ],
+)
+async def test_function_may_fail_and_return_what_a_tool_of_langchain_does(run, outcome, result):
+    async def order(http):
+        """Orders."""
+        if isinstance(outcome, Exception):
+            raise outcome
+        return outcome
+
+    assert await run(order, {}) == result
 
 
 async def test_exception_of_the_function_is_raised(run):
