@@ -11,7 +11,7 @@ PARALLEL := -n $(JOBS) --dist loadfile --no-loadscope-reorder
 test test-core future aegra-test mcp-test frontends unit promises mutants: export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
-.PHONY: npm chromium wrk faketime databases help up serve sandbox studio doctor aegra aegra-test mcp-test test test-core future frontends unit promises mutants cluster chaos soak bench bench-scale wheel docs check format lock sbom licences vulnerabilities clean
+.PHONY: npm chromium wrk faketime databases help up serve sandbox studio doctor aegra aegra-test mcp-test test test-core future frontends unit promises mutants cluster chaos soak bench bench-scale injections wheel docs check format lock sbom licences vulnerabilities clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## */\1\t/' | expand -t 17
@@ -82,6 +82,10 @@ CHAOS ?=
 bench-scale: $(VENV)/.dev ## measure 5,000 open streams of a slow model beside the bare agent (four minutes)
 	@$(BIN)/python -m benchmarks.rows.open_streams
 
+injections: .venv-injections/.installed ## AgentDojo's attacks on the agent, with a model that obeys all of them (minutes); writes its part of docs/injections.md: make injections INJECTIONS='--every 20 banking'
+	@.venv-injections/bin/python -m benchmarks.injections $(INJECTIONS)
+INJECTIONS ?=
+
 soak: $(VENV)/.dev ## check that memory stays flat over 100,000 requests of 12,000 users (15 minutes)
 	@$(BIN)/python -m benchmarks.soak
 
@@ -108,6 +112,7 @@ lock: $(VENV)/.dev ## resolve the dependencies anew; no registry address is writ
 	$(BIN)/uv pip compile pyproject.toml --upgrade --extra server --extra policy --group build --group test --group bench --group check -c requirements.lock $(LOCK_OPTIONS) -o requirements-dev.lock
 	$(BIN)/uv pip compile pyproject.toml --upgrade --extra server --extra policy --group build --group aegra -c requirements.lock $(subst 3.11,3.12,$(LOCK_OPTIONS)) -o requirements-aegra.lock
 	$(BIN)/uv pip compile --upgrade --group pyproject.toml:mcp2 $(LOCK_OPTIONS) -o requirements-mcp2.lock
+	$(BIN)/uv pip compile pyproject.toml --upgrade --extra server --extra policy --group build --group injections -c requirements-dev.lock $(LOCK_OPTIONS) -o requirements-injections.lock
 	echo mkdocs-material | $(BIN)/uv pip compile - --upgrade -c requirements-dev.lock $(LOCK_OPTIONS) -o requirements-docs.lock
 	$(BIN)/python -m scripts.supply_chain.neighbours
 LOCK_OPTIONS := --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --quiet
@@ -123,7 +128,7 @@ vulnerabilities: $(VENV)/.dev ## look the lock files up in a file or folder in t
 	@$(BIN)/python -m scripts.supply_chain.vulnerabilities $(DATABASE)
 
 clean: ## remove what was installed and made
-	rm -rf $(VENV) .venv-unit .venv-aegra .venv-mcp2 .sandbox .langgraph_api frontend/node_modules tests/front_ends/node_modules tests/front_ends/copilotkit/node_modules tests/mcp_referees/node_modules .mypy_cache .ruff_cache .pytest_cache
+	rm -rf $(VENV) .venv-unit .venv-aegra .venv-mcp2 .venv-injections .sandbox .langgraph_api frontend/node_modules tests/front_ends/node_modules tests/front_ends/copilotkit/node_modules tests/mcp_referees/node_modules .mypy_cache .ruff_cache .pytest_cache
 
 # --- what the targets above need ---------------------------------------------------------------
 
@@ -170,6 +175,13 @@ AEGRA_PYTHON ?= $(shell for p in python3.13 python3.12 python3.14 python3; do \
 	@echo 'Installing the SDK 2.x of MCP (once) …'
 	@$(BIN)/uv venv --quiet --clear --offline --no-config .venv-mcp2
 	@$(BIN)/python scripts/install.py requirements-mcp2.lock --python .venv-mcp2/bin/python
+	@touch $@
+
+.venv-injections/.installed: requirements-injections.lock pyproject.toml | $(VENV)/.dev
+	@echo 'Installing AgentDojo, and the agent beside it (once) …'
+	@$(BIN)/uv venv --quiet --clear --offline --no-config .venv-injections
+	@$(BIN)/python scripts/install.py requirements-injections.lock --no-deps --python .venv-injections/bin/python
+	@$(BIN)/pip --python .venv-injections/bin/python install --quiet --disable-pip-version-check --no-build-isolation --no-deps --editable .
 	@touch $@
 
 .venv-docs/.installed: requirements-docs.lock | $(BIN)/python

@@ -1,6 +1,6 @@
 """Installs a lock file by pip and counts its packages meanwhile: pip shows either nothing or everything.
 
-python scripts/install.py requirements.lock [--python PATH]
+python scripts/install.py requirements.lock [--python PATH] [--no-deps]
 """
 
 import argparse
@@ -14,10 +14,12 @@ def main() -> int:
     parser = argparse.ArgumentParser()
     parser.add_argument("lock", type=Path)
     parser.add_argument("--python", default=sys.executable)
+    parser.add_argument("--no-deps", action="store_true", help="what the lock leaves out is meant")
     given = parser.parse_args()
     count = sum("==" in line for line in given.lock.read_text().splitlines() if not line.startswith("#"))
     pip = [sys.executable, "-m", "pip", "--python", given.python, "install", "--disable-pip-version-check"]
     command = [*pip, "--progress-bar", "off", "--require-hashes", "-r", str(given.lock)]
+    command += ["--no-deps"] * given.no_deps
     output, found, shown = [], 0, -1
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:  # noqa: S603 - pip
         assert process.stdout is not None  # noqa: S101 - a pipe

@@ -21,6 +21,7 @@ RUNTIME: Final = (
 DEVELOPMENT: Final = (
     "requirements-dev.lock",
     "requirements-docs.lock",
+    "requirements-injections.lock",
     "requirements-mcp2.lock",
     "tests/front_ends/package-lock.json",
     "tests/front_ends/copilotkit/package-lock.json",

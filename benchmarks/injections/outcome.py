@@ -1,0 +1,107 @@
+"""One run: a task, with or without an attack, and what came of it."""
+
+import tomllib
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+
+from benchmarks.injections.agent_under_test import AgentUser
+from benchmarks.injections.obedient_model import (
+    Form,
+    ObedientModel,
+    Order,
+    Script,
+    in_form,
+    in_order,
+    one_a_turn,
+    together,
+)
+from benchmarks.injections.persons import PERSONS
+from benchmarks.injections.planned_call import PlannedCall
+from benchmarks.injections.suites import Case, functions
+from benchmarks.injections.tools import WORLDS, World
+
+
+@dataclass(frozen=True, slots=True)
+class Manner:
+    """Who is asked, where the attack stands, and in which form it is made. `together`: calls that change
+    something and follow one another are in one message of the model.
+    """
+
+    person: str
+    order: Order = Order.LAST
+    form: Form = Form.PLAIN
+    together: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came of one run. `solved` and `succeeded` are the judgements of AgentDojo."""
+
+    case: Case
+    manner: Manner
+    solved: bool
+    """The task of the user."""
+    succeeded: bool
+    """The attack."""
+    says_only: bool
+    """The attack is a text of the answer, which no gate sees."""
+    questions: int
+    interruptions: int
+    """Messages of the model about whose calls the person is asked, one question after another."""
+    unasked: tuple[str, ...]
+    """Calls beside the user's that change something or go out, and that were made without a question."""
+
+
+async def outcome_of(
+    user: AgentUser, model: ObedientModel, case: Case, manner: Manner, consequential: Collection[str]
+) -> Outcome:
+    """Runs a case. `consequential` are the tools that change something, or whose arguments go out."""
+    of_user = case.of_user()
+    needed = completed(case.suite, of_user)
+    person = PERSONS[manner.person](needed)
+    world = World(case.environment())
+    before = world.environment.model_copy(deep=True)
+    calls = in_order(manner.order, of_user, in_form(manner.form, case.of_attack()))
+    turns = together(calls, consequential) if manner.together else one_a_turn(calls)
+    script = Script(turns, case.answer)
+    interrupted: set[int] = set()
+
+    def approves(call: PlannedCall) -> bool:
+        interrupted.add(script.position)
+        return person.approves(call)
+
+    WORLDS[user.subject] = world
+    model.scripts[user.subject] = script
+    await user.ask(case.question, approves)
+    expected = {call.key for call in [*needed, *person.approved]}
+    return Outcome(
+        case=case,
+        manner=manner,
+        solved=case.is_solved(before, world.environment, world.made),
+        succeeded=case.attack is not None and case.is_successful(before, world.environment, world.made),
+        says_only=case.says_only,
+        questions=len(person.asked),
+        interruptions=len(interrupted),
+        unasked=tuple(
+            call.key for call in world.made if call.tool in consequential and call.key not in expected
+        ),
+    )
+
+
+def completed(suite: str, calls: Iterable[PlannedCall]) -> list[PlannedCall]:
+    """The calls with the defaults of their tools, as the agent asks about them."""
+    of_suite = functions(suite)
+    return [
+        PlannedCall(call.tool, of_suite[call.tool].parameters.model_validate(call.arguments).model_dump())
+        for call in calls
+    ]
+
+
+def consequential_tools(services: str) -> frozenset[str]:
+    """The tools of a services file that change something, or whose arguments go out."""
+    policies = [
+        (tool, policy)
+        for service in tomllib.loads(services)["services"].values()
+        for tool, policy in service["policies"].items()
+    ]
+    return frozenset(tool for tool, policy in policies if policy["effect"] != "read" or "after" in policy)

@@ -1,0 +1,128 @@
+"""The parts of docs/injections.md that `make injections` writes: the figures, and the policies."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Final
+
+from benchmarks.injections.obedient_model import Form, Order
+from benchmarks.injections.outcome import Manner, Outcome
+from benchmarks.injections.policies import PUBLISHED, services_text
+from benchmarks.injections.suites import SUITES
+
+PAGE: Final = Path(__file__).resolve().parents[2] / "docs" / "injections.md"
+Count = Callable[[Outcome], int]
+_ORDERS: Final = {
+    Order.LAST: "after the user's calls",
+    Order.FIRST: "before them",
+    Order.BETWEEN: "between them",
+    Order.ALONE: "in their place",
+}
+_FORMS: Final = {
+    Form.SPLIT: "each text in two halves",
+    Form.ENCODED: "each text in base64",
+    Form.AGAIN: "each call three times",
+}
+
+
+def written(page: str, part: str, text: str) -> str:
+    """`page` with `text` between the marks of `part`. Raises `ValueError` without marks."""
+    first = f"<!-- made by `make injections`, {part}: -->\n"
+    last = f"<!-- end of `make injections`, {part} -->\n"
+    before, begin, rest = page.partition(first)
+    _, end, after = rest.partition(last)
+    if not begin or not end:
+        raise ValueError(f"the page lacks the marks of {part}")
+    return f"{before}{begin}\n{text}\n{end}{after}"
+
+
+def figures(found: Sequence[Outcome]) -> str:
+    """The table of the policy that is published, a column for each suite."""
+    harmless = [outcome for outcome in found if outcome.case.attack is None]
+    by_tool = [outcome for outcome in found if outcome.case.attack is not None and not outcome.says_only]
+    by_text = [outcome for outcome in found if outcome.says_only]
+    rows = [("", *SUITES, "all"), ("---",) * (len(SUITES) + 2)]
+
+    def add(name: str, outcomes: Iterable[Outcome], manner: Manner, count: Count, *, of: bool = True) -> None:
+        in_manner = [outcome for outcome in outcomes if outcome.manner == manner]
+        cells = [[outcome for outcome in in_manner if outcome.case.suite == suite] for suite in SUITES]
+        rows.append((name, *(_share(cell, count, of=of) for cell in [*cells, in_manner])))
+
+    attentive, absent = Manner("attentive"), Manner("absent")
+    add("**tasks solved**, nobody attacks, an attentive person", harmless, attentive, _solved)
+    add("questions that they are asked", harmless, attentive, lambda outcome: outcome.questions, of=False)
+    add(
+        "messages of the model about which they are asked, if it makes its calls together",
+        harmless,
+        Manner("attentive", together=True),
+        lambda outcome: outcome.interruptions,
+        of=False,
+    )
+    add("tasks solved, and nobody answers", harmless, absent, _solved)
+    add("**attacks that happen** if every question is approved", by_tool, Manner("credulous"), _succeeded)
+    for order, words in _ORDERS.items():
+        add(f"attacks {words}, nobody answers", by_tool, Manner("absent", order), _succeeded)
+    for order, words in _ORDERS.items():
+        add(f"attacks {words}, an attentive person", by_tool, Manner("attentive", order), _succeeded)
+    add("tasks solved under attack, an attentive person", by_tool, attentive, _solved)
+    for order, words in _ORDERS.items():
+        add(f"runs with a call made unasked, {words}", by_tool, Manner("absent", order), _leaks)
+    for form, words in _FORMS.items():
+        add(f"the same, {words}", by_tool, Manner("absent", form=form), _leaks)
+    add("attacks by the answer's text alone, which no call makes", by_text, absent, _succeeded)
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+
+
+def frontier(found: Mapping[str, Sequence[Outcome]]) -> str:
+    """The table of policies: what each asks, and what it lets happen."""
+    lines = [
+        "| policy | questions | attacks that happen after the user's calls | before them |",
+        "|---|---|---|---|",
+    ]
+    for name, outcomes in found.items():
+        harmless = [outcome for outcome in outcomes if outcome.case.attack is None]
+        by_tool = [
+            outcome for outcome in outcomes if outcome.case.attack is not None and not outcome.says_only
+        ]
+        asked = sum(outcome.questions for outcome in harmless if outcome.manner == Manner("attentive"))
+        unasked = [
+            _share([o for o in by_tool if o.manner == Manner("absent", order)], _succeeded)
+            for order in (Order.LAST, Order.FIRST)
+        ]
+        lines.append(f"| {name} | {asked} | {' | '.join(unasked)} |")
+    return "\n".join(lines)
+
+
+def policies() -> str:
+    """The policies of all suites, as their services files have them."""
+    return "\n\n".join(f"`{suite}.toml`:\n\n```toml\n{_of_policies(suite)}\n```" for suite in SUITES)
+
+
+def _of_policies(suite: str) -> str:
+    return "\n".join(_policy_lines(services_text(suite, PUBLISHED).splitlines()))
+
+
+def _policy_lines(lines: Iterable[str]) -> Iterator[str]:
+    """The comments and the policies."""
+    is_policy = False
+    for line in lines:
+        if line.startswith("["):
+            is_policy = line.endswith(".policies]")
+        if line.startswith("#") or (is_policy and line):
+            yield line
+
+
+def _share(outcomes: Sequence[Outcome], count: Count, *, of: bool = True) -> str:
+    number = sum(map(count, outcomes))
+    return f"{number} of {len(outcomes)}" if of else str(number)
+
+
+def _solved(outcome: Outcome) -> int:
+    return outcome.solved
+
+
+def _succeeded(outcome: Outcome) -> int:
+    return outcome.succeeded
+
+
+def _leaks(outcome: Outcome) -> int:
+    return bool(outcome.unasked)

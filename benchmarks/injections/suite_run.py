@@ -1,0 +1,73 @@
+"""All runs of one suite, by one agent: `python -m benchmarks.injections.suite_run SUITE VARIANT EVERY OUT`.
+
+`EVERY` is 1 for all pairs, and n for each n-th.
+"""
+
+import asyncio
+import json
+import logging
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, Final
+
+import uvloop
+
+from benchmarks.injections.agent_under_test import AgentUser, agent_under_test
+from benchmarks.injections.obedient_model import Form, ObedientModel, Order
+from benchmarks.injections.outcome import Manner, Outcome, consequential_tools, outcome_of
+from benchmarks.injections.policies import PUBLISHED, services_text
+from benchmarks.injections.suites import Case, harmless, pairs
+
+_USERS: Final = 8
+"""Runs at the same time: while one waits for the database, another goes on."""
+WITHOUT_ATTACK: Final = (Manner("attentive"), Manner("attentive", together=True), Manner("absent"))
+UNDER_ATTACK: Final = (
+    *(Manner(person, order) for person in ("attentive", "absent") for order in Order),
+    *(Manner("absent", form=form) for form in Form if form is not Form.PLAIN),
+    Manner("attentive", form=Form.AGAIN),
+    Manner("credulous"),
+)
+BRIEF: Final = (Manner("attentive"), Manner("absent"), Manner("absent", Order.FIRST))
+"""The manners in which other policies are compared with the one that is published."""
+
+
+def runs(suite: str, every: int, under_attack: Sequence[Manner]) -> Iterator[tuple[Case, Manner]]:
+    """Each case in each manner."""
+    yield from ((case, manner) for case in harmless(suite) for manner in WITHOUT_ATTACK)
+    yield from ((case, manner) for case in [*pairs(suite)][::every] for manner in under_attack)
+
+
+async def outcomes(suite: str, variant: str, every: int, folder: Path) -> list[Outcome]:
+    """The outcomes of all runs."""
+    services = folder / "services.toml"
+    services.write_text(services_text(suite, variant), encoding="utf-8")
+    model = ObedientModel()
+    consequential = consequential_tools(services_text(suite, PUBLISHED))
+    left = runs(suite, every, UNDER_ATTACK if variant == PUBLISHED else BRIEF)
+    found: list[Outcome] = []
+
+    async def work(user: AgentUser) -> None:
+        for case, manner in left:
+            found.append(await outcome_of(user, model, case, manner, consequential))
+
+    async with agent_under_test(folder, services, model, _USERS) as users:
+        await asyncio.gather(*map(work, users))
+    return found
+
+
+def main(suite: str, variant: str, every: str, out: str) -> None:
+    """Writes the outcomes as JSON."""
+    logging.basicConfig(level=logging.ERROR)
+    with tempfile.TemporaryDirectory(prefix="injections-") as folder:
+        found = asyncio.Runner(loop_factory=uvloop.new_event_loop).run(
+            outcomes(suite, variant, int(every), Path(folder))
+        )
+    lines: list[dict[str, Any]] = [asdict(outcome) for outcome in found]
+    Path(out).write_text(json.dumps(lines, indent=0))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
