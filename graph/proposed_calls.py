@@ -1,4 +1,4 @@
-"""Calls of tools in place of a response of the model: the caller requests one, or tools propose some."""
+"""Calls of tools in place of a response of the model: the caller requests one, or one is repeated."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -30,7 +30,7 @@ class ProposedCallsState(TypedDict, total=False):
     requested: ToolCall | None
     """The call that the caller requests in place of the model's first response (`RequestedCall`)."""
     proposed: Annotated[list[ToolCall], _added_or_cleared]
-    """Calls of tools that are agents, about which the user is to be asked. The model's next response."""
+    """Calls that are made again after a consent. The model's next response."""
 
 
 def begin_proposed_calls(_: Sequence[AnyMessage], runtime: Runtime[AgentContext]) -> dict[str, Any]:

@@ -49,7 +49,6 @@ FEATURES: Final[Mapping[str, str]] = {
     "files": r"(graph\.files|tools\.file)",
     "middleware": r"graph\.nodes\.middleware",
     "custom nodes": r"graph\.nodes\.(own|custom_node)",
-    "tools that are agents": r"(tools|graph\.nodes)\.lent_agent",
 }
 READ_FROM: Final = {
     "a service's node": ("graph/nodes/service.py",),

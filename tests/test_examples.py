@@ -130,10 +130,10 @@ def test_new_project_and_the_examples_pass_their_tests_and_none_is_made_twice(pr
     assert "my_agent" not in texts
     for name in ("README.md", "Dockerfile", ".github/workflows/test.yml"):
         assert "--require-hashes -r requirements.lock" in (project / name).read_text(), name
-    folders = [project, *(EXAMPLES / name for name in ("human_tool", "sub_agent", "guardrail"))]
+    folders = [project, *(EXAMPLES / name for name in ("human_tool", "guardrail"))]
     options = ["-q", "-p", "no:cacheprovider", "--import-mode=prepend"]
     passed = printed_by([sys.executable, "-m", "pytest", *options, *map(str, folders)], os.environ, project)
-    assert "9 passed" in passed, passed
+    assert "8 passed" in passed, passed
     again = CliRunner().invoke(app, ["new", "my-payroll"])
     assert (again.exit_code, CliRunner().invoke(app, ["new", "../x"]).exit_code) == (1, 1)
 

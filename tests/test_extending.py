@@ -231,24 +231,6 @@ async def test_second_mcp_server_gets_its_key_in_its_header_and_offers_the_allow
     assert set(agent.keys_of_maps) == {key.encode()}
 
 
-async def test_sub_agent_of_the_page_compares_by_the_agents_other_tools():
-    added = {}
-    for name in ("payroll.py", "comparison.py"):
-        exec(printed(name), module := {})  # noqa: S102 - the page's own code
-        added[name] = module["service"]
-    payroll = ToolsUnderTest(added["payroll.py"], {"currency": "CNY"}, name="payroll")
-    comparison = ToolsUnderTest(added["comparison.py"], {"tools": ["payslip"]}, name="comparison")
-    payroll.responds(json={"net": 8000})
-    months = ["2026-09", "2026-10"]
-    turns = call("compare_months", months=months), [call("payslip", month=month) for month in months]
-    model = ScriptedModel(*turns, "Equal.", "They are equal.")
-    agent = AgentUnderTest(model, payroll, comparison)
-    assert await agent.ask("Compare") == "They are equal."
-    assert model.offered[1] == ["payslip"]
-    assert sorted(each.path for each in payroll.requests) == ["/payslips/2026-09", "/payslips/2026-10"]
-    assert {each.acts_for for each in payroll.requests} == {"user"}
-
-
 def printed_variables(name: str) -> dict[str, str]:
     return dict(line.split("=", 1) for line in printed(name).splitlines() if line)
 

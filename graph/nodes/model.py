@@ -27,13 +27,11 @@ from graph.nodes.custom_node import CustomNodeVisit
 from graph.nodes.middleware import Middleware
 from graph.nodes.model_calls import ModelCall, ModelCalls
 from graph.prompt import build_prompt, prompt_for
-from graph.state import AgentState
 from graph.tool_calls.call_record import CallRecord, CallRecords
 from graph.tool_calls.default_arguments import call_with_defaults
 from graph.tool_calls.requested_calls import asked_calls, call_identifiers, normalize_tool_calls
 from graph.tool_calls.tool_catalog import OfferedTools, ToolCatalog, api_tool
 from graph.tool_calls.unavailable_services import UnavailableServices
-from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.secrets.redaction import redact
 from identity.secrets.secret import Secret
 
@@ -46,9 +44,9 @@ LAST_ROUND: Final = (
 class ModelNode:
     """Requests one response in each round of tools. Raises `ServiceError` if the model fails.
 
-    Calls that tools have proposed (`AgentState.proposed`) are a response, which passes the same checks. Of a
-    run whose caller requests a call (`RequestedCall`), the first one is that call, the last its result.
-    While a call waits for its user, whom its server has asked, no response is requested.
+    Calls that are made again after a consent (`AgentState.proposed`) are a response, which passes the same
+    checks. Of a run whose caller requests a call (`RequestedCall`), the first one is that call, the last its
+    result. While a call waits for its user, whom its server has asked, no response is requested.
     """
 
     model: ModelCalls
@@ -181,12 +179,6 @@ class ModelNode:
             obtained = key or self.service_credentials.of(visit.caller, MODEL, visit.state)
             response = await requests.response(call, self.static_key or obtained, visit.caller)
         return response if tools else without_tool_calls(response)
-
-    def offered(self, state: AgentState, caller: VerifiedAccessToken) -> OfferedTools:
-        """The tools that can be called now, of the services that need no request to list them."""
-        return self.catalog.known(
-            {name: self.service_credentials.of(caller, name, state) for name in self.gate.services}
-        )
 
     def _checked(
         self, response: AIMessage, offered: OfferedTools, messages: Sequence[AnyMessage]

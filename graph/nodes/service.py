@@ -21,7 +21,6 @@ from graph.call_steps.recorded_call import RecordedCall
 from graph.call_steps.refusals import RefusalStep
 from graph.callers import Visit
 from graph.nodes.call_hooks import CallHooksStep
-from graph.nodes.lent_agent import LentAgentStep
 from graph.nodes.model import ModelNode
 from graph.tool_calls.requested_calls import accepted_calls, asked_calls
 from tools.service import Service
@@ -87,23 +86,16 @@ def service_nodes(
     budget = CallBudget(calls)
     refusals = RefusalStep(records)
     fences = [] if fence is None else [FenceStep(fence)]
-    question = QuestionStep(gate)
-    lent_nodes: dict[str, ServiceNode] = {}
     steps: list[CallStep] = [
         budget,
         CallHooksStep(model, budget, refusals),
         PermissionStep(gate),
-        LentAgentStep(model, lent_nodes),
-        question,
+        QuestionStep(gate),
         repeat_after_consent,
         *fences,
         OnceStep(begun_calls),
         add_labels,
     ]
-    lent_steps = [step for step in steps if step not in (question, repeat_after_consent)]
     make = RecordedCall(records, model.limits.tool_seconds, *fences)
     recorded = partial(refusals, proceed=in_steps(steps, make))
-    lent = partial(refusals, proceed=in_steps(lent_steps, make))
-    for service in services:
-        lent_nodes[service.name] = ServiceNode(service, model, lent)
     return {service.name: ServiceNode(service, model, recorded) for service in services}

@@ -123,11 +123,6 @@ class ToolCatalog:
         listings = [_list(service, credentials[service.name], self._seconds) for service in self._services]
         return self._joined(await asyncio.gather(*listings))
 
-    def known(self, credentials: Mapping[str, ServiceCredential]) -> OfferedTools:
-        """The tools of the services that need no request to list them."""
-        cached = [service.cached_tools(credentials[service.name]) or [] for service in self._services]
-        return self._joined(cached)
-
     def _joined(self, found: Sequence[_Found]) -> OfferedTools:
         colliding = collisions(self._services, found)
         for several in colliding.values():

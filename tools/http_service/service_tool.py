@@ -8,7 +8,6 @@ from types import MappingProxyType
 from typing import Annotated, Any, Final, Literal, NamedTuple, get_args
 
 import httpx
-from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import ToolMessage
 from langchain_core.tools import BaseTool, InjectedToolArg, StructuredTool, Tool, ToolException
 from langchain_core.utils.function_calling import convert_to_openai_function
@@ -21,7 +20,6 @@ from tools.arguments.fault import ArgumentFault, invalid_arguments, size_fault
 from tools.arguments.schema_budget import checked_draft
 from tools.arguments.validator import BoundedValidator
 from tools.http_service.client import ServiceClient
-from tools.lent_agent import LentModel, lent_tools
 from tools.service import FUNCTION_NAME, ToolResult, ToolSchema
 
 
@@ -167,8 +165,6 @@ INJECTED: Final[Mapping[Any, Callable[[ServiceClient], Any]]] = {
     ServiceClient: lambda client: client,
     Caller: lambda client: client.caller,
     httpx.Auth: lambda client: client,
-    BaseChatModel: lambda _: LentModel(),
-    list[BaseTool]: lambda _: lent_tools(),
 }
 """Values that a tool may ask for, by the type of a parameter that the model does not see."""
 
@@ -181,7 +177,7 @@ class ServiceTool:
     """Any `BaseTool`, whose arguments are a pydantic model or a JSON Schema.
 
     A parameter `Annotated[ServiceClient, InjectedToolArg]` gets the service's client, a `Caller` the caller,
-    an `httpx.Auth` the credential for an SDK, and a `BaseChatModel` the agent's model.
+    and an `httpx.Auth` the credential for an SDK.
     LangChain derives the schema, without the titles that people read, which are kept here, and runs the tool,
     unless it is a `FunctionTool`. It ignores unknown arguments, converts values of another type, such as
     `true` to 1, passes arguments on unchecked if their schema is a JSON Schema, sets no bound on their size,

@@ -26,11 +26,9 @@ from tests.graph.approvals.bank import Bank, result_of
 from tests.graph.approvals.conftest import ALICE, SECONDS
 from tests.graph.approvals.foreign_bank import saved
 from tests.graph.bench import Bench
-from tests.graph.echo_service import EchoService
 from tests.graph.scripted_model import DONE, calls
 from tests.tools.mcp_service.modern_server import META, TEXT, ModernServer
 from tools.elicitation import question_of
-from tools.lent_agent import lent_tools
 from tools.mcp_service.service import MCPService
 
 pytestmark = pytest.mark.promise("approval-binds", "no-secret-leaves", "servers-cannot-steer")
@@ -384,20 +382,6 @@ async def test_run_that_is_not_kept_declares_nothing_and_ends_the_call_at_once(
     messages = await bank_of(options={"store": None}).ask()
     assert "elicitation" not in server.calls[0]["_meta"][META + "clientCapabilities"]
     assert "not possible here" in result_of(messages).text
-
-
-async def test_server_does_not_ask_about_the_call_of_a_sub_agent(server: Asking, bank_of: BankOf) -> None:
-    async def pays() -> str:
-        [pay] = lent_tools()
-        return str(await pay.ainvoke({"amount": 5}))
-
-    bank = bank_of(turns=[calls(("research", {})), DONE], more=[EchoService("other", research=pays)])
-    messages = await bank.ask()
-    [made] = server.calls
-    assert made["arguments"] == {"amount": 5}
-    assert "elicitation" not in made["_meta"][META + "clientCapabilities"]
-    assert "not possible here" in result_of(messages).text
-    assert messages[-1].text == "done"
 
 
 HOSTILE: dict[str, Any] = {

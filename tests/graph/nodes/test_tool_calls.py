@@ -8,7 +8,10 @@ from typing import Any
 
 import pytest
 from langchain_core.messages import ToolMessage
+from langchain_core.runnables import ensure_config
 from langgraph.checkpoint.memory import InMemorySaver
+from langgraph.graph import START, MessagesState, StateGraph
+from langgraph.runtime import get_runtime
 
 from agent.errors.error_codes import AgentCode
 from graph.context import AgentContext
@@ -55,6 +58,27 @@ async def test_failing_tool_is_a_result_for_the_person_and_a_line_for_operators(
         "duration_ms": result.artifact["duration_ms"],
     }  # fmt: skip
     assert final.text == "done"
+
+
+@pytest.mark.promise("no-secret-leaves")
+async def test_graph_that_a_tool_runs_finds_nothing_of_the_run() -> None:
+    seen: list[Any] = []
+
+    async def look(_: MessagesState) -> dict[str, Any]:
+        seen.extend([ensure_config(), get_runtime().context])
+        return {}
+
+    async def research() -> str:
+        inner = StateGraph(MessagesState).add_node("look", look).add_edge(START, "look").compile()
+        await inner.ainvoke({"messages": []})
+        return "nothing"
+
+    b = bench([calls(("research", {})), DONE], EchoService("other", research=research))
+    _, result, _ = await b.ask()
+    assert result.text == "nothing"
+    _, context = seen
+    assert context is None
+    assert "alice-at" not in repr(seen)
 
 
 async def test_call_with_a_wider_credential_alone_is_recorded_as_made() -> None:
