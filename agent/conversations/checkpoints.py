@@ -5,6 +5,7 @@ LangGraph's serializer writes it as MessagePack. Reading imports nothing but the
 (messages, interrupts, dates and the like), and no pickle, whatever is in the database.
 """
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -28,6 +29,26 @@ class SavedCheckpoint:
     checkpoint: Checkpoint
     metadata: CheckpointMetadata
     writes: dict[tuple[str, int], tuple[str, Any]] = field(default_factory=dict)
+    nested: Mapping[str, "SavedCheckpoint"] = field(default_factory=dict)
+    """Those of graphs within the graph, by their namespaces."""
+
+    def members(self) -> list[Any]:
+        """What is written of it."""
+        writes = [[*key, *write] for key, write in self.writes.items()]
+        nested = {name: inner.members() for name, inner in self.nested.items()}
+        return [self.checkpoint, self.metadata, writes, *([nested] if nested else [])]
+
+    @classmethod
+    def of(cls, members: Sequence[Any]) -> "SavedCheckpoint":
+        """The inverse. Raises `ValueError` or `TypeError`."""
+        checkpoint, metadata, writes, *rest = members
+        nested = rest[0] if rest else {}
+        return cls(
+            checkpoint,
+            metadata,
+            {(task, number): (name, value) for task, number, name, value in writes},
+            {name: cls.of(inner) for name, inner in nested.items()},
+        )
 
 
 class Checkpoints:
@@ -41,8 +62,7 @@ class Checkpoints:
         """In place of an earlier one of the thread. On disk when it returns. Nothing is saved unless the run
         is that of the thread.
         """
-        writes = [[*key, *write] for key, write in saved.writes.items()]
-        _, packed = _STRICT.dumps_typed([saved.checkpoint, saved.metadata, writes])
+        _, packed = _STRICT.dumps_typed(saved.members())
         body = self._encryption.seal(packed, "checkpoint", *run.place)
         sql = (
             "INSERT INTO checkpoints (thread_key, run_id, body) SELECT key, run_id, ? FROM threads"
@@ -62,9 +82,6 @@ class Checkpoints:
             return None
         packed = self._encryption.open(rows[0][0], "checkpoint", *run.place)
         try:
-            checkpoint, metadata, writes = _STRICT.loads_typed((_FORM, packed))
-            return SavedCheckpoint(
-                checkpoint, metadata, {(task, number): (name, value) for task, number, name, value in writes}
-            )
-        except (ValueError, TypeError):
+            return SavedCheckpoint.of(_STRICT.loads_typed((_FORM, packed)))
+        except (ValueError, TypeError, AttributeError):
             raise self._encryption.refusal("a checkpoint does not have the expected form") from None

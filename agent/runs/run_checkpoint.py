@@ -5,7 +5,8 @@ transcript. So it stays in memory, and a run that does not pause costs no access
 """
 
 import inspect
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Final, Self
 
 from langchain_core.runnables import RunnableConfig
@@ -32,8 +33,9 @@ class RunCheckpoint(BaseCheckpointSaver[str]):
         self._run = run
         self._store = store
         self._saved = resumed
-        self._put: SavedCheckpoint | None = None
-        self._writes: list[tuple[Sequence[tuple[str, Any]], str]] = []
+        self._put: dict[str, SavedCheckpoint] = {}
+        self._writes: dict[str, list[tuple[Sequence[tuple[str, Any]], str]]] = {}
+        """Both by the namespaces of graphs: the graph's own is empty."""
 
     async def save(self) -> None:
         """Saves the checkpoint with which the run ended, and its writes.
@@ -41,48 +43,64 @@ class RunCheckpoint(BaseCheckpointSaver[str]):
         A run that pauses again before it has ended a step has no checkpoint of its own: its question replaces
         that of the checkpoint with which it continued.
         """
-        saved = self._put or (await self._store.load(self._run) if self._saved else None)
+        saved = await self._latest()
         self._saved = True
+        if saved is not None:
+            await self._store.save(self._run, saved)
+
+    async def _latest(self) -> SavedCheckpoint | None:
+        """The checkpoint as it is now, with its writes and those of graphs within the graph."""
+        nested: Mapping[str, SavedCheckpoint] = {}
+        saved = self._put.get("")
+        if saved is None and self._saved:
+            saved = await self._store.load(self._run)
+            nested = {} if saved is None else saved.nested
         if saved is None:
-            return
-        for writes, task_id in self._writes:
-            for position, (channel, value) in enumerate(writes):
-                key = task_id, WRITES_IDX_MAP.get(channel, position)
-                if key[1] < 0 or key not in saved.writes:  # a question replaces the one before
-                    saved.writes[key] = channel, value
-        await self._store.save(self._run, saved)
+            return None
+        saved = replace(saved, nested={**nested, **{name: put for name, put in self._put.items() if name}})
+        for name, written in self._writes.items():
+            graph = saved.nested.get(name) if name else saved
+            if graph is not None:
+                _add_writes(graph, written)
+        return saved
 
     async def aget_tuple(self, config: RunnableConfig) -> CheckpointTuple | None:
-        """The checkpoint with which the run paused; `None` for a new run."""
-        saved = await self._store.load(self._run) if self._saved else None
+        """The checkpoint of the run, or of a graph within its graph, as it is now; `None` at the beginning of
+        a new run.
+        """
+        name = _namespace(config)
+        saved = await self._latest()
+        if saved is not None and name:
+            saved = saved.nested.get(name)
         if saved is None:
             return None
         pending = [(task_id, *write) for (task_id, _), write in saved.writes.items()]
-        config = self._config_of(saved.checkpoint)
+        config = self._config_of(saved.checkpoint, name)
         return CheckpointTuple(config, saved.checkpoint, saved.metadata, pending_writes=pending)
 
     async def aput(
         self,
-        config: RunnableConfig,  # noqa: ARG002 - the base's signature
+        config: RunnableConfig,
         checkpoint: Checkpoint,
         metadata: CheckpointMetadata,
-        new_versions: ChannelVersions,  # noqa: ARG002 - as above: the checkpoint has all values
+        new_versions: ChannelVersions,  # noqa: ARG002 - the checkpoint has all values
     ) -> RunnableConfig:
         """Keeps the checkpoint in place of an earlier one."""
-        self._put = SavedCheckpoint(checkpoint, metadata)
-        self._writes = []
-        return self._config_of(checkpoint)
+        name = _namespace(config)
+        self._put[name] = SavedCheckpoint(checkpoint, metadata)
+        self._writes[name] = []
+        return self._config_of(checkpoint, name)
 
     async def aput_writes(
         self,
-        config: RunnableConfig,  # noqa: ARG002 - as above
+        config: RunnableConfig,
         writes: Sequence[tuple[str, Any]],
         task_id: str,
-        task_path: str = "",  # noqa: ARG002 - as above
+        task_path: str = "",  # noqa: ARG002 - the base's signature
     ) -> None:
         """Keeps writes that belong to the checkpoint, but no error: a run that has one is not saved."""
         values = [(channel, value) for channel, value in writes if not isinstance(value, BaseException)]
-        self._writes.append((values, task_id))
+        self._writes.setdefault(_namespace(config), []).append((values, task_id))
 
     def get_next_version(self, current: str | None, channel: None) -> str:  # noqa: ARG002 - the base's signature
         """Versions in the form of both of LangGraph's databases, which is text that sorts."""
@@ -92,9 +110,22 @@ class RunCheckpoint(BaseCheckpointSaver[str]):
         """This one: the database's saver has an allowlist of its own."""
         return self
 
-    def _config_of(self, checkpoint: Checkpoint) -> RunnableConfig:
-        names = {"thread_id": self._run.run_id, "checkpoint_ns": "", "checkpoint_id": checkpoint["id"]}
+    def _config_of(self, checkpoint: Checkpoint, name: str) -> RunnableConfig:
+        names = {"thread_id": self._run.run_id, "checkpoint_ns": name, "checkpoint_id": checkpoint["id"]}
         return {"configurable": names}
+
+
+def _namespace(config: RunnableConfig) -> str:
+    """That of the graph which has a checkpoint."""
+    return str(config["configurable"].get("checkpoint_ns", ""))
+
+
+def _add_writes(saved: SavedCheckpoint, written: Sequence[tuple[Sequence[tuple[str, Any]], str]]) -> None:
+    for writes, task_id in written:
+        for position, (channel, value) in enumerate(writes):
+            key = task_id, WRITES_IDX_MAP.get(channel, position)
+            if key[1] < 0 or key not in saved.writes:  # a question replaces the one before
+                saved.writes[key] = channel, value
 
 
 # LangGraph inspects it for every run, and finds it faster here.
