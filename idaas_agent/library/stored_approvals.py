@@ -45,14 +45,18 @@ class StoredApprovals:
         if opened not in self._kept:
             database = _database(self._url.reveal(), opened.settings.ssl_cert_file)
             opened.users.push_async_callback(database.aclose)
-            store = _store(database)
-            self._kept[opened] = KeptCalls(store, _StoredBegunCalls(store, opened.clock))
+            self._kept[opened] = kept_in(_store(database), opened.clock)
         return self._kept[opened]
+
+
+def kept_in(store: ApprovalStore, clock: Callable[[], float]) -> KeptCalls:
+    """Both in `store`."""
+    return KeptCalls(store, _StoredBegunCalls(store, clock))
 
 
 @dataclass(frozen=True, slots=True)
 class _StoredBegunCalls:
-    """A `BegunCalls`: the beginning of a call is an approval that is used at once, by one process."""
+    """A `BegunCalls`: the beginning of a call is a question that is decided at once, by one process."""
 
     store: ApprovalStore
     clock: Callable[[], float]
@@ -74,7 +78,6 @@ class _StoredBegunCalls:
         await self.store.open(beginning)
         try:
             await self.store.decide(beginning.id, _NOBODY, approved=True, digest=digest, at=now)
-            await self.store.use(beginning.id, _NOBODY, digest, now)
         except ApprovalError:
             return False
         return True
