@@ -20,10 +20,12 @@ import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field
-from typing import Any, Final, TypeAlias
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import httpx
 from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, ToolCall
+from langgraph.graph.message import add_messages
 
 from graph.approvals.gate import REJECTED
 from graph.approvals.pending_call import PendingCall
@@ -44,7 +46,10 @@ from identity.principal import AccessIdentity, Caller, Principal
 from identity.secrets.secret import Secret
 from tools.approval_policy import ApprovalMode
 from tools.http_service.service import HTTPService
-from tools.service import Access, ToolResult
+from tools.service import Access, Service, ToolResult
+
+if TYPE_CHECKING:
+    from idaas_agent.library.served_graph import ServedGraph
 
 _URL: Final = "https://service.example.com"
 _FAR: Final = 2.0**62
@@ -209,12 +214,13 @@ class AgentUnderTest:
         self,
         model: ModelProvider,
         *tools: ToolsUnderTest,
-        graph: Callable[[GraphParts], AgentGraph] = build_graph,
+        graph: Callable[[GraphParts], AgentGraph] | Any = build_graph,  # noqa: ANN401 - or an application's
         approves: bool = True,
         caller: Caller = USER,
     ) -> None:
-        """`model` may be your own provider, too. `graph` is the function that GRAPH names; a model that it
-        names (`parts.model`) is this one.
+        """`model` may be your own provider, too. `graph` is what GRAPH names: a function of parts, where a
+        model that it names (`parts.model`) is this one; or an application's graph, or a function of an
+        identity, whose `identity.tools` are these, and whose parameter `model`, if it has one, gets this one.
         """
         self.audit: Final[list[AuditEvent]] = []
         """The audit log: each call of a tool twice, each call of the model, each credential."""
@@ -229,14 +235,18 @@ class AgentUnderTest:
         for each in tools:
             each._issuer = issuer  # noqa: SLF001 - the same
         self._caller = caller
+        person = partial(_in_person, self.asked, approves=approves)
+        self._app: ServedGraph | None = None
+        if graph is not build_graph:
+            self._app = self._of_app(graph, services, model, issuer, audit, person)
+        if self._app is not None:
+            return
         identity = RunIdentity(verifier=self, credentials=issuer.broker, access_identity=AccessIdentity.HUMAN)
         parts = graph_parts(
             services,
             identity=identity,
             model=RunModel(provider=model, api_key=_KEY, named=lambda _: model),
-            approvals=RunApprovals(
-                person=lambda policies: _Person(policies.policies, asked=self.asked, approves=approves)
-            ),
+            approvals=RunApprovals(person=person),
             audit=audit,
         )
         self._graph = compiled_graph(parts, build=graph)
@@ -245,8 +255,30 @@ class AgentUnderTest:
         """The agent's last words. Raises the errors that end a run."""
         context = AgentContext(Secret("access-token"), streaming=True, writer=self.events.append)
         given = [*self.messages, HumanMessage(text)]
+        if self._app is not None:
+            self.messages = await _answered(self._app, given, context)
+            return str(self.messages[-1].text)
         self.messages = (await self._graph.ainvoke({"messages": given}, context=context))["messages"]
         return str(self.messages[-1].text)
+
+    def _of_app(
+        self,
+        graph: Any,  # noqa: ANN401 - what GRAPH names
+        services: Sequence[Service],
+        model: ModelProvider,
+        issuer: "_Issuer",
+        audit: AuditTrail,
+        person: Callable[[Policies], Policies],
+    ) -> "ServedGraph | None":
+        """An application's graph; `None`: it is made of parts."""
+        from idaas_agent.app_under_test import app_under_test  # most tests need none of it
+        from idaas_agent.library.app_graph import is_of_app
+
+        if not is_of_app(graph):
+            return None
+        return app_under_test(
+            graph, services, model, verifier=self, broker=issuer.broker, audit=audit, person=person
+        )
 
     async def verify(self, token: Secret) -> VerifiedAccessToken:  # noqa: ARG002 - there is one
         """See `Verifier`."""
@@ -255,6 +287,22 @@ class AgentUnderTest:
     async def record(self, event: AuditEvent) -> None:
         """See `AuditSink`."""
         self.audit.append(event)
+
+
+async def _answered(
+    graph: "ServedGraph", given: Sequence[AnyMessage], context: AgentContext
+) -> list[AnyMessage]:
+    """The conversation after a run."""
+    messages: Any = list(given)
+    run = graph.astream({"messages": given}, {"callbacks": []}, context=context)
+    async for update in run:
+        for added in update.values():
+            messages = add_messages(messages, added["messages"])
+    return list(messages)
+
+
+def _in_person(asked: dict[str, ToolCall], policies: Policies, *, approves: bool) -> Policies:
+    return _Person(policies.policies, asked=asked, approves=approves)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,7 @@
 """`idaas_agent.testing`: a tool is tested in ten lines, without a socket."""
 
 import pytest
+from langchain.agents import create_agent
 from langgraph.graph import END
 
 from idaas_agent import (
@@ -233,3 +234,33 @@ async def test_credential_that_a_tool_takes_is_on_record_before_the_tool_has_it(
     with pytest.raises(AuditError):
         await agent.ask("Again")
     assert seen == ["token-1"]
+
+
+async def test_graph_of_an_application_runs_with_a_scripted_model_and_these_tools(tools):
+    async def build(identity, model, checkpointer):
+        added = await identity.tools("services.toml")
+        return create_agent(model, [*added], middleware=[identity.middleware()], checkpointer=checkpointer)
+
+    tools.responds(json={"net": 8000})
+    turns = call("payslip", month="2026-10"), call("correct", month="2026-10", days=2), "8,000 yuan."
+    agent = AgentUnderTest(ScriptedModel(*turns), tools, graph=build)
+    assert await agent.ask("My payslip?") == "8,000 yuan."
+    assert [each.acts_for for each in tools.requests] == ["user", "user"]
+    assert [asked["name"] for asked in agent.asked.values()] == ["correct"]
+    made = [event.outcome for event in agent.audit if event.tool == "payslip"]
+    assert made == ["started", "succeeded"]
+    shown = [event["type"] for event in agent.events]
+    assert shown == ["tool_started", "tool_finished", "tool_started", "tool_finished", "content"]
+    assert await agent.ask("And now?") == "8,000 yuan."
+    assert len(agent.messages) == 8
+
+
+async def test_call_of_an_application_that_its_user_declines_is_not_made(tools):
+    async def build(identity, model):
+        return create_agent(model, await identity.tools("services.toml"), middleware=[identity.middleware()])
+
+    turns = call("correct", month="2026-10", days=2), "Not corrected."
+    agent = AgentUnderTest(ScriptedModel(*turns), tools, graph=build, approves=False)
+    assert await agent.ask("Correct it") == "Not corrected."
+    assert tools.requests == []
+    assert "declined" in agent.messages[2].text

@@ -10,7 +10,8 @@ from types import TracebackType
 from typing import Any, Final, Self
 
 from agent.background import end_tasks
-from agent.composition.extensions import agent_graph, load_both, model_provider
+from agent.composition.app_graph import is_of_app, served_graph
+from agent.composition.extensions import agent_graph, graph_source, load_both, model_provider, unusable_graph
 from agent.composition.installed_policies import check_policies, in_force, installed_policies
 from agent.composition.kept import Kept
 from agent.composition.question_listeners import installed_listeners
@@ -33,7 +34,7 @@ from agent.runs.live_run import LiveRuns
 from agent.runs.prepared_runs import PreparedRuns
 from agent.runs.relay import Relay
 from agent.runs.run_limits import RunLeases, RunLimit
-from agent.runs.run_parts import RunParts
+from agent.runs.run_parts import RunGraph, RunParts
 from agent.runs.runs import Runs
 from agent.settings.settings import Settings
 from graph.approvals.answer import AnswerReader
@@ -100,6 +101,8 @@ class Agent:
         self.llm_api_key: Final = settings.llm_api_key_file or ApiKeyRequirement(
             settings.llm_api_key_identifier or "", GraphCode.LLM_API_KEY_UNAVAILABLE
         )
+        source = graph_source(settings)
+        of_app = is_of_app(source)
         calls, self.model = load_both(
             lambda: ServiceParts(
                 settings,
@@ -108,6 +111,7 @@ class Agent:
                 measures=self.measures,
                 llm_api_key=self.llm_api_key,
                 accepts_tools=accepts_tools,
+                has_services=not of_app,
             ),
             lambda: model_provider(settings, tls) if model is None else model,
         )
@@ -151,7 +155,6 @@ class Agent:
         # Runs
         self.consent_urls: Final = ConsentUrls(self.access, clock, approvals)
         by_name = {service.name: service for service in self.services}
-        self.answers: Final = AnswerReader(by_name, self.access)
         self.listeners: Final = installed_listeners(calls, approvals, revocations)
         grants: Grants | None = None
         if storage is not None:
@@ -169,7 +172,13 @@ class Agent:
         )
         parts = self._graph_parts(audit, caller, asks)
         self.gate: Final = parts.gate
-        self.graph: Final = agent_graph(settings, parts)
+        answers = AnswerReader(by_name, self.access)
+        self.app: Final = (
+            served_graph(source, calls, self.gate, asks, self.limits, self.measures.calls) if of_app else None
+        )
+        """The graph, if it is an application's own; then the services are its own, too."""
+        self.answers: Final = answers if self.app is None else self.app.questions.answers
+        self.graph: Final[RunGraph] = agent_graph(source, parts) if self.app is None else self.app
         """For runs of conversations and for runs without one, which have no thread and cannot pause."""
         self.request_rate: Final = RequestRate(
             settings.max_requests_per_minute, audience=settings.agent_audience, redis=self.redis
@@ -214,6 +223,17 @@ class Agent:
         prepares = path == "/prepared" or path.startswith("/prepared/")
         return self._preparing if prepares and self._preparing else self.admission
 
+    @property
+    def limits(self) -> Limits:
+        """The limits of one run."""
+        settings = self.settings
+        return Limits(
+            images=settings.llm_images,
+            tool_rounds=settings.max_tool_rounds,
+            tool_seconds=settings.tool_timeout_seconds,
+            model_seconds=settings.model_timeout_seconds,
+        )
+
     def _graph_parts(self, audit: AuditTrail, caller: TokenLookup, asks: RunApprovals) -> GraphParts:
         settings = self.settings
         return graph_parts(
@@ -234,12 +254,7 @@ class Agent:
             approvals=asks,
             audit=audit,
             calls=self.measures.calls,
-            limits=Limits(
-                images=settings.llm_images,
-                tool_rounds=settings.max_tool_rounds,
-                tool_seconds=settings.tool_timeout_seconds,
-                model_seconds=settings.model_timeout_seconds,
-            ),
+            limits=self.limits,
             clock=self.clock,
         )
 
@@ -338,7 +353,12 @@ class Agent:
                 await service.tools(self.access(service.name, None))
 
     async def __aenter__(self) -> Self:
-        """Warms up in the background, so that the agent starts while IDaaS is unavailable."""
+        """Warms up in the background, so that the agent starts while IDaaS is unavailable. The graph of an
+        application is made before.
+        """
+        if self.app is not None:
+            with unusable_graph():
+                await self.app.open()
         await self.revocation.start()
         if self.kept is not None:
             self.kept.start_tasks()

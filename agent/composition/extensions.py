@@ -4,7 +4,9 @@ Your own tool needs no line here: `docs/extending.md`.
 """
 
 import ssl
-from collections.abc import Callable, Iterable, Sequence
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Any, TypeVar
@@ -92,24 +94,46 @@ def services(
     return listed
 
 
-def agent_graph(settings: Settings, parts: GraphParts) -> CompiledAgentGraph:
-    """The graph of `parts`, or what the function makes of them that `GRAPH` names.
-
-    Raises `ConfigurationError`, with the file and line, if the function cannot be loaded or used.
-    """
+def graph_source(settings: Settings) -> Any:  # noqa: ANN401 - whatever it names
+    """What `GRAPH` names; `None` without it. Raises `ConfigurationError` if it cannot be loaded."""
     if settings.graph is None:
+        return None
+    folder = str(settings.own_code.resolve())
+    if folder not in sys.path:
+        sys.path.append(folder)  # where a module of an application lies
+    with unusable_graph():
+        return load_function(settings.graph, settings.own_code)
+
+
+def agent_graph(source: Any, parts: GraphParts) -> CompiledAgentGraph:  # noqa: ANN401 - what `GRAPH` names
+    """The graph of `parts`, or what the function `source` makes of them.
+
+    Raises `ConfigurationError`, with the file and line, if the function cannot be used.
+    """
+    if source is None:
         return compiled_graph(parts)
-    place = ""
+    with unusable_graph(source):
+        return compiled_graph(parts, build=source)
+
+
+@contextmanager
+def unusable_graph(source: Any = None) -> Iterator[None]:  # noqa: ANN401 - what `GRAPH` names
+    """Reports what is raised as a fault of `GRAPH`: in words, or by its type and place."""
     try:
-        build = load_function(settings.graph, settings.own_code)
-        code = build.__code__
-        place = f"{Path(code.co_filename).name}:{code.co_firstlineno}"
-        return compiled_graph(parts, build=build)
+        yield
     except GraphDefinitionError as error:
-        fault = f"{error} at {place}"
+        code = getattr(source, "__code__", None)
+        place = "" if code is None else f" at {Path(code.co_filename).name}:{code.co_firstlineno}"
+        faults = [f"{error}{place}"]
+    except ConfigurationError as error:  # of an identity of the application's own, or of its services
+        faults = list(error.faults)
     except Exception as error:  # noqa: BLE001 - code from outside raises anything
-        fault = failure_of(error)
-    raise ConfigurationError(IdentityCode.SETTINGS_INVALID, [f"GRAPH cannot be used: {fault}"])
+        faults = [failure_of(error)]
+    else:
+        return
+    raise ConfigurationError(
+        IdentityCode.SETTINGS_INVALID, [f"GRAPH cannot be used: {fault}" for fault in faults]
+    )
 
 
 def model_provider(settings: Settings, tls: ssl.SSLContext, model: str | None = None) -> ModelProvider:

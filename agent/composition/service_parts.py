@@ -32,16 +32,19 @@ class ServiceParts:
         measures: AgentMeasures | None = None,
         llm_api_key: ApiKeyRequirement | Secret | None = None,
         accepts_tools: bool = False,
+        has_services: bool = True,
     ) -> None:
         """Makes the parts; opens no connection. `tls` is what they trust. With `accepts_tools`, what MCP
-        servers list first is accepted and kept.
+        servers list first is accepted and kept. Without `has_services`, there are none: the graph of an
+        application has its own.
 
         Raises `ConfigurationError` with every service that cannot be loaded.
         """
         measures = measures or AgentMeasures()
         self.settings: Final = settings
         self.clock: Final = clock
-        self.services: Final = services(settings, tls, accepts_tools=accepts_tools)
+        made = services(settings, tls, accepts_tools=accepts_tools) if has_services else ()
+        self.services: Final[Sequence[Service]] = made
         self.requirements: Final = requirements(self.services, settings.access_identity, llm_api_key)
         """The requirements of the services, and of the model if its key is given, by the names of nodes."""
         self.identity: Final = IdentityParts(settings, tls, clock=clock, measures=measures)

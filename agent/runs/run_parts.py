@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, TypeAlias
 
 from langchain_core.messages import AnyMessage, ToolCall
 
@@ -17,12 +18,18 @@ from graph.build import CompiledAgentGraph
 from graph.state import AgentInput
 from identity.access_token.verified_access_token import VerifiedAccessToken
 
+if TYPE_CHECKING:
+    from idaas_agent.library.served_graph import ServedGraph
+
+RunGraph: TypeAlias = "CompiledAgentGraph | ServedGraph"
+"""The graph of runs: the agent's own, or that of an application, which streams the same."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunParts:
     """Shared dependencies of thread runs."""
 
-    graph: CompiledAgentGraph
+    graph: RunGraph
     threads: ThreadStore
     approvals: SqlApprovalStore
     answers: AnswerReader

@@ -13,7 +13,7 @@ from agent.operations.metrics.run_measures import RunMeasures
 from agent.runs.live_run import LiveRun, Work
 from agent.runs.run import Finished, ModelMessages, Outcome, RunReader
 from agent.runs.run_limits import RunLeases, RunLimit
-from graph.build import CompiledAgentGraph
+from agent.runs.run_parts import RunGraph
 from graph.context import AgentContext, release
 from graph.extensions import Extensions
 from graph.files import RunFiles, detached
@@ -29,7 +29,7 @@ _MOST_READERS: Final = 20
 class _UnkeptWork:
     """Runs the graph on the messages of a request. The run has no thread, and stores nothing."""
 
-    graph: CompiledAgentGraph
+    graph: RunGraph
     messages: Sequence[AnyMessage]
     context: AgentContext
 
@@ -61,7 +61,7 @@ class Runs:
     processes. `traced` sends the runs to LangSmith. `measures` counts them.
     """
 
-    graph: CompiledAgentGraph
+    graph: RunGraph
     _: KW_ONLY
     timeout: float
     limit: RunLimit[LiveRun] = field(default_factory=RunLimit)

@@ -1,4 +1,4 @@
-"""An agent of LangChain's `create_agent`. Six lines, marked `# identity`, were added to it."""
+"""An agent of LangChain's `create_agent`. The lines marked `# identity` were added to it."""
 
 import asyncio
 import os
@@ -19,17 +19,21 @@ def today() -> str:
     return datetime.now(UTC).date().isoformat()
 
 
-async def answered(question: str, model: Any, ask=input) -> str:
-    """The agent's answer. `ask` puts each of its own questions to the person."""
-    identity = Identity.from_env()  # identity
+async def graph(identity: Identity, checkpointer: Any, model: Any = None) -> Any:
+    """The agent, for `answered` below, and for the server: `GRAPH=create_agent.py:graph`."""
     tools = await identity.tools("services.toml")  # identity
-    agent = create_agent(
-        model,
+    return create_agent(
+        model or ChatOpenAI(model="qwen-plus", base_url=os.environ["LLM_BASE_URL"]),
         [*tools, today],
         middleware=[identity.middleware(policy_file="policies.toml")],  # identity
         context_schema=IdentityContext,  # identity
-        checkpointer=InMemorySaver(),
+        checkpointer=checkpointer,
     )
+
+
+async def answered(question: str, model: Any = None, ask=input) -> str:
+    """The agent's answer. `ask` puts each of its own questions to the person."""
+    agent = await graph(Identity.from_env(), InMemorySaver(), model)  # identity
     run = {
         "config": {"configurable": {"thread_id": "1"}},
         "context": IdentityContext(access_token=os.environ["ACCESS_TOKEN"]),  # identity
@@ -45,5 +49,4 @@ async def answered(question: str, model: Any, ask=input) -> str:
 
 
 if __name__ == "__main__":
-    qwen = ChatOpenAI(model="qwen-plus", base_url=os.environ["LLM_BASE_URL"])
-    sys.stdout.write(asyncio.run(answered(" ".join(sys.argv[1:]), qwen)) + "\n")
+    sys.stdout.write(asyncio.run(answered(" ".join(sys.argv[1:]))) + "\n")

@@ -14,11 +14,11 @@ from langgraph.types import Command
 from idaas_agent import Identity, IdentityContext  # identity
 
 
-async def answered(question: str, model: Any, ask=input) -> str:
-    """The graph's answer. `ask` puts each of its own questions to the person."""
-    identity = Identity.from_env()  # identity
+async def graph(identity: Identity, checkpointer: Any, model: Any = None) -> Any:
+    """The graph, for `answered` below, and for the server: `GRAPH=state_graph.py:graph`."""
     tools = await identity.tools("services.toml")  # identity
-    calling = model.bind_tools(tools)
+    asked = model or ChatOpenAI(model="qwen-plus", base_url=os.environ["LLM_BASE_URL"])
+    calling = asked.bind_tools(tools)
 
     async def respond(state: MessagesState) -> dict:
         return {"messages": [await calling.ainvoke(state["messages"])]}
@@ -29,21 +29,25 @@ async def answered(question: str, model: Any, ask=input) -> str:
     builder.add_edge(START, "respond")
     builder.add_conditional_edges("respond", tools_condition)
     builder.add_edge("tools", "respond")
-    graph = builder.compile(checkpointer=InMemorySaver())
+    return builder.compile(checkpointer=checkpointer)
+
+
+async def answered(question: str, model: Any = None, ask=input) -> str:
+    """The graph's answer. `ask` puts each of its own questions to the person."""
+    agent = await graph(Identity.from_env(), InMemorySaver(), model)  # identity
     run = {
         "config": {"configurable": {"thread_id": "1"}},
         "context": IdentityContext(access_token=os.environ["ACCESS_TOKEN"]),  # identity
     }
-    state = await graph.ainvoke({"messages": [("user", question)]}, **run)
+    state = await agent.ainvoke({"messages": [("user", question)]}, **run)
     while asked := state.get("__interrupt__"):
         decisions = []
         for action in asked[0].value["action_requests"]:
             agreed = ask(f"{action['description']}\nApprove? [y/n] ") == "y"
             decisions.append({"type": "approve" if agreed else "reject"})
-        state = await graph.ainvoke(Command(resume={"decisions": decisions}), **run)
+        state = await agent.ainvoke(Command(resume={"decisions": decisions}), **run)
     return state["messages"][-1].text
 
 
 if __name__ == "__main__":
-    qwen = ChatOpenAI(model="qwen-plus", base_url=os.environ["LLM_BASE_URL"])
-    sys.stdout.write(asyncio.run(answered(" ".join(sys.argv[1:]), qwen)) + "\n")
+    sys.stdout.write(asyncio.run(answered(" ".join(sys.argv[1:]))) + "\n")

@@ -5,8 +5,8 @@ question is asked during the call, by LangGraph's `interrupt`.
 """
 
 import uuid
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, Final
 
@@ -33,13 +33,13 @@ from graph.call_steps.refusals import RefusalStep
 from graph.callers import Visit
 from graph.context import AgentContext
 from graph.credentials.service_credentials import ServiceCredential, ServiceCredentials, requirements
-from graph.extensions import Extensions
 from graph.labels.data_labels import labels_of
 from graph.labels.run_labels import RunLabels
 from graph.tool_calls.call_record import CallRecords
 from graph.tool_calls.default_arguments import with_defaults
 from graph.tool_calls.requested_calls import BAD_ARGUMENTS
 from idaas_agent.library.asking import Approvals, AskingStep
+from idaas_agent.library.hosting import Host
 from idaas_agent.library.made_calls import MadeCalls
 from idaas_agent.library.memory_approvals import MemoryApprovals
 from idaas_agent.library.place import Place
@@ -51,13 +51,14 @@ from identity.audit.trail import AuditTrail
 from identity.credentials.broker import CredentialBroker
 from identity.parts import IdentityParts
 from identity.principal import AccessIdentity, Principal
+from tools.arguments.fault import ArgumentFault
 from tools.service import Service, ToolSchema
 
 DEFAULT_SECONDS: Final = 30.0
 _PAUSED: Final = 10_000
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class KnownCalls:
     """What one process knows of calls, whatever its event loop: it outlives what is opened for a loop."""
 
@@ -69,9 +70,18 @@ class KnownCalls:
     read: ReadLabels = field(default_factory=ReadLabels)
     tools: dict[str, Any] = field(default_factory=dict)
     """The governed tools of the application, by their names: the one that was made last."""
+    host: Host | None = None
+    """The server that runs the graph. What it keeps counts, in place of the above."""
+
+    @property
+    def outlives_process(self) -> bool:
+        """Whether questions are kept where another process finds them."""
+        return self.stored is not None or (self.host is not None and self.host.kept is not None)
 
     def kept(self, opened: IdentityParts) -> KeptCalls:
         """Where approvals and beginnings of calls are kept."""
+        if self.host is not None and self.host.kept is not None:
+            return self.host.kept
         return KeptCalls(self.approvals, self.made) if self.stored is None else self.stored.of(opened)
 
 
@@ -87,6 +97,7 @@ class CallParts:
     known: KnownCalls
     kept: KeptCalls
     policies: Sequence[CallPolicy] = ()
+    host: Host | None = None
 
 
 class GovernedCalls:
@@ -98,26 +109,33 @@ class GovernedCalls:
         """`seconds` bounds the time of a call, or that between two reports of its progress."""
         self._parts = parts
         known, clock = parts.known, parts.clock
+        host = parts.host
         required = requirements(services, parts.access_identity)
         self._credentials = ServiceCredentials(required, parts.broker, clock)
         self._services = {service.name: service for service in services}
         policies = policies_of(self._services, required, parts.policies, self.access)
+        if host is not None and host.person is not None:
+            policies = host.person(policies)
         gate = ApprovalGate(services, required, parts.kept.approvals, parts.approval_seconds, clock, policies)
         self._approvals = Approvals(
             gate,
-            ApprovalPrompts(gate, parts.audit, clock),
+            ApprovalPrompts(gate, parts.audit, clock, host.announce if host else None),
             AnswerReader(gate.services, self.access),
             known.questions,
         )
-        records = CallRecords(gate.services, required, parts.audit, CallMeasures())
+        records = CallRecords(gate.services, required, parts.audit, host.measures if host else CallMeasures())
         self._refusals = RefusalStep(records)
+        budget = [host.budget] if host and host.budget else []
+        fences = [host.fence] if host and host.fence else []
         steps: list[CallStep] = [
+            *budget,
             AskingStep(self._approvals),
             PermissionStep(gate),
+            *fences,
             OnceStep(parts.kept.begun),
             add_labels,
         ]
-        make = in_steps(steps, RecordedCall(records, seconds))
+        make = in_steps(steps, RecordedCall(records, seconds, *fences))
         self._make = partial(self._refusals, proceed=make)
         self._paused: FIFOCache[Any, bool] = FIFOCache(_PAUSED)
         """The calls whose own code has asked, and which go on when their task is resumed."""
@@ -134,6 +152,14 @@ class GovernedCalls:
     def declare_labels(self, service: str, tool: str) -> None:
         """The results of a tool count as read, wherever they are in a conversation."""
         self._parts.known.read.declare(tool, labels_of(self._services[service], tool))
+
+    async def faults(
+        self, service: str, tool: ToolSchema, arguments: Mapping[str, Any], caller: VerifiedAccessToken
+    ) -> Sequence[ArgumentFault]:
+        """Why the service would refuse the arguments. Raises as `Service.argument_faults` does."""
+        complete = with_defaults(arguments, tool.parameters)
+        access = self.access(service, caller)
+        return await self._services[service].argument_faults(tool.name, complete, access)
 
     def id_at(self, place: Place) -> str:
         """The id of a call that the code of a node makes without one."""
@@ -222,10 +248,7 @@ class GovernedCalls:
             place.messages,
             dict(read),
         )
-        runtime: Runtime[AgentContext] = Runtime(
-            context=AgentContext(extensions=Extensions(place, RunLabels(read)))
-        )
-        visit = Visit({"messages": list(place.messages), "read": dict(read)}, caller, runtime)
+        visit = Visit({"messages": list(place.messages), "read": dict(read)}, caller, _runtime(place, read))
         return Call(
             pending=pending,
             visit=visit,
@@ -233,3 +256,13 @@ class GovernedCalls:
             credential=self.access(service, caller),
             update={},
         )
+
+
+def _runtime(place: Place, read: dict[str, str]) -> Runtime[AgentContext]:
+    """The runtime of the agent's own steps: a server's context of the run, or one of the call alone."""
+    run = AgentContext() if place.run is None else place.run
+    context = replace(run, extensions=run.extensions.having(place).having(RunLabels(read)))
+    if place.run is None or place.runtime is None:
+        return Runtime(context=context)
+    of_task = place.runtime
+    return Runtime(context=context, control=of_task.control, execution_info=of_task.execution_info)

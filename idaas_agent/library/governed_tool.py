@@ -14,12 +14,13 @@ from langchain_core.runnables.config import var_child_runnable_config
 from langchain_core.tools import BaseTool, ToolException
 from pydantic import PrivateAttr
 
-from idaas_agent.library.open_calls import CallsOfIdentity, settle, verified_caller
+from idaas_agent.library.open_calls import CallsOfIdentity, OpenIdentity, settle, verified_caller
 from idaas_agent.library.place import Place
 from idaas_agent.library.questions import AskedCall
 from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.principal import Principal
 from identity.secrets.secret import Secret
+from tools.arguments.fault import ArgumentFault
 from tools.service import ToolSchema
 
 SYNCHRONOUS: Final = (
@@ -96,6 +97,11 @@ class GovernedTool(BaseTool):
             raise ToolException(str(message.text))
         return message.content
 
+    @property
+    def identity(self) -> OpenIdentity:
+        """That with which the tool was made."""
+        return self._governed.source.identity
+
     def _with_injected(
         self, arguments: dict[str, Any], config: RunnableConfig
     ) -> tuple[dict[str, Any], RunnableConfig, CallOfApp]:
@@ -112,6 +118,19 @@ class GovernedTool(BaseTool):
 
     def _run(self, *_: Any, **__: Any) -> NoReturn:  # noqa: ANN401 - LangChain's
         raise NotImplementedError(SYNCHRONOUS)
+
+    async def faults(
+        self, arguments: Mapping[str, Any], caller: VerifiedAccessToken
+    ) -> Sequence[ArgumentFault]:
+        """Why the service would refuse the arguments."""
+        governed = self._governed
+        calls = await governed.source.calls()
+        return await calls.faults(governed.service, governed.schema, arguments, caller)
+
+    @property
+    def parameters(self) -> Mapping[str, Any]:
+        """The JSON Schema of the arguments."""
+        return self._governed.schema.parameters
 
     async def question(self, call: ToolCall, place: Place, caller: VerifiedAccessToken) -> AskedCall | None:
         """What `caller` is to be asked about `call`, if anything."""

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 
     from idaas_agent.library.fastapi_user import UserDependency
     from idaas_agent.library.governed_calls import KnownCalls
+    from idaas_agent.library.hosting import Host
     from idaas_agent.library.middleware import IdentityMiddleware
     from idaas_agent.library.revocation_database import RevocationDatabase
     from tools.approval_policy import ToolPolicy
@@ -97,6 +98,7 @@ class Identity:
         self._lock = threading.Lock()
         self._opened: _Opened | None = None
         self._revocation_database: RevocationDatabase | None = None
+        self._host: Host | None = None
 
     @classmethod
     def from_env(
@@ -136,6 +138,8 @@ class Identity:
 
         Raises `RuntimeError` if they belong to another event loop, which is still open.
         """
+        if self._host is not None:
+            return self._host.parts
         loop = asyncio.get_running_loop()
         with self._lock:
             opened = self._opened
@@ -149,6 +153,10 @@ class Identity:
             await asyncio.wait([opened.opening])  # cancelling one user does not cancel it for the others
         parts, _ = opened.opening.result()
         return parts
+
+    def hosted_by(self, host: "Host") -> None:
+        """For a server that runs the application's graph: from now on its parts are this identity's."""
+        self._host = self.known_calls.host = host
 
     async def verify(self, token: str | Secret) -> Caller:
         """The caller whose access token it is, once it is verified and on record.
@@ -325,8 +333,11 @@ class Identity:
 
         In this process, and in every one that follows the same database (`REVOCATIONS_FILE`, or the
         PostgreSQL of `CONVERSATIONS_URL`), agents included. Raises `ValueError` for a subject that no user
-        has, and `UnreachableError` if the database cannot be written: here it is in force.
+        has, and `UnreachableError` if the database cannot be written: here it is in force. Under a server
+        that runs the graph, raises `RuntimeError`: `idaas-agent revoke` ends the runs of the user, too.
         """
+        if self._host is not None:
+            raise RuntimeError("the server that runs this graph revokes: idaas-agent revoke")
         now = self.clock()
         revocation = Revocation(Target.USER, subject, Origin.OPERATOR, until=now, changed_at=now)
         parts = await self.parts()
@@ -342,7 +353,7 @@ class Identity:
         with self._lock:
             opened = self._opened
             if opened is None or opened.loop.is_closed():
-                return
+                return  # a server closes its own
             if opened.loop is not asyncio.get_running_loop():
                 raise RuntimeError(_OTHER_LOOP)
             self._opened = None

@@ -53,7 +53,7 @@ class IdentityMiddleware(AgentMiddleware[IdentityState, Any, Any]):
         self, identity: OpenIdentity, policies: Mapping[str, ToolPolicy], *, shared_threads: bool
     ) -> None:
         super().__init__()
-        self._identity = identity
+        self.identity = identity
         self._policies = policies
         self._shared_threads = shared_threads
         self._governed: dict[str, tuple[BaseTool, GovernedTool]] = {}
@@ -74,14 +74,14 @@ class IdentityMiddleware(AgentMiddleware[IdentityState, Any, Any]):
         await self._verified(state)
         response = state["messages"][-1]
         if isinstance(response, AIMessage) and response.tool_calls:
-            tools = {**self._identity.known_calls.tools, **self._tools}
-            await ask_about_step(self._identity, tools, response.tool_calls, Place.of(ensure_config()))
+            tools = {**self.identity.known_calls.tools, **self._tools}
+            await ask_about_step(self.identity, tools, response.tool_calls, Place.of(ensure_config()))
 
     async def awrap_model_call(self, request: Any, handler: Callable[[Any], Awaitable[Any]]) -> Any:  # noqa: ANN401 - LangChain's
         """Learns which tools the agent has."""
         for tool in request.tools:
             if isinstance(tool, BaseTool):
-                self._govern(tool)
+                self.govern(tool)
         return await handler(request)
 
     async def awrap_tool_call(
@@ -92,7 +92,7 @@ class IdentityMiddleware(AgentMiddleware[IdentityState, Any, Any]):
         """Calls the tool that is governed in place of the agent's."""
         await self._verified(request.state)
         if request.tool is not None:
-            return await handler(request.override(tool=self._govern(request.tool)))
+            return await handler(request.override(tool=self.govern(request.tool)))
         call = request.tool_call
         return ToolMessage(_UNGOVERNED, tool_call_id=call["id"] or "", name=call["name"], status="error")
 
@@ -104,21 +104,21 @@ class IdentityMiddleware(AgentMiddleware[IdentityState, Any, Any]):
     def _tools(self) -> Mapping[str, GovernedTool]:
         return {name: governed for name, (_, governed) in self._governed.items()}
 
-    def _govern(self, tool: BaseTool) -> GovernedTool:
+    def govern(self, tool: BaseTool) -> GovernedTool:
         """`tool`, governed by its policy in the file, or as one of which nothing is known."""
         known = self._governed.get(tool.name)
         if known is None or known[0] is not tool:
-            made = governed_tool(self._identity, tool, self._policies.get(tool.name))
+            made = governed_tool(self.identity, tool, self._policies.get(tool.name))
             known = self._governed[tool.name] = (tool, made)
         return known[1]
 
     async def _verified(self, state: Any) -> Principal:  # noqa: ANN401 - of the agent
         """The caller of the run. Raises `AccessTokenError`, and `ApprovalError`."""
         place = Place.of(ensure_config())
-        caller = await verified_caller(self._identity, place)
+        caller = await verified_caller(self.identity, place)
         kept = state.get("thread_caller") if isinstance(state, Mapping) else None
         owner = None if kept is None else Principal(kept["issuer"], kept["subject"])
         if owner not in (None, caller.principal) and not self._shared_threads:
-            await void(self._identity, place)
+            await void(self.identity, place)
             raise invalid_approval(_ANOTHER_CALLER)
         return caller.principal

@@ -46,7 +46,7 @@ async def void(identity: OpenIdentity, place: Place) -> None:
     from idaas_agent.library.restored_questions import withdraw_unknown  # it needs tools, which need this
 
     known, opened = identity.known_calls, await identity.parts()
-    if known.stored is not None:
+    if known.outlives_process:
         await withdraw_unknown(known.questions, place, known.kept(opened).approvals, opened.clock())
     known.questions.void(place)
 
@@ -56,7 +56,7 @@ async def settle(identity: OpenIdentity, place: Place, caller: VerifiedAccessTok
     from idaas_agent.library.restored_questions import restore
 
     known = identity.known_calls
-    if known.stored is not None:
+    if known.outlives_process:
         await restore(known.questions, place, known.tools, caller)
     await known.questions.settle(place, caller)
 
@@ -97,4 +97,5 @@ class CallsOfIdentity:
             approval_seconds=settings.approval_seconds,
             known=self.identity.known_calls,
             kept=self.identity.known_calls.kept(opened),
+            host=self.identity.known_calls.host,
         )

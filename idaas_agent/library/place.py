@@ -21,7 +21,9 @@ from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.runtime import Runtime
 
 from graph.authorship import by_program
-from graph.context import Conversation
+from graph.context import AgentContext, Conversation
+from graph.labels.run_labels import RunLabels
+from idaas_agent.library.hosting import run_of
 
 _AGENT: Final = "agent"
 """Who wrote the question of a sub-agent."""
@@ -33,7 +35,8 @@ class Place:
     is resumed. `None`: outside of a graph.
 
     `conversation` is `None` where nobody can be asked, because the state is not saved. A graph within a
-    graph, such as a sub-agent, has a conversation of its own, in which the user has written nothing.
+    graph, such as a sub-agent, has a conversation of its own, in which the user has written nothing; under a
+    server, that of its run.
     """
 
     conversation: Conversation | None
@@ -42,6 +45,10 @@ class Place:
     execution: object | None
     runtime: Runtime[Any] | None
     messages: Sequence[AnyMessage]
+    saved_in: tuple[str, str] = ("", "")
+    """LangGraph's thread, and the namespace of the graph in it."""
+    run: AgentContext | None = field(default=None, repr=False, compare=False)
+    """The server's context of the run; `None`: no server runs the graph."""
     saver: BaseCheckpointSaver[Any] | None = field(default=None, repr=False, compare=False)
 
     @classmethod
@@ -56,10 +63,14 @@ class Place:
             messages = [_of_agent(message) for message in messages]
         saver = configurable.get(CONFIG_KEY_CHECKPOINTER)
         info = getattr(runtime, "execution_info", None)
+        run = run_of(configurable)
         conversation = None
         if thread is not None and isinstance(saver, BaseCheckpointSaver):
+            checkpoint = "" if info is None else info.checkpoint_id
             name = f"{thread}|{outer}" if outer else str(thread)
-            conversation = Conversation(name, name, "" if info is None else info.checkpoint_id)
+            conversation = Conversation(name, name, checkpoint)
+            if run is not None:
+                conversation = Conversation(run.thread_id or str(thread), str(thread), checkpoint)
         return cls(
             conversation=conversation,
             task=task,
@@ -67,6 +78,8 @@ class Place:
             execution=configurable.get(CONFIG_KEY_SCRATCHPAD),
             runtime=runtime,
             messages=messages,
+            saved_in=(str(thread), outer),
+            run=run,
             saver=saver if isinstance(saver, BaseCheckpointSaver) else None,
         )
 
@@ -76,10 +89,16 @@ class Place:
         return None if self.conversation is None else self.conversation.thread_id.partition("|")[0]
 
     @property
+    def labels(self) -> dict[str, str] | None:
+        """The labels of what the conversation of a server's run has read, to which more may be added."""
+        record = None if self.run is None else self.run.extensions.get(RunLabels)
+        return None if record is None else record.labels
+
+    @property
     def saved_at(self) -> RunnableConfig:
         """The checkpoint from which the task runs."""
         assert self.conversation is not None  # noqa: S101 - nothing is saved elsewhere
-        thread, _, outer = self.conversation.thread_id.partition("|")
+        thread, outer = self.saved_in
         place = {"thread_id": thread, "checkpoint_ns": outer, "checkpoint_id": self.conversation.checkpoint}
         return {"configurable": place}
 

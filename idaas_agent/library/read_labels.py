@@ -10,8 +10,9 @@ from typing import Final
 from cachetools import LRUCache
 from langchain_core.messages import AnyMessage
 
-from graph.labels.data_labels import joined
+from graph.labels.data_labels import CLIENT, joined
 from idaas_agent.library.place import Place, results_in
+from tools.approval_policy import Trust
 
 _THREADS: Final = 10_000
 
@@ -23,15 +24,23 @@ class ReadLabels:
         self._of_tools: dict[str, Mapping[str, str]] = {}
         self._of_threads: LRUCache[str, dict[str, str]] = LRUCache(_THREADS)
 
+    @property
+    def unseen(self) -> dict[str, str]:
+        """The labels of what the program of a client wrote: it may have whatever the tools return."""
+        of_tools = " ".join(labels for tool in self._of_tools.values() for labels in tool.values())
+        return joined({CLIENT: Trust.UNTRUSTED.value}, {CLIENT: of_tools})
+
     def declare(self, tool: str, labels: Mapping[str, str]) -> None:
         """A result of `tool` has `labels`, besides those of other tools of its name."""
         if labels:
             self._of_tools[tool] = joined(self._of_tools.get(tool, {}), labels)
 
     def of(self, place: Place) -> dict[str, str]:
-        """The labels at a place: one object for each thread, to which more may be added."""
-        thread = place.thread
-        read = {} if thread is None else self._of_threads.setdefault(thread, {})
+        """The labels at a place: one object for a thread, or a server's run, to which more may be added."""
+        read = place.labels
+        if read is None:
+            thread = place.thread
+            read = {} if thread is None else self._of_threads.setdefault(thread, {})
         read.update(joined(read, self._in(place.messages)))
         return read
 

@@ -26,4 +26,6 @@ async def ask_about_step(
         if question is not None:
             asked.append(question)
     if asked:
-        await identity.known_calls.questions.ask(place, asked, caller)
+        # A server shows one question at a time: the next one follows the answer.
+        together = asked if place.run is None else asked[:1]
+        await identity.known_calls.questions.ask(place, together, caller)

@@ -4,7 +4,7 @@ import asyncio
 import logging
 import os
 from collections.abc import Awaitable
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, cast
 from weakref import WeakKeyDictionary
 
 from langgraph.config import get_config
@@ -18,6 +18,7 @@ from agent.operations.traces.langsmith import trace_by_default
 from agent.redis import SharedRedis, shared_redis
 from agent.settings.settings import read_settings
 from agent.settings.variable_names import misspelt_variables
+from graph.build import CompiledAgentGraph
 from graph.context import AgentContext
 from idaas_agent.library.token_references import REFERENCE, member_of, token_references
 from identity.access_token.sealed_caller import CallerSeal
@@ -103,4 +104,5 @@ def _make() -> ServerAgent:
     agent = Agent(settings, caller=caller, resume_values=True, begun_calls=marks if sealed else None)
     # The server runs the graph itself, without `agent.runs`.
     trace_by_default(agent.settings.agent_tracing == "langsmith")
-    return ServerAgent(agent, TracedGraph.of(agent.graph, RunSpans.of(agent)), sealed, redis)
+    graph = cast(CompiledAgentGraph, agent.graph)  # an application's own is refused for `resume_values`
+    return ServerAgent(agent, TracedGraph.of(graph, RunSpans.of(agent)), sealed, redis)

@@ -42,7 +42,8 @@ class ServiceVariables(VariableGroup):
     """More services and tools, as TOML (`docs/extending.md`)."""
     graph: Annotated[str, Field(pattern=r"^(\S+\.py|[^\W\d][\w.]*):[^\W\d]\w*$")] | None = None
     """Your own graph: `package.module:function`, or `file.py:function` in the folder of `SERVICES_FILE`, else
-    in the working directory (`docs/graphs.md`). Default: the agent's graph."""
+    in the working directory. The function adds nodes to the agent's graph (`docs/graphs.md`), or makes that
+    of your LangGraph app (`docs/library.md`). Default: the agent's graph."""
     accepted_tools_file: Path = Path(".idaas-agent/accepted-tools.json")
     """The file with digests of what is accepted of the tools of MCP servers (`docs/extending.md`), for the
     processes of one machine."""

@@ -1,0 +1,77 @@
+"""The graph of an application, made with the library, on the server's parts: `GRAPH=my_app:graph`.
+
+What such a graph cannot have here stops the start, or is in `docs/library.md`.
+"""
+
+from typing import TYPE_CHECKING, Any, cast
+
+from agent.composition.extensions import unusable_graph
+from agent.composition.service_parts import ServiceParts
+from graph.approvals.gate import ApprovalGate
+from graph.approvals.prompts import ApprovalPrompts
+from graph.call_measures import CallMeasures
+from graph.call_steps.budget import CallBudget
+from graph.call_steps.fence import FenceStep
+from graph.limits import Limits
+from graph.nodes.custom_node import GraphDefinitionError
+from graph.parts import RunApprovals
+
+if TYPE_CHECKING:
+    from idaas_agent.library.served_graph import ServedGraph
+    from idaas_agent.library.settings import LibrarySettings
+
+
+def is_of_app(source: object) -> bool:
+    """Whether `GRAPH` names an application's graph, or a function that makes one."""
+    if source is None:
+        return False
+    from idaas_agent.library.app_graph import is_of_app as has_identity  # only for graphs of one's own
+
+    return has_identity(source)
+
+
+def served_graph(
+    source: Any,  # noqa: ANN401 - what `GRAPH` names
+    parts: ServiceParts,
+    gate: ApprovalGate,
+    asks: RunApprovals,
+    limits: Limits,
+    measures: CallMeasures,
+) -> "ServedGraph":
+    """The graph of `source`, whose identity is the server's. It is made when it is opened.
+
+    Raises `ConfigurationError` for a graph without an identity, and for settings that it cannot have.
+    """
+    from idaas_agent.library.app_graph import AppGraph
+    from idaas_agent.library.hosting import Host
+    from idaas_agent.library.served_graph import ServedGraph
+    from idaas_agent.library.served_questions import ServedAnswers, ServedQuestions
+    from idaas_agent.library.stored_approvals import kept_in
+
+    settings = parts.settings
+    host = Host(
+        parts=parts.identity,
+        kept=None if asks.store is None else kept_in(asks.store, parts.clock),
+        budget=CallBudget(limits.run_calls),
+        fence=None if asks.fence is None else FenceStep(asks.fence),
+        announce=asks.announce,
+        measures=measures,
+    )
+    with unusable_graph(source):
+        if limits.images:
+            raise GraphDefinitionError("LLM_IMAGES must be 0: the graph gets the texts of its conversation")
+        if asks.policies:
+            raise GraphDefinitionError(
+                "POLICY_FILE, POLICY_URL and policies of packages know the services of SERVICES_FILE, and not"
+                " those of the graph: declare the policies of its tools"
+            )
+        if asks.resume_values:
+            raise GraphDefinitionError(
+                "LangGraph Server runs an application's graph by a langgraph.json of its own, with"
+                " identity.langgraph_auth()"
+            )
+        app = AppGraph.of(source, cast("LibrarySettings", settings), host)
+    prompts = None if asks.store is None else ApprovalPrompts(gate, parts.audit, parts.clock, asks.announce)
+    answers = ServedAnswers(services={}, access=parts.access, tools=app.identity.known_calls.tools)
+    questions = ServedQuestions(prompts, answers, settings.approval_seconds)
+    return ServedGraph(app, questions, limits.tool_rounds)

@@ -1,0 +1,280 @@
+"""`GRAPH` names a graph made with the library: its runs are the server's, on every surface."""
+
+import asyncio
+import json
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from langchain_core.messages import AIMessage
+
+from tests.agent.api.threads import app_graphs
+from tests.agent.api.threads.app_graphs import CREATE_AGENT, STATE_GRAPH, put_files
+from tests.agent.api.threads.approval_surfaces import OF_THE_CORE, ApprovalSurface
+from tests.agent.api.threads.served_threads import CHAT, Threads, ThreadsOf
+from tests.agent.api.threads.test_approval_answers import answer, asked, ended
+from tests.every_surface import of_plugins
+from tests.graph.scripted_model import DONE, calls
+from tests.leave_application import APPLIES, LATER_DAY, LEAVE
+from tests.suite import Sandbox
+
+GRAPHS = [CREATE_AGENT, STATE_GRAPH]
+APPLY = APPLIES.model_copy(update={"content": "I apply."})
+BALANCE = calls(("leave_balance", {}))
+SURFACES = [*OF_THE_CORE, *of_plugins("DECISIONS")]
+
+AppOf = Callable[..., Awaitable[Threads]]
+
+
+@pytest.fixture
+def app(threads: ThreadsOf, sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AppOf:
+    """`await app(graph, turns, VARIABLE=…)`: an agent with that graph, whose model has these turns."""
+    put_files(sandbox, tmp_path)
+    monkeypatch.chdir(tmp_path)
+
+    async def start(graph: str, turns: Any, **variables: str) -> Threads:
+        app_graphs.MODEL.turns = list(turns)
+        app_graphs.MODEL.asked.clear()
+        return await threads(ACCESS_IDENTITY="Human", GRAPH=graph, **variables)
+
+    return start
+
+
+def events_of(text: str) -> list[dict[str, Any]]:
+    """The objects of server-sent events."""
+    lines = [line.removeprefix("data: ") for line in text.splitlines() if line.startswith("data: ")]
+    return [json.loads(line) for line in lines if line != "[DONE]"]
+
+
+@pytest.mark.parametrize("graph", GRAPHS)
+async def test_graph_answers_in_pieces_and_its_calls_are_events(app: AppOf, graph: str) -> None:
+    served = await app(graph, [BALANCE, AIMessage("You have some days.")])
+    served.sandbox.cloud.counters.reset()
+    response = await served.say("How much leave?", stream=True)
+    chunks = events_of(response.text)
+    pieces = [choice["delta"].get("content") for chunk in chunks for choice in chunk.get("choices", ())]
+    tools = [chunk["agent_event"] for chunk in chunks if "agent_event" in chunk]
+    assert [piece for piece in pieces if piece] == ["You ", "have ", "some ", "days. "]
+    assert [(event["type"], event["tool"]) for event in tools] == [
+        ("tool_started", "leave_balance"),
+        ("tool_finished", "leave_balance"),
+    ]
+    assert (tools[1]["ok"], tools[1]["service"], tools[1]["access_identity"]) == (True, "leave", "Human")
+    thread = (await served.ask("GET", "/threads/thread-1")).json()
+    assert [message["role"] for message in thread["messages"]] == ["user", "assistant", "tool", "assistant"]
+    assert thread["status"] == "idle"
+    counted = served.sandbox.cloud.counters.snapshot()
+    assert [count for name, count in counted.items() if "exchange" in name] == [1]
+
+
+@pytest.mark.parametrize("graph", GRAPHS)
+async def test_graph_gets_the_conversation_of_the_server_as_its_messages(app: AppOf, graph: str) -> None:
+    served = await app(graph, [BALANCE, AIMessage("Some."), AIMessage("As I said.")])
+    await served.say("How much leave?")
+    await served.say("Really?")
+    kinds = [message.type for message in app_graphs.MODEL.asked[-1]]
+    assert kinds == ["human", "ai", "tool", "ai", "human"]
+    thread = (await served.ask("GET", "/threads/thread-1")).json()
+    assert thread["messages"][-1]["content"] == "As I said."
+
+
+@pytest.mark.parametrize("graph", GRAPHS)
+async def test_run_without_a_conversation_answers_and_refuses_what_asks(app: AppOf, graph: str) -> None:
+    served = await app(graph, [BALANCE, APPLY, DONE])
+    body = {"messages": [{"role": "user", "content": "Apply"}]}
+    response = await served.ask("POST", CHAT, body=body)
+    assert response.json()["choices"][0]["message"]["content"] == "done"
+    results = [message for message in app_graphs.MODEL.asked[-1] if message.type == "tool"]
+    assert [message.status for message in results] == ["success", "error"]
+    assert "this conversation is not kept" in results[1].text
+
+
+@pytest.mark.promise("approval-binds")
+@pytest.mark.parametrize("graph", GRAPHS)
+@pytest.mark.parametrize("surface", SURFACES, ids=lambda each: each.name)
+async def test_question_of_the_graph_is_decided_on_every_surface(
+    app: AppOf, graph: str, surface: ApprovalSurface
+) -> None:
+    served = await app(graph, [APPLY, DONE])
+    approval = await asked(served)
+    assert (approval["tool"], approval["arguments"]["days"], approval["scope"]) == (
+        "leave_apply",
+        LEAVE["days"],
+        "leave.write",
+    )
+    decide = await surface.of(served, approval)
+    assert (await decide("approve").sent(served)).status_code in (200, 202)
+    thread = await ended(served)
+    assert thread["status"] == "idle"
+    [result] = [each for each in thread["messages"] if each["role"] == "tool"]
+    assert "applied" in str(result)
+    assert thread["messages"][-1]["content"].strip() == "done"
+
+
+@pytest.mark.promise("approval-binds")
+@pytest.mark.parametrize("surface", SURFACES, ids=lambda each: each.name)
+async def test_edit_counts_if_it_fits_the_tool_and_else_leaves_the_approval_open(
+    app: AppOf, surface: ApprovalSurface
+) -> None:
+    served = await app(CREATE_AGENT, [APPLY, DONE])
+    approval = await asked(served)
+    decide = await surface.of(served, approval)
+    refused = await decide("edit", LEAVE | {"days": 0}).sent(served)
+    assert surface.refused_edit(refused) == ("approval_invalid", "arguments.days")
+    edited = await decide("edit", {"days": 1, "first_day": LATER_DAY}).sent(served)
+    assert edited.status_code in (200, 202)
+    [result] = [each for each in (await ended(served))["messages"] if each["role"] == "tool"]
+    assert json.loads(result["content"])["days"] == 1
+
+
+@pytest.mark.promise("approval-binds")
+@pytest.mark.parametrize("graph", GRAPHS)
+async def test_call_that_its_user_declines_is_not_made(app: AppOf, graph: str) -> None:
+    served = await app(graph, [APPLY, DONE])
+    approval = await asked(served)
+    assert (await answer(served, approval, "reject")).status_code == 202
+    [result] = [each for each in (await ended(served))["messages"] if each["role"] == "tool"]
+    assert "declined" in result["content"]
+
+
+@pytest.mark.promise("approval-binds")
+@pytest.mark.parametrize("graph", GRAPHS)
+async def test_answers_of_another_user_or_after_its_time_or_twice_do_not_count(
+    app: AppOf, graph: str
+) -> None:
+    served = await app(graph, [APPLY, DONE])
+    approval = await asked(served)
+    path = f"/threads/thread-1/approvals/{approval['id']}"
+    foreign = await served.ask("POST", path, "bob", body={"decision": "approve"})
+    assert foreign.status_code == 404
+    answers = await asyncio.gather(*(answer(served, approval) for _ in range(4)))
+    await ended(served)
+    answers.append(await answer(served, approval))
+    codes = Counter(each.json().get("error", {}).get("code") for each in answers)
+    assert codes == {None: 1, "approval_used": 4}
+    served.sandbox.clock.advance(60)
+    app_graphs.MODEL.turns = [APPLY, DONE]
+    await served.say("Again", "thread-2")
+    [late] = (await served.ask("GET", "/threads/thread-2")).json()["approvals"]
+    served.sandbox.clock.advance(601)
+    served.tokens.clear()
+    path = f"/threads/thread-2/approvals/{late['id']}"
+    expired = await served.ask("POST", path, body={"decision": "approve"})
+    assert (expired.status_code, expired.json()["error"]["code"]) == (409, "approval_expired")
+
+
+@pytest.mark.promise("approval-binds")
+@pytest.mark.parametrize("graph", GRAPHS)
+async def test_calls_of_one_step_are_asked_about_one_after_another_and_made_once(
+    app: AppOf, graph: str
+) -> None:
+    later = LEAVE | {"first_day": LATER_DAY}
+    served = await app(graph, [calls(("leave_apply", LEAVE), ("leave_apply", later)), DONE])
+    first = await asked(served)
+    await answer(served, first)
+    [second] = (await ended(served))["approvals"]
+    assert second["id"] != first["id"]
+    await answer(served, second)
+    results = [each for each in (await ended(served))["messages"] if each["role"] == "tool"]
+    assert len(results) == 2
+    assert all("applied" in result["content"] for result in results)
+
+
+@pytest.mark.promise("approval-binds")
+@pytest.mark.parametrize("graph", GRAPHS)
+async def test_answer_counts_at_another_process(app: AppOf, graph: str) -> None:
+    served = await app(graph, [APPLY, DONE])
+    approval = await asked(served)
+    other = await app(graph, [DONE])
+    assert (await answer(other, approval)).status_code == 202
+    thread = await ended(other)
+    [result] = [each for each in thread["messages"] if each["role"] == "tool"]
+    assert "applied" in result["content"]
+    assert (await answer(served, approval)).json()["error"]["code"] == "approval_used"
+
+
+OWN = "tests.agent.api.threads.app_graphs:"
+SEND = calls(("send", {"to": "bob"}))
+
+
+@pytest.mark.promise("approval-binds")
+@pytest.mark.parametrize("decision", ["approve", "reject", "edit"])
+async def test_question_of_langchains_middleware_is_an_approval_of_the_server(
+    app: AppOf, decision: str
+) -> None:
+    app_graphs.SENT.clear()
+    served = await app(OWN + "human_in_the_loop", [SEND, DONE])
+    approval = await asked(served)
+    assert (approval["service"], approval["tool"], approval["arguments"]) == ("app", "send", {"to": "bob"})
+    edited = {"arguments": {"to": "carol"}} if decision == "edit" else {}
+    other = await app(OWN + "human_in_the_loop", [DONE])
+    assert (await answer(other, approval, decision, **edited)).status_code == 202
+    thread = await ended(other)
+    assert thread["status"] == "idle"
+    assert {"approve": ["bob"], "reject": [], "edit": ["carol"]}[decision] == app_graphs.SENT
+    assert (await answer(other, approval)).json()["error"]["code"] == "approval_used"
+
+
+@pytest.mark.promise("approval-binds")
+async def test_calls_of_one_request_of_langchains_middleware_are_decided_together(app: AppOf) -> None:
+    app_graphs.SENT.clear()
+    served = await app(
+        OWN + "human_in_the_loop", [calls(("send", {"to": "bob"}), ("send", {"to": "carol"})), DONE]
+    )
+    approval = await asked(served)
+    assert approval["tool"] == "send, send"
+    assert approval["arguments"] == {"1 send": {"to": "bob"}, "2 send": {"to": "carol"}}
+    await answer(served, approval)
+    assert (await ended(served))["status"] == "idle"
+    assert sorted(app_graphs.SENT) == ["bob", "carol"]
+
+
+async def test_graph_that_fails_or_asks_otherwise_ends_its_run_by_type_and_place(
+    app: AppOf, caplog: pytest.LogCaptureFixture
+) -> None:
+    served = await app(OWN + "asks_otherwise", [DONE])
+    for thread, text in (("a", "fail"), ("b", "pause")):
+        response = await served.say(text, thread)
+        assert response.json()["error"]["code"] == "graph_node_failed"
+        assert (await served.ask("GET", f"/threads/{thread}")).json()["status"] == "failed"
+    assert "secret-in-a-text" not in caplog.text
+
+
+@pytest.mark.promise("approval-binds")
+async def test_question_of_a_sub_agent_is_answered_at_another_process_and_its_call_made_once(
+    app: AppOf,
+) -> None:
+    research = calls(("research", {"question": "leave"}))
+    served = await app(OWN + "with_a_sub_agent", [research, APPLY, AIMessage("Applied."), DONE])
+    approval = await asked(served)
+    assert approval["tool"] == "leave_apply"
+    other = await app(OWN + "with_a_sub_agent", [AIMessage("Applied."), DONE])
+    assert (await answer(other, approval)).status_code == 202
+    thread = await ended(other)
+    assert [message["role"] for message in thread["messages"]] == ["user", "assistant", "tool", "assistant"]
+    assert thread["messages"][2]["content"].strip() == "Applied."
+
+
+async def test_what_the_graph_writes_is_shown_and_what_it_removes_stays_in_the_conversation(
+    app: AppOf,
+) -> None:
+    served = await app(OWN + "shows", [DONE])
+    body = {
+        "threadId": "thread-1",
+        "runId": "r",
+        "messages": [{"id": "m", "role": "user", "content": "Hello"}],
+        "state": {},
+        "tools": [],
+        "context": [],
+        "forwardedProps": {},
+    }
+    events = events_of((await served.ask("POST", "/ag-ui/agent", body=body)).text)
+    assert {"type": "CUSTOM", "name": "notes", "value": {"topic": "leave"}} in events
+    steps = [event["stepName"] for event in events if event["type"] == "STEP_STARTED"]
+    assert steps == ["notes"]
+    assert [event["delta"] for event in events if event["type"] == "TEXT_MESSAGE_CONTENT"] == ["Noted."]
+    thread = (await served.ask("GET", "/threads/thread-1")).json()
+    said = [(message["role"], message["content"]) for message in thread["messages"]]
+    assert said == [("user", "Hello"), ("assistant", "Noted.")]
