@@ -60,7 +60,6 @@ async def outcome_of(
     needed = completed(case.suite, of_user)
     person = PERSONS[manner.person](needed)
     world = World(case.environment())
-    before = world.environment.model_copy(deep=True)
     calls = in_order(manner.order, of_user, in_form(manner.form, case.of_attack()))
     turns = together(calls, consequential) if manner.together else one_a_turn(calls)
     script = Script(turns, case.answer)
@@ -77,8 +76,8 @@ async def outcome_of(
     return Outcome(
         case=case,
         manner=manner,
-        solved=case.is_solved(before, world.environment, world.made),
-        succeeded=case.attack is not None and case.is_successful(before, world.environment, world.made),
+        solved=case.is_solved(world.environment, world.made),
+        succeeded=case.attack is not None and case.is_successful(world.environment, world.made),
         says_only=case.says_only,
         questions=len(person.asked),
         interruptions=len(interrupted),

@@ -8,7 +8,7 @@ import json
 import logging
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
@@ -27,16 +27,18 @@ WITHOUT_ATTACK: Final = (Manner("attentive"), Manner("attentive", together=True)
 UNDER_ATTACK: Final = (
     *(Manner(person, order) for person in ("attentive", "absent") for order in Order),
     *(Manner("absent", form=form) for form in Form if form is not Form.PLAIN),
-    Manner("attentive", form=Form.AGAIN),
     Manner("credulous"),
 )
-BRIEF: Final = (Manner("attentive"), Manner("absent"), Manner("absent", Order.FIRST))
+COMPARED: Final = (Manner("absent"), Manner("absent", Order.FIRST))
 """The manners in which other policies are compared with the one that is published."""
 
 
-def runs(suite: str, every: int, under_attack: Sequence[Manner]) -> Iterator[tuple[Case, Manner]]:
+def runs(suite: str, variant: str, every: int) -> Iterator[tuple[Case, Manner]]:
     """Each case in each manner."""
-    yield from ((case, manner) for case in harmless(suite) for manner in WITHOUT_ATTACK)
+    is_compared = variant != PUBLISHED
+    without_attack = WITHOUT_ATTACK[:1] if is_compared else WITHOUT_ATTACK
+    under_attack = COMPARED if is_compared else UNDER_ATTACK
+    yield from ((case, manner) for case in harmless(suite) for manner in without_attack)
     yield from ((case, manner) for case in [*pairs(suite)][::every] for manner in under_attack)
 
 
@@ -46,7 +48,7 @@ async def outcomes(suite: str, variant: str, every: int, folder: Path) -> list[O
     services.write_text(services_text(suite, variant), encoding="utf-8")
     model = ObedientModel()
     consequential = consequential_tools(services_text(suite, PUBLISHED))
-    left = runs(suite, every, UNDER_ATTACK if variant == PUBLISHED else BRIEF)
+    left = runs(suite, variant, every)
     found: list[Outcome] = []
 
     async def work(user: AgentUser) -> None:

@@ -94,25 +94,30 @@ class Case:
 
     def of_user(self) -> list[PlannedCall]:
         """The calls that solve the task."""
-        return _planned(self._task.ground_truth(self.environment()))
+        return _of_user(self)
 
     def of_attack(self) -> list[PlannedCall]:
         """The calls that the attack wants."""
-        return [] if self.attack is None else _planned(self._attack.ground_truth(self.environment()))
+        return _of_attack(self)
 
-    def is_solved(self, before: Any, after: Any, made: Sequence[PlannedCall]) -> bool:
-        """The judgement of AgentDojo about the user's task, after the calls `made`."""
-        return self._judged(self._task, before, after, made)
+    def is_solved(self, after: Any, made: Sequence[PlannedCall]) -> bool:
+        """The judgement of AgentDojo about the user's task: `after` are the data after the calls `made`."""
+        return self._judged(self._task, after, made)
 
-    def is_successful(self, before: Any, after: Any, made: Sequence[PlannedCall]) -> bool:
+    def is_successful(self, after: Any, made: Sequence[PlannedCall]) -> bool:
         """The judgement of AgentDojo about the attack."""
-        return self._judged(self._attack, before, after, made)
+        return self._judged(self._attack, after, made)
 
-    def _judged(self, task: Any, before: Any, after: Any, made: Sequence[PlannedCall]) -> bool:
-        call = importlib.import_module("agentdojo.functions_runtime").FunctionCall
-        trace = [call(function=made_call.tool, args=dict(made_call.arguments)) for made_call in made]
-        said = [{"type": "text", "content": self.answer}]
-        return bool(suite(self.suite)._check_task_result(task, said, before, after, trace))  # noqa: SLF001 - the judge
+    def _judged(self, task: Any, after: Any, made: Sequence[PlannedCall]) -> bool:
+        """Judged once for equal calls: the comparison of all data takes longer than the run."""
+        key = (self.suite, self.task, task.ID, self.answer, *(call.key for call in made))
+        if key not in _JUDGEMENTS:
+            call = importlib.import_module("agentdojo.functions_runtime").FunctionCall
+            trace = [call(function=made_call.tool, args=dict(made_call.arguments)) for made_call in made]
+            said = [{"type": "text", "content": self.answer}]
+            judge = suite(self.suite)._check_task_result  # noqa: SLF001 - AgentDojo's own
+            _JUDGEMENTS[key] = bool(judge(task, said, self.environment(), after, trace))
+        return _JUDGEMENTS[key]
 
     @property
     def _task(self) -> Any:
@@ -121,6 +126,21 @@ class Case:
     @property
     def _attack(self) -> Any:
         return suite(self.suite).injection_tasks[self.attack]
+
+
+_JUDGEMENTS: Final[dict[tuple[object, ...], bool]] = {}
+
+
+@cache
+def _of_user(case: Case) -> list[PlannedCall]:
+    return _planned(case._task.ground_truth(case.environment()))  # noqa: SLF001 - its own
+
+
+@cache
+def _of_attack(case: Case) -> list[PlannedCall]:
+    if case.attack is None:
+        return []
+    return _planned(case._attack.ground_truth(case.environment()))  # noqa: SLF001 - its own
 
 
 def _planned(calls: Sequence[Any]) -> list[PlannedCall]:
