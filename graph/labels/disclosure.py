@@ -48,8 +48,10 @@ def guards_of(
     person sees the call before it is made. `keeps_labels`: all tools of the service are labelled, so that
     what is written there comes back with a label.
     """
-    labels = labels_in(read)
     after = policy.after
+    if not read:
+        return Guards(of_values=after.nothing)
+    labels = labels_in(read)
     reaches_others = policy.effect in (Effect.EXTERNAL, Effect.UNKNOWN)
     is_outside = reaches_others or policy.trust is Trust.UNTRUSTED
     is_instructed = Trust.UNTRUSTED in labels

@@ -12,7 +12,7 @@ from typing import Any, Final, TypeAlias
 
 from langchain_core.callbacks import AsyncCallbackManager, BaseCallbackManager
 from langchain_core.messages import ToolCall, ToolMessage
-from langchain_core.runnables import ensure_config
+from langchain_core.runnables.config import var_child_runnable_config
 
 from graph.call_arguments import arguments_digest
 from graph.call_measures import CallMeasures
@@ -198,6 +198,8 @@ class CallRecord:
 
     async def _kept(self, result: ToolResult) -> ToolResult:
         """The result with a line about each of its files. Those that are kept are shown: no secret."""
+        if not result.files:
+            return result
         lines = [result.text] if result.text else []
         parts: list[dict[str, Any]] = []
         files = files_of(self._runtime)
@@ -258,7 +260,8 @@ async def _callbacks(
     `arguments` are as a client may see them. Of an exception only the type is reported. Costs nothing where
     no callback is registered.
     """
-    registered = ensure_config().get("callbacks")
+    config = var_child_runnable_config.get()
+    registered = None if config is None else config.get("callbacks")
     if not isinstance(registered, BaseCallbackManager) or not registered.handlers:
         yield _not_reported
         return

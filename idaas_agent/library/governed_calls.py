@@ -56,6 +56,8 @@ from tools.service import Service, ToolSchema
 
 DEFAULT_SECONDS: Final = 30.0
 _PAUSED: Final = 10_000
+_RESPONSE: Final = AIMessage("")
+"""Of the response that has a call, only the id counts here: making a message takes longer than copying it."""
 
 
 @dataclass(slots=True)
@@ -242,7 +244,7 @@ class GovernedCalls:
         pending = PendingCall(
             call,
             service,
-            AIMessage("", id=place.origin_of(str(wanted["id"]))),
+            _RESPONSE.model_copy(update={"id": place.origin_of(str(wanted["id"]))}),
             caller.principal,
             place.conversation,
             place.messages,

@@ -83,7 +83,7 @@ class GovernedTool(BaseTool):
         tool_call_id: str | None = None,
         **__: Any,  # noqa: ANN401 - LangChain's
     ) -> Any:  # noqa: ANN401 - LangChain's
-        config = ensure_config(config)
+        config = ensure_config() if config is None else config
         given = dict(tool_input) if isinstance(tool_input, dict) else {"input": tool_input}
         arguments, config, of_app = self._with_injected(given, config)
         outer = var_child_runnable_config.set(config)

@@ -7,10 +7,13 @@ service has encoded differently. A text is redacted before it is cut: a part of 
 import base64
 import json
 from collections.abc import Iterable, Iterator
-from typing import Any
+from typing import Any, Final
 from urllib.parse import quote
 
 from identity.secrets.secret import REDACTED, Secret
+
+_NEVER_ENCODED: Final = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~"
+"""Characters, such as those of a JWT, that JSON and URLs leave as they are (RFC 3986, section 2.3)."""
 
 
 def redact(value: Any, credentials: Iterable[Secret]) -> Any:  # noqa: ANN401 - any JSON value
@@ -86,6 +89,8 @@ class StreamRedactor:
 
 def _forms(secret: Secret) -> list[Secret]:
     value = secret.reveal()
+    if value and not value.encode(errors="surrogatepass").translate(None, _NEVER_ENCODED):
+        return [secret]
     forms = {value, json.dumps(value)[1:-1], quote(value, safe="")} if value else set()
     return [Secret(form) for form in sorted(forms, key=len, reverse=True)]
 

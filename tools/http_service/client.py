@@ -183,11 +183,10 @@ class ServiceClient(httpx.Auth):
         parts = [str(segment) for segment in segments]
         if any(part in ("", ".", "..") for part in parts):
             raise self._endpoint.error('accepts no path segment that is empty, "." or ".."')
-        url = httpx.URL(self._endpoint.url)
+        address, mark, query = self._endpoint.url.partition("?")
         if parts:
-            path, _, query = url.raw_path.decode().partition("?")
-            below = "/".join([path.rstrip("/"), *(quote(part, safe="") for part in parts)])
-            url = url.copy_with(raw_path=(f"{below}?{query}" if query else below).encode())
+            address = "/".join([address.rstrip("/"), *(quote(part, safe="") for part in parts)])
+        url = httpx.URL(f"{address}{mark}{query}")
         return url.copy_merge_params(params) if params else url
 
     async def _bounded(self, content: AsyncIterable[bytes]) -> AsyncIterator[bytes]:

@@ -202,7 +202,8 @@ class HTTPService:
             raise self._endpoint.unusable(f"no response within {self._seconds:g} s") from None
         text = model_text(result.text, client.presented, self._max_characters)
         files = tuple(file for file in result.files if not contains(file[1], client.presented))
-        return replace(result, text=text, files=files)
+        is_same = text == result.text and len(files) == len(result.files)
+        return result if is_same else replace(result, text=text, files=files)
 
     def _client(self, access: Access) -> ServiceClient:
         return ServiceClient(self._http, self._endpoint, access)
