@@ -62,11 +62,11 @@ def create_app(settings: Settings, agent: Agent | None = None) -> FastAPI:
 
     async def admit_again(scope: Scope) -> None:
         if CALLER in scope:
-            await composed.admission_of(scope["path"]).admit_again(caller_of(scope))
+            await surfaces.admission_of(scope["path"]).admit_again(caller_of(scope))
 
     async def agent_error(request: Request, error: AgentError) -> Response:
         path = request.scope["path"]
-        admission = composed.admission_of(path)
+        admission = surfaces.admission_of(path)
         challenge = admission.challenge(error, request.scope, surfaces.metadata_of(path))
         return error_response(error, challenge)
 
@@ -108,7 +108,7 @@ def create_app(settings: Settings, agent: Agent | None = None) -> FastAPI:
             Middleware(header_limit, max_bytes=settings.max_header_bytes),
             Middleware(
                 authentication,
-                admission_of=composed.admission_of,
+                admission_of=surfaces.admission_of,
                 open_paths=surfaces.open_paths,
                 metadata_of=surfaces.metadata_of,
                 polls=surfaces.is_poll,

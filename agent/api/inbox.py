@@ -17,7 +17,7 @@ from agent.api.response_models import (
     documented,
     documented_body,
 )
-from agent.api.surface import Surface, if_kept
+from agent.api.surface import ClientPaths, Surface, if_kept
 from agent.api.threads.models import StartedRun
 from agent.api.validation_fault import Body, read_body
 from agent.composition.kept import Kept
@@ -86,7 +86,7 @@ def _prepared(state: ApprovalState, status: ApprovalStatus) -> dict[str, Any]:
 
 
 def prepared_routes(prepared: PreparedRuns) -> APIRouter:
-    """The routes of clients, for which `Agent.admission_of` admits no one else."""
+    """The routes of clients, to which no one else is admitted."""
     router = APIRouter(prefix="/prepared")
 
     body = documented_body(NewPreparedRun)
@@ -169,4 +169,8 @@ def _prepared_routes(kept: Kept) -> APIRouter | None:
 
 
 INBOX: Final = Surface(name="inbox", routes=if_kept(inbox_routes), polled_paths=frozenset({"/approvals"}))
-PREPARED: Final = Surface(name="prepared", routes=if_kept(_prepared_routes))
+PREPARED: Final = Surface(
+    name="prepared",
+    routes=if_kept(_prepared_routes),
+    for_clients=ClientPaths("/prepared", lambda settings: settings.prepare_scope),
+)

@@ -15,7 +15,8 @@ from starlette.types import Scope
 from agent.composition.agent import Agent
 from agent.composition.kept import Kept
 from agent.entry_points import installed, installed_entries
-from agent.http.authentication import OpenPaths, metadata_path
+from agent.http.authentication import Admission, OpenPaths, metadata_path
+from agent.settings.settings import Settings
 from identity.error_codes import IdentityCode
 from identity.errors import ConfigurationError
 
@@ -36,6 +37,22 @@ def if_kept(routes: Callable[[Kept], APIRouter | None]) -> Callable[[Agent], API
     return lambda agent: None if agent.kept is None else routes(agent.kept)
 
 
+@dataclass(frozen=True, slots=True)
+class ClientPaths:
+    """Paths for clients alone: each needs a token of a client with a permission of its own, in place of
+    AGENT_SCOPE. A client with this permission alone is refused on every other path.
+    """
+
+    path: str
+    """This path, and every one below it."""
+    scope: Callable[[Settings], str | None]
+    """The permission that the settings name; `None`: the surface is not offered."""
+
+    def contain(self, path: str) -> bool:
+        """Whether `path` is one of them."""
+        return path == self.path or path.startswith(f"{self.path}/")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Surface:
     """Routes of one kind. Every path that is not named here needs a verified access token."""
@@ -51,6 +68,8 @@ class Surface:
     """Whether a POST to this path certainly starts a run. While none can start, it is refused unread."""
     polled_paths: frozenset[str] = frozenset()
     """Whole paths that each open page reads repeatedly (GET): recorded once an hour for each token."""
+    for_clients: ClientPaths | None = None
+    """Where all its routes are, if only clients use them, with a permission of their own."""
     resource_paths: frozenset[str] = frozenset()
     """Whole paths whose clients take the address that they call for the protected resource (RFC 9728)."""
     document: Callable[[dict[str, Any]], None] = _as_it_is
@@ -65,12 +84,19 @@ class Surfaces:
     def __init__(self, surfaces: Iterable[Surface], agent: Agent) -> None:
         """A surface that makes no routes for `agent` is left out, with all that it declares.
 
-        Raises `ConfigurationError` if two serve one path, or one opens a path that it does not serve.
+        Raises `ConfigurationError` if two serve one path, one opens a path that it does not serve, or paths
+        for clients are not those of one surface.
         """
-        made = [(surface, surface.routes(agent)) for surface in surfaces]
+        made = [(surface, _routes(surface, agent)) for surface in surfaces]
         offered = [(surface, router) for surface, router in made if router is not None]
-        if faults := _path_faults(offered):
+        if faults := _path_faults(offered) + _client_path_faults(offered):
             raise ConfigurationError(IdentityCode.SETTINGS_INVALID, faults)
+        self._agent = agent
+        self._for_clients = [
+            (paths, agent.admission_of_clients(scope))
+            for paths in (surface.for_clients for surface, _ in offered)
+            if paths is not None and (scope := paths.scope(agent.settings))
+        ]
         self.offered: Final = tuple(surface for surface, _ in offered)
         self.routers: Final = tuple(router for _, router in offered)
         self.open_paths: Final = OpenPaths(
@@ -84,6 +110,13 @@ class Surfaces:
     def request_headers(self) -> list[str]:
         """Headers that a page of another origin may send."""
         return [header for surface in self.offered for header in surface.request_headers]
+
+    def admission_of(self, path: str) -> Admission:
+        """Who is admitted to `path`: clients with their permission, or the callers of the agent."""
+        for paths, admission in self._for_clients:
+            if paths.contain(path):
+                return admission
+        return self._agent.admission
 
     def starts_run(self, scope: Scope) -> bool:
         """Whether the request certainly starts a run."""
@@ -99,12 +132,24 @@ class Surfaces:
         return metadata_path(path if path in self._resources else "")
 
 
+def _routes(surface: Surface, agent: Agent) -> APIRouter | None:
+    """The routes that the settings offer. Without its permission, a surface for clients has none."""
+    paths = surface.for_clients
+    if paths is not None and not paths.scope(agent.settings):
+        return None
+    return surface.routes(agent)
+
+
+def _paths_of(router: APIRouter) -> set[str]:
+    return {route.path for route in router.routes if isinstance(route, Route)}
+
+
 def _path_faults(offered: Iterable[tuple[Surface, APIRouter]]) -> list[str]:
     """The paths that two surfaces serve, and those that a surface opens without serving them."""
     faults: list[str] = []
     served: dict[str, str] = {}
     for surface, router in offered:
-        paths = {route.path for route in router.routes if isinstance(route, Route)}
+        paths = _paths_of(router)
         faults += [
             f'surfaces "{served[path]}" and "{surface.name}" both serve {path}'
             for path in sorted(paths & served.keys())
@@ -115,6 +160,28 @@ def _path_faults(offered: Iterable[tuple[Surface, APIRouter]]) -> list[str]:
             for path in sorted(opened - paths)
         ]
         served |= dict.fromkeys(paths, surface.name)
+    return faults
+
+
+def _client_path_faults(offered: Sequence[tuple[Surface, APIRouter]]) -> list[str]:
+    """The paths of a surface for clients that other callers reach, and those of another surface that clients
+    alone reach.
+    """
+    faults: list[str] = []
+    for owner, own in offered:
+        if (clients := owner.for_clients) is None:
+            continue
+        faults += [
+            f'surface "{owner.name}" is for clients, at {clients.path}, and serves {path}'
+            for path in sorted(_paths_of(own))
+            if not clients.contain(path)
+        ]
+        faults += [
+            f'surface "{other.name}" serves {path}, which is for clients of surface "{owner.name}"'
+            for other, router in offered
+            for path in sorted(_paths_of(router))
+            if other is not owner and clients.contain(path)
+        ]
     return faults
 
 

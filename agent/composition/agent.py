@@ -125,10 +125,6 @@ class Agent:
         revocations = self.identity.revocations
         self.verifier: Final = self.identity.verifier
         self.admission: Final = Admission(self.verifier, audit, settings, settings.agent_scope, clock)
-        self._preparing: Admission | None = None
-        if scope := settings.prepare_scope:
-            clients = self.identity.verifier_of_clients(scope)
-            self._preparing = Admission(clients, audit, settings, scope, clock)
 
         # What they may use
         self.idaas: Final = self.identity.idaas
@@ -218,10 +214,10 @@ class Agent:
         self._warm_up: asyncio.Task[None] | None = None
         self._show_measures(self.identity.pool)
 
-    def admission_of(self, path: str) -> Admission:
-        """Clients with `PREPARE_SCOPE` are admitted to `/prepared` alone, and no one else is to it."""
-        prepares = path == "/prepared" or path.startswith("/prepared/")
-        return self._preparing if prepares and self._preparing else self.admission
+    def admission_of_clients(self, scope: str) -> Admission:
+        """The admission of clients that have `scope`, and of no person."""
+        verifier = self.identity.verifier_of_clients(scope)
+        return Admission(verifier, self.identity.audit, self.settings, scope, self.clock)
 
     @property
     def limits(self) -> Limits:
@@ -295,7 +291,7 @@ class Agent:
         approvals = storage.approvals
         inbox = Inbox(approvals, audit, clock, settings.policy_groups_claim)
         prepared: PreparedRuns | None = None
-        if self._preparing is not None:
+        if settings.prepare_scope is not None:
             announce = self.listeners.announce
             prepared = PreparedRuns(settings, approvals, audit, revocations, clock, announce)
         return Kept(storage, self._conversations(storage), grants, inbox, prepared)

@@ -17,10 +17,14 @@ from identity.errors import ConfigurationError
 from tests.agent.conftest import running_agent
 from tests.every_surface import of_plugins
 from tests.loopback import NO_TLS
+from tests.machine_token import JOB, machine_token
 from tests.suite import Sandbox
 
 PAGE = (Path(__file__).parents[3] / "docs" / "plugins.md").read_text("utf-8")
 [GREETING] = re.findall(r"<!-- greeting_surface.py -->\n```python\n(.*?)```", PAGE, re.DOTALL)
+FOR_CLIENTS = GREETING.replace("import Surface", "import ClientPaths, Surface").replace(
+    'request_headers=("X-Tone",)', 'for_clients=ClientPaths("/greeting", lambda settings: "agent.greet")'
+)
 
 
 @pytest.fixture
@@ -65,6 +69,38 @@ async def test_surface_that_is_not_permitted_is_not_served(installed: Path, sand
             assert (await client.get("/threads")).status_code == 200
             for method, path in [("GET", "/greeting"), ("GET", "/agent/input_schema"), *of_plugins("ROUTES")]:
                 assert (await client.request(method, path, json={})).status_code == 404
+
+
+@pytest.mark.promise("verified-caller")
+async def test_surface_for_clients_admits_those_with_its_permission_alone_and_to_nothing_else(
+    installed: Path, sandbox: Sandbox
+) -> None:
+    (installed / "greeting_surface.py").write_text(FOR_CLIENTS)
+    tokens = {
+        "client": machine_token(sandbox, "agent.greet"),
+        "person": sandbox.access_token(permissions=("agent.access", "agent.greet")),
+        "client without it": machine_token(sandbox, "agent.access"),
+    }
+    expected = {"client": 200, "person": 401, "client without it": 403}
+    with running_agent(sandbox, CLIENT_IDS=JOB, ALLOW_CLIENT_CALLERS="true") as server:
+        async with server.client(None) as http:
+            for caller, status in expected.items():
+                headers = {"Authorization": f"Bearer {tokens[caller]}"}
+                greeted = await http.get("/greeting", headers=headers)
+                assert greeted.status_code == status, caller
+                listed = await http.get("/threads", headers=headers)
+                assert listed.status_code == (403 if caller == "client" else 200), caller
+                beside = await http.get("/greetings", headers=headers)
+                assert beside.status_code == (403 if caller == "client" else 404), caller
+            assert "agent.greet" in greeted.headers["www-authenticate"]
+
+
+def test_surface_for_clients_is_not_offered_without_its_permission(installed: Path, sandbox: Sandbox) -> None:
+    code = FOR_CLIENTS.replace('settings: "agent.greet"', "settings: None")
+    (installed / "greeting_surface.py").write_text(code)
+    with running_agent(sandbox) as server:
+        headers = server.headers()
+        assert httpx.get(f"{server.url}/greeting", headers=headers, verify=NO_TLS).status_code == 404
 
 
 def test_surface_that_is_not_permitted_is_not_loaded(sandbox: Sandbox) -> None:
@@ -145,6 +181,22 @@ def test_surface_that_serves_or_opens_a_path_of_another_stops_the_start(
     with pytest.raises(ConfigurationError) as refused:
         create_app(read_settings(sandbox.environment))
     assert refused.value.faults[0] == fault
+
+
+@pytest.mark.promise("verified-caller")
+def test_paths_for_clients_are_those_of_one_surface(installed: Path, sandbox: Sandbox) -> None:
+    (installed / "greeting_surface.py").write_text(
+        FOR_CLIENTS.replace('"/greeting", lambda', '"/thief", lambda')
+    )
+    install_thief(installed, GREETING.replace("greeting", "thief"))
+    with pytest.raises(ConfigurationError) as refused:
+        create_app(read_settings(sandbox.environment))
+    assert [*refused.value.faults] == [
+        'surface "greeting" is for clients, at /thief, and serves /greeting',
+        'surface "greeting" is for clients, at /thief, and serves /greeting/version',
+        'surface "thief" serves /thief, which is for clients of surface "greeting"',
+        'surface "thief" serves /thief/version, which is for clients of surface "greeting"',
+    ]
 
 
 @pytest.mark.promise("verified-caller")
