@@ -3,51 +3,29 @@
 import json
 from collections.abc import AsyncGenerator, Callable, Collection, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import astuple, dataclass, fields
+from dataclasses import astuple, dataclass
 from typing import Any, Final
 
 from agent.conversations.database.database import Database, Row, Transaction, query
 from agent.conversations.encryption.encryption import Encryption
 from agent.conversations.message_json import encoded
 from agent.conversations.run_fence import SqlRunFence
+from agent.conversations.stored_request import members_of, request_of
 from agent.conversations.thread import owner_digest
 from agent.errors.error_codes import AgentCode
-from graph.approvals.inbox import KeptArguments
-from graph.approvals.prepared_run import PreparedRun, client_of
-from graph.approvals.record import ApprovalKind, ApprovalRequest, ApprovalState, ApprovalStatus, Approver
+from graph.approvals.prepared_run import client_of
+from graph.approvals.record import ApprovalRequest, ApprovalState, ApprovalStatus, Approver
 from graph.context import Conversation
 from graph.error_codes import GraphCode, invalid_approval
-from graph.extensions import Extensions
-from graph.server_question import ServerQuestion, question_in
-from identity.audit.event import Ruled
-from identity.credentials.requirement import CREDENTIAL_MEMBERS, declared_credential
 from identity.errors import ConfigurationError, ErrorCode, LimitError, UnavailableError
 from identity.observation.request_context import DEVICE
-from identity.principal import AccessIdentity, Principal
-from tools.approval_policy import Effect
+from identity.principal import Principal
 
 _COLUMNS: Final = "id, owner, thread_id, status, approvers, prepared_by, body, state"
 _MOST_GROUPS: Final = 200
 """Groups of one approver that are looked at."""
 _MOST_ASKED: Final = 200
 """Open questions to approvers that one of them sees."""
-_IN_COLUMNS: Final = ("id", "thread_id", "principal")
-_IN_PARTS: Final = ("declared", "ruled", "extensions")
-_STORED_AS_THEY_ARE: Final = tuple(
-    member.name for member in fields(ApprovalRequest) if member.name not in (*_IN_COLUMNS, *_IN_PARTS)
-)
-_RECORDS: Final[dict[str, Callable[[Any], object]]] = {
-    "arguments": KeptArguments,
-    "question": ServerQuestion,
-    "prepared_by": PreparedRun,
-}
-"""The records beside a request, by the members in which they are stored."""
-_READERS: Final[dict[str, Callable[[Any], Any]]] = {
-    "kind": ApprovalKind,
-    "effect": Effect,
-    "read": tuple,
-    "access_identity": lambda value: None if value is None else AccessIdentity(value),
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -340,33 +318,6 @@ class SqlApprovalStore:
         decided_at = state["decided_at"]
         device = state.get("device")
         return ApprovalState(request, ApprovalStatus(status), digest, decided_at, by, device)
-
-
-def members_of(request: ApprovalRequest) -> dict[str, Any]:
-    """The members of a request that have no column of their own, as JSON. Who asks is kept for others who
-    read it: approvers, and the client that prepared it.
-    """
-    members = {name: getattr(request, name) for name in _STORED_AS_THEY_ARE}
-    members |= {name: request.declared.get(name) for name in CREDENTIAL_MEMBERS}
-    members |= {"rules": request.ruled.rules, "policy": request.ruled.policy}
-    arguments = request.extensions.get(KeptArguments)
-    members["arguments"] = None if arguments is None else arguments.arguments
-    members["question"] = question_in(request.extensions)
-    members["prepared_by"] = client_of(request)
-    if request.approvers is not None or client_of(request) is not None:
-        members["asker"] = [request.principal.issuer, request.principal.subject]
-    return members
-
-
-def request_of(members: dict[str, Any], **in_columns: Any) -> ApprovalRequest:  # noqa: ANN401 - of any type
-    """The inverse of `members_of`, also of members that an earlier version has stored."""
-    plain = {**members, **in_columns}
-    plain |= {name: reader(members[name]) for name, reader in _READERS.items() if name in members}
-    ruled = Ruled(rules=tuple(plain.pop("rules", ())), policy=plain.pop("policy", None))
-    declared = declared_credential({name: plain.pop(name, None) for name in CREDENTIAL_MEMBERS})
-    stored = {name: plain.pop(name, None) for name in _RECORDS}
-    records = [_RECORDS[name](value) for name, value in stored.items() if value is not None]
-    return ApprovalRequest(**plain, ruled=ruled, declared=declared, extensions=Extensions(*records))
 
 
 def _preparer(request: ApprovalRequest) -> str | None:

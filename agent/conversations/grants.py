@@ -5,10 +5,11 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Final
 
-from agent.conversations.approvals import SqlApprovalStore, available, members_of, request_of
+from agent.conversations.approvals import SqlApprovalStore, available
 from agent.conversations.database.database import Database, Row, Rows, Transaction, query
 from agent.conversations.encryption.encryption import Encryption
 from agent.conversations.message_json import encoded
+from agent.conversations.stored_request import members_of, request_of
 from agent.conversations.thread import owner_digest
 from graph.approvals.grants import Grant
 from graph.approvals.record import ApprovalRequest, ApprovalState, ApprovalStatus

@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 import httpx
 import pytest
 
-from agent.conversations.approvals import members_of, request_of
+from agent.conversations.stored_request import members_of, request_of
 from agent.settings.settings import read_settings
 from graph.approvals.gate import ApprovalGate
 from graph.approvals.grants import Grant, Grants

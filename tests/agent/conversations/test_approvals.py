@@ -9,12 +9,13 @@ from typing import Any
 
 import pytest
 
-from agent.conversations.approvals import PreparedLimits, SqlApprovalStore, members_of
-from agent.conversations.approvals import request_of as stored_request
+from agent.conversations.approvals import PreparedLimits, SqlApprovalStore
 from agent.conversations.database.database import Database, Transaction, query
 from agent.conversations.database.sqlite_database import SqliteDatabase
 from agent.conversations.encryption.encryption import Encryption
 from agent.conversations.message_json import encoded
+from agent.conversations.stored_request import members_of
+from agent.conversations.stored_request import request_of as stored_request
 from graph.approvals.inbox import kept_arguments
 from graph.approvals.prepared_run import client_of
 from graph.approvals.record import ApprovalKind, ApprovalState, ApprovalStatus, Approver

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from agent.conversations.approvals import request_of as stored_request
+from agent.conversations.stored_request import request_of as stored_request
 from graph.approvals.record import ApprovalKind, ApprovalRequest
 from graph.call_arguments import arguments_digest
 from identity.principal import AccessIdentity, Principal
