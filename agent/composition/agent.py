@@ -151,7 +151,7 @@ class Agent:
         # Runs
         self.consent_urls: Final = ConsentUrls(self.access, clock, approvals)
         by_name = {service.name: service for service in self.services}
-        self.listeners: Final = installed_listeners(calls, approvals, revocations)
+        self.listeners: Final = installed_listeners(calls, approvals)
         grants: Grants | None = None
         if storage is not None:
             grants = Grants(storage.grants, by_name, self.access, revocations, audit, clock)
@@ -159,7 +159,7 @@ class Agent:
             store=approvals,
             seconds=settings.approval_seconds,
             grants=grants,
-            announce=self.listeners.announce,
+            announce=self.listeners.announce_call,
             resume_values=resume_values,
             consent_urls=self.consent_urls,
             begun_calls=begun_calls,

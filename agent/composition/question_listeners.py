@@ -6,8 +6,8 @@ from typing import Final, Protocol, TypeAlias
 
 from agent.composition.service_parts import ServiceParts
 from agent.entry_points import failure_of, installed
+from graph.approvals.announced_question import AnnouncedQuestion, question_of_run
 from graph.approvals.record import ApprovalStore, PendingApproval
-from identity.access_token.revocation_list import RevocationList
 
 _LOG: Final = logging.getLogger("idaas_agent.approvals")
 ENTRY_POINTS: Final = "idaas_agent.question_listeners"
@@ -17,30 +17,37 @@ ENTRY_POINTS: Final = "idaas_agent.question_listeners"
 class QuestionListener(Protocol):
     """Hears of questions, and decides nothing."""
 
-    def announce(self, pending: PendingApproval) -> None:
-        """Hears of a question about a call or a prepared run, which is stored. Called within a run: it must
-        not wait.
+    def announce(self, question: AnnouncedQuestion) -> None:
+        """Hears of a question about a call, or of one that no run asks. Called within a run: it must not
+        wait.
         """
 
     async def aclose(self) -> None:
-        """Ends what it does. The store is still open."""
+        """Ends what it does. Whether a question is open can still be read."""
 
 
-MakeListener: TypeAlias = Callable[[ServiceParts, ApprovalStore, RevocationList], QuestionListener | None]
+MakeListener: TypeAlias = Callable[[ServiceParts], QuestionListener | None]
 """Makes the listener of an agent; `None` if its settings want none."""
 
 
 class QuestionListeners:
     """All listeners as one. No failure of a listener reaches the run, or another listener."""
 
-    def __init__(self, listeners: Sequence[QuestionListener]) -> None:
+    def __init__(self, listeners: Sequence[QuestionListener], store: ApprovalStore | None) -> None:
+        """`store` keeps the questions of runs; without it, runs ask none."""
         self._listeners = listeners
+        self._store = store
 
-    def announce(self, pending: PendingApproval) -> None:
+    def announce_call(self, pending: PendingApproval) -> None:
+        """Tells each listener of a question that a run asks about a call."""
+        if self._listeners and self._store is not None:
+            self.announce(question_of_run(pending, self._store))
+
+    def announce(self, question: AnnouncedQuestion) -> None:
         """Tells each listener."""
         for listener in self._listeners:
             try:
-                listener.announce(pending)
+                listener.announce(question)
             except Exception as error:  # noqa: BLE001 - third-party code may raise anything
                 _LOG.warning("a listener of questions failed: %s", failure_of(error))
 
@@ -50,14 +57,12 @@ class QuestionListeners:
             await listener.aclose()
 
 
-def installed_listeners(
-    parts: ServiceParts, store: ApprovalStore | None, revocations: RevocationList
-) -> QuestionListeners:
+def installed_listeners(parts: ServiceParts, store: ApprovalStore | None) -> QuestionListeners:
     """The listeners that the settings want; without a `store`, none: nothing is asked.
 
     Raises `ConfigurationError` for each that cannot be imported, and what their functions raise.
     """
     if store is None:
-        return QuestionListeners(())
-    made = [make(parts, store, revocations) for make in installed(ENTRY_POINTS).values()]
-    return QuestionListeners([listener for listener in made if listener is not None])
+        return QuestionListeners((), None)
+    made = [make(parts) for make in installed(ENTRY_POINTS).values()]
+    return QuestionListeners([listener for listener in made if listener is not None], store)

@@ -14,7 +14,9 @@ from langchain_core.messages import HumanMessage
 
 from agent.conversations.approvals import PreparedLimits, SqlApprovalStore
 from agent.settings.settings import Settings
+from graph.approvals.announced_question import AnnouncedQuestion
 from graph.approvals.answer import require_signed_in
+from graph.approvals.card import summary
 from graph.approvals.inbox import KeptArguments, kept_arguments
 from graph.approvals.prepared_run import PreparedRun, client_of, is_void
 from graph.approvals.record import (
@@ -50,7 +52,7 @@ class PreparedRuns:
     audit: AuditTrail
     revocations: RevocationList
     clock: Callable[[], float]
-    announce: Callable[[PendingApproval], None] | None = None
+    announce: Callable[[AnnouncedQuestion], None] | None = None
 
     async def prepare(
         self, client: VerifiedAccessToken, subject: str, question: str, seconds: float | None, key: str = ""
@@ -95,7 +97,7 @@ class PreparedRuns:
             await self.store.withdraw_prepared(approval_id, client.principal, now)
             raise
         if self.announce is not None:
-            self.announce(PendingApproval(request, arguments))
+            self.announce(self._announced(request))
         return ApprovalState(request)
 
     async def waiting(self, caller: VerifiedAccessToken) -> list[ApprovalState]:
@@ -146,6 +148,15 @@ class PreparedRuns:
         state = await self.store.withdraw_prepared(approval_id, client, self.clock())
         step = self._step(AuditedAction.APPROVAL_DECIDED, state.request, caller)
         await step.ended(AuditOutcome.CANCELLED)
+
+    def _announced(self, request: ApprovalRequest) -> AnnouncedQuestion:
+        async def is_open() -> bool:
+            state = await self.store.get(request.id, request.principal)
+            return state is not None and self.status(state) is ApprovalStatus.OPEN
+
+        pending = PendingApproval(request, kept_arguments(request))
+        by = {"prepared_by": client_of(request)}
+        return AnnouncedQuestion(pending, summary(request), is_open, by)
 
     def _step(
         self, action: AuditedAction, request: ApprovalRequest, caller: VerifiedAccessToken | None

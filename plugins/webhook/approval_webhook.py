@@ -16,11 +16,8 @@ import httpx
 
 from agent.background import end_tasks
 from agent.composition.service_parts import ServiceParts
-from graph.approvals.card import summary
-from graph.approvals.prepared_run import client_of, is_void
-from graph.approvals.record import ApprovalStatus, ApprovalStore, PendingApproval
+from graph.approvals.announced_question import AnnouncedQuestion
 from graph.approvals.request import approval_of
-from identity.access_token.revocation_list import RevocationList
 from identity.errors import UnavailableError
 from identity.printable import rfc3339
 from plugins.webhook.variables import WebhookVariables, webhook_key
@@ -45,17 +42,15 @@ _SHOWN: Final = (
 
 @dataclass(eq=False, slots=True)
 class ApprovalWebhook:
-    """Sends one message for each question about a call, or prepared run, again until a response is 2xx, the
-    question is no longer open, or six attempts have failed. 410 ends all messages until the process ends.
-    No redirect is followed, no response is read, and neither the address nor the message is logged.
+    """Sends one message for each question, again until a response is 2xx, the question is no longer open, or
+    six attempts have failed. 410 ends all messages until the process ends. No redirect is followed, no
+    response is read, and neither the address nor the message is logged.
 
     Messages are in memory: those of a process that ends are lost. The question itself is not.
     """
 
     variables: WebhookVariables  # with APPROVAL_WEBHOOK_URL
     http: httpx.AsyncClient
-    store: ApprovalStore
-    revocations: RevocationList
     clock: Callable[[], float]
     sleep: Callable[[float], Awaitable[object]] = asyncio.sleep
     _sending: set[asyncio.Task[None]] = field(init=False, default_factory=set)
@@ -66,14 +61,14 @@ class ApprovalWebhook:
         assert self.variables.approval_webhook_secret_file  # noqa: S101 - it is required with the URL
         self._key = webhook_key(self.variables.approval_webhook_secret_file)
 
-    def announce(self, pending: PendingApproval) -> None:
-        """Begins to send the message about `pending`, without waiting."""
+    def announce(self, question: AnnouncedQuestion) -> None:
+        """Begins to send the message about `question`, without waiting."""
         if self._is_gone:
             return
         if len(self._sending) >= _MOST:
             _LOG.warning("an approval is not announced: %d messages wait", _MOST)
             return
-        sending = asyncio.create_task(self._send(pending), name="approval webhook")
+        sending = asyncio.create_task(self._send(question), name="approval webhook")
         self._sending.add(sending)
         sending.add_done_callback(self._sending.discard)
 
@@ -81,24 +76,24 @@ class ApprovalWebhook:
         """Stops sending."""
         await end_tasks(*self._sending)
 
-    def _body(self, pending: PendingApproval) -> bytes:
-        request = pending.request
-        members = approval_of(pending)
+    def _body(self, question: AnnouncedQuestion) -> bytes:
+        request = question.pending.request
+        members = approval_of(question.pending)
         data: dict[str, Any] = {name: members[name] for name in _SHOWN}
-        data["text"] = summary(request)
+        data["text"] = question.text
         data["asker"] = {"iss": request.principal.issuer, "sub": request.principal.subject}
         data["url"] = f"{self.variables.approval_webhook_page}#approval={request.id}"
-        data["prepared_by"] = client_of(request)
+        data["prepared_by"] = question.members.get("prepared_by")
         of_user_alone = request.approvers is None and bool(request.read)
         if self.variables.approval_webhook_arguments and not of_user_alone:
             data["arguments"] = members["arguments"]
         message = {"type": "approval.requested", "timestamp": rfc3339(request.created_at), "data": data}
         return json.dumps(message, separators=(",", ":")).encode()
 
-    async def _send(self, pending: PendingApproval) -> None:
-        request = pending.request
-        body = self._body(pending)
-        message_id = f"msg_{pending.request.id}"
+    async def _send(self, question: AnnouncedQuestion) -> None:
+        request = question.pending.request
+        body = self._body(question)
+        message_id = f"msg_{request.id}"
         failure = ""
         for pause in (0.0, *_PAUSES):
             if self._is_gone or self.clock() + pause >= request.expires_at:
@@ -107,9 +102,7 @@ class ApprovalWebhook:
                 await self.sleep(pause)
             try:
                 async with asyncio.timeout(_SECONDS):
-                    state = await self.store.get(request.id, request.principal)
-                    void = is_void(request, self.revocations)
-                    if void or state is None or state.status is not ApprovalStatus.OPEN:
+                    if not await question.is_open():
                         return
                     status = await self._attempt(message_id, body)
             except (httpx.HTTPError, TimeoutError, UnavailableError) as error:
@@ -137,11 +130,9 @@ class ApprovalWebhook:
             return response.status_code
 
 
-def approval_webhook(
-    parts: ServiceParts, store: ApprovalStore, revocations: RevocationList
-) -> ApprovalWebhook | None:
+def approval_webhook(parts: ServiceParts) -> ApprovalWebhook | None:
     """The webhook of APPROVAL_WEBHOOK_URL."""
     variables = parts.settings.of(WebhookVariables)
     if variables.approval_webhook_url is None:
         return None
-    return ApprovalWebhook(variables, parts.http, store, revocations, parts.clock)
+    return ApprovalWebhook(variables, parts.http, parts.clock)

@@ -18,10 +18,9 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from agent.settings.settings import read_settings
-from graph.approvals.record import ApprovalKind, PendingApproval
+from graph.approvals.announced_question import AnnouncedQuestion, question_of_run
+from graph.approvals.record import PendingApproval
 from graph.error_codes import GraphCode
-from identity.access_token.revocation import Origin, Revocation, Target
-from identity.access_token.revocation_list import RevocationList
 from identity.errors import ConfigurationError, UnavailableError
 from identity.transport.client import http_client
 from plugins.webhook.approval_webhook import ApprovalWebhook
@@ -49,7 +48,7 @@ class Receiver:
         self.messages: list[tuple[dict[str, str], bytes]] = []
         self.pauses: list[float] = []
         self.webhook: Any = None
-        self.store, self.revocations = memory_approvals(), RevocationList(clock=lambda: NOW)
+        self.store = memory_approvals()
 
     async def receive(self, request: Request) -> Response:
         self.messages.append((dict(request.headers), await request.body()))
@@ -61,7 +60,11 @@ class Receiver:
     async def sent(self, pending: PendingApproval) -> None:
         """Asks, announces, and waits until nothing more is sent."""
         await self.store.open(pending.request)
-        self.webhook.announce(pending)
+        await self.announced(question_of_run(pending, self.store))
+
+    async def announced(self, question: AnnouncedQuestion) -> None:
+        """Announces, and waits until nothing more is sent."""
+        self.webhook.announce(question)
         await asyncio.gather(*self.webhook._sending)
 
 
@@ -82,10 +85,8 @@ async def receiver_of(
             | {"APPROVAL_WEBHOOK_PAGE": "https://page.example/chat", **variables}
         )
         clients.append(http_client(None, 5.0))
-        known = receiver.store, receiver.revocations
-        receiver.webhook = ApprovalWebhook(
-            settings.of(WebhookVariables), clients[-1], *known, lambda: NOW, receiver.pause
-        )
+        variables_of_it = settings.of(WebhookVariables)
+        receiver.webhook = ApprovalWebhook(variables_of_it, clients[-1], lambda: NOW, receiver.pause)
         return receiver
 
     yield make
@@ -159,37 +160,42 @@ async def test_question_that_is_no_longer_open_is_not_sent_again(receiver_of: Re
     assert len(receiver.messages) == 2
 
 
-@pytest.mark.parametrize("name", ["alice", "job"])
-async def test_prepared_run_is_not_announced_again_once_its_user_or_client_was_revoked(receiver_of, name):
+async def test_question_that_no_run_asks_is_sent_with_who_asks_in_its_own_words(
+    receiver_of: ReceiverOf,
+) -> None:
     receiver = await receiver_of()
 
-    async def revoke(_: float) -> None:
-        for changed_at, until in ((NOW, NOW), (NOW + 1, None)):  # and restored
-            receiver.revocations.apply(Revocation(Target.USER, name, Origin.OPERATOR, until, changed_at))
+    async def is_open() -> bool:
+        return not receiver.messages
 
-    receiver.webhook.sleep = revoke
     receiver.responses = [Response(status_code=503)] * 9
-    await receiver.sent(PendingApproval(request_of(kind=ApprovalKind.PREPARED_RUN, prepared_by="job"), {}))
-    assert len(receiver.messages) == 1
+    pending = PendingApproval(request_of(), {})
+    await receiver.announced(AnnouncedQuestion(pending, "Begin?", is_open, {"prepared_by": "job"}))
+    [(_, body)] = receiver.messages
+    sent = json.loads(body)["data"]
+    assert (sent["text"], sent["prepared_by"]) == ("Begin?", "job")
 
 
 async def test_message_is_sent_when_the_store_can_be_read_again(receiver_of: ReceiverOf) -> None:
-    receiver, asked = await receiver_of(), PendingApproval(request_of(), {})
+    receiver = await receiver_of()
+    asked: list[bool] = []
 
-    async def fail(*_: object) -> None:
-        receiver.webhook.store = receiver.store
-        raise UnavailableError(GraphCode.APPROVAL_UNAVAILABLE, "the database does not answer")
+    async def is_open() -> bool:
+        asked.append(True)
+        if len(asked) == 1:
+            raise UnavailableError(GraphCode.APPROVAL_UNAVAILABLE, "the database does not answer")
+        return True
 
-    receiver.webhook.store = SimpleNamespace(get=fail)
     receiver.responses = [Response(status_code=503)]
-    await receiver.sent(asked)
+    await receiver.announced(AnnouncedQuestion(PendingApproval(request_of(), {}), "Begin?", is_open))
     assert (receiver.pauses, len(receiver.messages)) == ([1, 5], 2)
 
 
 async def test_gone_address_receives_nothing_more_and_messages_that_wait_are_bounded(receiver_of):
     receiver = await receiver_of()
     for number in range(500):
-        receiver.webhook.announce(PendingApproval(request_of(id=str(number)), {}))
+        pending = PendingApproval(request_of(id=str(number)), {})
+        receiver.webhook.announce(question_of_run(pending, receiver.store))
     assert len(receiver.webhook._sending) == 200
     await receiver.webhook.aclose()
     receiver.messages.clear()

@@ -52,10 +52,10 @@ async def test_listener_hears_of_each_question_of_a_run_and_of_a_prepared_run(
     served = await threads([APPLY, DONE], ACCESS_IDENTITY="Human", **clients)
     served.tokens[JOB] = machine_token(served.sandbox, "agent.prepare")
     await served.say("Apply for leave")
-    assert capsys.readouterr().out == "asked: leave_apply\n"
+    assert capsys.readouterr().out.startswith('asked: The agent asks to call "leave_apply"')
     prepared = {"user": "user_alice01", "question": "Pay my invoice."}
     assert (await served.ask("POST", "/prepared", JOB, prepared)).status_code == 201
-    assert capsys.readouterr().out == "asked: prepared_run\n"
+    assert capsys.readouterr().out.startswith(f"asked: {JOB} has prepared a question")
     await served.agent.aclose()
     assert capsys.readouterr().out == "closed\n"
 
@@ -69,7 +69,7 @@ async def test_question_is_asked_and_others_hear_of_it_if_a_listener_fails(
     with caplog.at_level(logging.WARNING):
         await served.say("Apply for leave")
     assert (await served.ask("GET", "/threads/thread-1")).json()["status"] == "paused"
-    assert capsys.readouterr().out == "asked: leave_apply\n"
+    assert capsys.readouterr().out.startswith('asked: The agent asks to call "leave_apply"')
     assert "a listener of questions failed: it raised ValueError at bell_listener.py:" in caplog.text
     assert "text-of-a-listener" not in caplog.text
 

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import sqlite3
+import sys
 import time
 from collections import Counter
 from collections.abc import Awaitable
@@ -228,6 +229,45 @@ async def test_prepared_run_that_has_ended_is_neither_shown_nor_begun(replica: T
         if end in ("expire", "reject", "withdraw"):
             assert await refusal(served, "DELETE", own, JOB) == (409, code)
         assert (await served.ask("GET", f"/threads/{made['id']}")).status_code == 404
+
+
+LISTENER = """HEARD = []
+
+
+class Listener:
+    announce = staticmethod(HEARD.append)
+
+    async def aclose(self):
+        pass
+
+
+def listener(parts):
+    return Listener()
+"""
+
+
+@pytest.mark.parametrize("revoked", ["user_alice01", JOB])
+async def test_announced_run_is_open_until_the_access_of_its_user_or_client_was_changed(
+    replica: ThreadsOf, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, revoked: str
+) -> None:
+    (tmp_path / "hearing_listener.py").write_text(LISTENER)
+    metadata = tmp_path / "hearing_package-1.0.dist-info"
+    metadata.mkdir()
+    (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: hearing-package\nVersion: 1.0\n")
+    entry = "[idaas_agent.question_listeners]\nhearing = hearing_listener:listener\n"
+    (metadata / "entry_points.txt").write_text(entry)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    served = await replica()
+    made = await prepared(served)
+    [question] = sys.modules.pop("hearing_listener").HEARD
+    assert question.pending.request.id == made["id"]
+    assert question.text == f"{JOB} has prepared a question, to be asked in your name. Nothing runs yet."
+    assert question.members == {"prepared_by": JOB}
+    assert await question.is_open()
+    now = served.sandbox.clock()
+    for at, until in ((now + 1, now), (now + 2, None)):  # and restored
+        await served.agent.revocation.put([Revocation(Target.USER, revoked, Origin.OPERATOR, until, at)])
+    assert not await question.is_open()
 
 
 async def test_flood_of_one_client_is_refused_for_each_user_and_in_sum(replica: ThreadsOf) -> None:
