@@ -103,7 +103,7 @@ def prepared_routes(prepared: PreparedRuns) -> APIRouter:
     @router.get("", responses=documented(PreparedRunList))
     async def list_prepared(request: Request) -> JSONResponse:
         """The runs that the client has prepared, and what became of them; never what was responded."""
-        states = await prepared.store.prepared(caller_of(request.scope).principal)
+        states = await prepared.store.of_client(caller_of(request.scope).principal)
         return JSONResponse({"prepared": [_prepared(state, prepared.status(state)) for state in states]})
 
     @router.delete("/{prepared_id}", status_code=204, response_class=Response)

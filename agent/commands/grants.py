@@ -77,11 +77,11 @@ async def _found(settings: Settings, user: str | None, withdraw: str | None) -> 
             log = await stack.enter_async_context(aclosing(audit_log(settings)))
             audit = audit_trail(settings, log)
         grants = await stored_grants(settings, storage, made, audit)
-        runs = PreparedRuns(settings, storage.approvals, audit, grants.revocations, time.time)
+        runs = PreparedRuns(settings, storage.prepared, audit, grants.revocations, time.time)
         stored = await storage.grants.of_all(time.time())
         counting = stored if withdraw is not None else filter(grants.counts, stored)
         entries = [(grant.request, grant_members(grant)) for grant in counting]
-        prepared = await storage.approvals.all_prepared(time.time())
+        prepared = await storage.prepared.waiting_for_all(time.time())
         for state in prepared:
             if runs.status(state) is ApprovalStatus.OPEN:
                 members = approval_members(state.request) | {"prepared_by": client_of(state.request)}

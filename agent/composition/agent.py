@@ -293,7 +293,7 @@ class Agent:
         prepared: PreparedRuns | None = None
         if settings.prepare_scope is not None:
             announce = self.listeners.announce
-            prepared = PreparedRuns(settings, approvals, audit, revocations, clock, announce)
+            prepared = PreparedRuns(settings, storage.prepared, audit, revocations, clock, announce)
         return Kept(storage, self._conversations(storage), grants, inbox, prepared)
 
     def _show_measures(self, pool: PoolUse) -> None:

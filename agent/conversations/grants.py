@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Final
 
-from agent.conversations.approvals import SqlApprovalStore, available
+from agent.conversations.approval_rows import available
+from agent.conversations.approvals import SqlApprovalStore
 from agent.conversations.database.database import Database, Row, Rows, Transaction, query
 from agent.conversations.encryption.encryption import Encryption
 from agent.conversations.message_json import encoded
@@ -77,7 +78,7 @@ class SqlGrantStore:
             )
             if not rows or self._grant(rows[0]).lasting != grant.lasting:
                 raise invalid_approval("the grant was withdrawn, or has ended")
-            if not (yield from self._approvals.added(used)):
+            if not (yield from self._approvals.rows.added(used)):
                 raise ApprovalError(GraphCode.APPROVAL_USED, "the call was asked about or made before")
             yield from held()
 

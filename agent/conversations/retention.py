@@ -6,6 +6,7 @@ from dataclasses import KW_ONLY, dataclass
 from typing import Final
 
 from agent.background import Background
+from agent.conversations.approval_rows import OF_PROGRAMS
 from agent.conversations.database.database import Database, Transaction, query
 from agent.conversations.grants import end_grants
 
@@ -40,7 +41,7 @@ class Retention(Background):
         while rows := await self.database.write(lambda: _purge(now, now - self.days * _DAY_SECONDS)):
             purged += rows
         await self.database.write(lambda: query("DELETE FROM grants WHERE ends_at < ?", now))
-        ended = "DELETE FROM approvals WHERE prepared_by IS NOT NULL AND expires_at < ?"
+        ended = f"DELETE FROM approvals WHERE {OF_PROGRAMS} AND expires_at < ?"  # noqa: S608 - constants
         await self.database.write(lambda: query(ended, now - 7 * _DAY_SECONDS))
         if purged:
             await self.database.scrub()

@@ -12,7 +12,7 @@ from typing import Final
 
 from langchain_core.messages import HumanMessage
 
-from agent.conversations.approvals import PreparedLimits, SqlApprovalStore
+from agent.conversations.prepared_runs import PreparedLimits, PreparedRunStore
 from agent.settings.settings import Settings
 from graph.approvals.announced_question import AnnouncedQuestion
 from graph.approvals.answer import require_signed_in
@@ -48,7 +48,7 @@ class PreparedRuns:
     """The prepared runs of all clients and users, recorded when they are prepared, decided and withdrawn."""
 
     settings: Settings
-    store: SqlApprovalStore
+    store: PreparedRunStore
     audit: AuditTrail
     revocations: RevocationList
     clock: Callable[[], float]
@@ -94,7 +94,7 @@ class PreparedRuns:
         try:
             await self._step(AuditedAction.APPROVAL_REQUESTED, request, client).ended(AuditOutcome.SUCCEEDED)
         except AuditError:
-            await self.store.withdraw_prepared(approval_id, client.principal, now)
+            await self.store.withdraw(approval_id, client.principal, now)
             raise
         if self.announce is not None:
             self.announce(self._announced(request))
@@ -124,7 +124,7 @@ class PreparedRuns:
         `AuditError` if it cannot be recorded.
         """
         state = await self.store.get(approval_id, caller.principal)
-        if state is None or client_of(state.request) is None:
+        if state is None:
             return None
         request = state.request
         now = self.clock()
@@ -145,7 +145,7 @@ class PreparedRuns:
         """Ends and records an open one of `client`, which `caller` is; `None`: an operator withdraws it.
         Raises `ApprovalError` for every other.
         """
-        state = await self.store.withdraw_prepared(approval_id, client, self.clock())
+        state = await self.store.withdraw(approval_id, client, self.clock())
         step = self._step(AuditedAction.APPROVAL_DECIDED, state.request, caller)
         await step.ended(AuditOutcome.CANCELLED)
 

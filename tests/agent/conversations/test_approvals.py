@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from agent.conversations.approvals import PreparedLimits, SqlApprovalStore
+from agent.conversations.approval_rows import OF_PROGRAMS, ApprovalRows
+from agent.conversations.approvals import SqlApprovalStore
 from agent.conversations.database.database import Database, Transaction, query
 from agent.conversations.database.sqlite_database import SqliteDatabase
 from agent.conversations.encryption.encryption import Encryption
@@ -18,13 +19,13 @@ from agent.conversations.stored_request import members_of
 from agent.conversations.stored_request import request_of as stored_request
 from graph.approvals.inbox import kept_arguments
 from graph.approvals.prepared_run import client_of
-from graph.approvals.record import ApprovalKind, ApprovalState, ApprovalStatus, Approver
+from graph.approvals.record import ApprovalRequest, ApprovalState, ApprovalStatus, Approver
 from graph.error_codes import GraphCode
 from graph.extensions import Extensions
 from graph.server_question import question_in
 from identity.access_token.sealed_caller import SealingKeys
 from identity.audit.event import Ruled
-from identity.errors import ApprovalError, LimitError, UnavailableError
+from identity.errors import ApprovalError, UnavailableError
 from identity.principal import AccessIdentity, Principal
 from tests.graph.approvals.conftest import ALICE, BOB, DIGEST, NOW, SECONDS, request_of
 
@@ -287,50 +288,28 @@ async def test_of_many_decisions_and_uses_by_several_processes_one_counts(new_da
     assert outcomes == {type(None): 1, ApprovalError: 8}
 
 
-@pytest.mark.promise("prepared-runs-wait")
-async def test_prepared_run_is_of_its_client_and_user_and_no_question_of_a_run(new_database, encryption):
-    stores = [SqlApprovalStore(new_database(), encryption) for _ in range(2)]
-    jobs = [Principal(ALICE.issuer, name) for name in ("job", "other")]
-    asked = [
-        request_of(
-            id=name, thread_id=name, kind=ApprovalKind.PREPARED_RUN, prepared_by=by,
-            principal=user, arguments={"question": name},
-        )
-        for name, by, user in (("p1", "job", ALICE), ("p2", "job", BOB), ("p3", "other", ALICE))
-    ]  # fmt: skip
-    for request in asked:
-        await stores[0].prepare(request, PreparedLimits(2, 2, 2))
-    late = replace(asked[0], id="late", created_at=asked[0].expires_at, expires_at=NOW + 9999)
-    with pytest.raises(LimitError):
-        await stores[1].prepare(replace(asked[0], id="p4"), PreparedLimits(2, 3, 3))
-    with pytest.raises(LimitError):
-        await stores[1].prepare(replace(asked[2], id="p4"), PreparedLimits(3, 2, 2))
-    with pytest.raises(LimitError):
-        await stores[1].prepare(replace(asked[2], id="p4"), PreparedLimits(3, 3, 1))
-    assert [each.request.id for each in await stores[1].waiting_for(ALICE, NOW)] == ["p1", "p3"]
-    await stores[1].prepare(late, PreparedLimits(1, 1, 1))  # those before it have expired
-    found = [await stores[1].prepared(each) for each in jobs]
-    found += [await stores[1].waiting_for(*each) for each in ((ALICE, late.created_at), (BOB, NOW))]
-    names = [sorted(each.request.id for each in of_one) for of_one in found]
-    assert names == [["late", "p1", "p2"], ["p3"], ["late"], ["p2"]]
-    assert found[3][0].request == asked[1]
-    assert kept_arguments(found[3][0].request) == {"question": "p2"}
-    assert await stores[0].pending(ALICE) == await stores[0].pending(ALICE, "p1") == []
-    assert await stores[0].count_open(0) == 0
+async def test_question_that_a_program_asks_is_none_of_a_run(store, database, encryption):
+    def members(request: ApprovalRequest) -> dict[str, Any]:
+        return members_of(request) | {"prepared_by": "job", "asker": [ALICE.issuer, ALICE.subject]}
 
-    for foreign in ("p3", "unknown"):
-        with pytest.raises(ApprovalError):
-            await stores[0].withdraw_prepared(foreign, jobs[0], NOW)
-    both = [stores[0].withdraw_prepared("p1", jobs[0], NOW)]
-    both.append(stores[1].decide("p1", ALICE, approved=True, digest=DIGEST, at=NOW))
-    outcomes = Counter(map(type, await asyncio.gather(*both, return_exceptions=True)))
-    assert outcomes == {ApprovalState: 1, ApprovalError: 1}
-    await stores[0].decide("p2", BOB, approved=True, digest=DIGEST, at=NOW)
-    await stores[0].withdraw(BOB, "p2", NOW)  # what ends a run changes nothing of it
+    asked = request_of(id="of a program", arguments={"question": "?"})
+    rows = ApprovalRows(database, encryption, OF_PROGRAMS, members)
+    assert await database.write(lambda: rows.added(ApprovalState(asked)))
+    assert await store.get(asked.id, ALICE) is None
+    assert (
+        await store.find([asked.id], ALICE)
+        == await store.pending(ALICE)
+        == await store.recent(ALICE, 0)
+        == []
+    )
+    assert (await store.latest(ALICE, asked.thread_id), await store.count_open(0)) == (None, 0)
     with pytest.raises(ApprovalError):
-        await stores[1].withdraw_prepared("p2", jobs[0], NOW)
-    assert await stores[1].waiting_for(BOB, NOW) == []
-    assert (await stores[1].get("p2", BOB)).status == "approved"
+        await store.decide(asked.id, ALICE, approved=True, digest=DIGEST, at=NOW)
+    with pytest.raises(ApprovalError):
+        await store.open(asked)
+    await store.withdraw(ALICE, asked.thread_id, NOW)
+    [state] = await rows.read(None, "id = ?", asked.id)
+    assert state.status is ApprovalStatus.OPEN
 
 
 async def test_pending_ones_are_in_the_order_of_their_requests_and_recent_ones_newest_first(store):

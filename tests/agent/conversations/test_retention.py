@@ -8,7 +8,7 @@ import pytest
 from langchain_core.messages import AIMessage, HumanMessage
 from langgraph.checkpoint.base import empty_checkpoint
 
-from agent.conversations.approvals import PreparedLimits
+from agent.conversations.approval_rows import OF_PROGRAMS, ApprovalRows
 from agent.conversations.checkpoints import SavedCheckpoint
 from agent.conversations.database.database import Database, query
 from agent.conversations.database.sqlite_database import SqliteDatabase
@@ -17,9 +17,10 @@ from agent.conversations.encryption.encryption import Encryption
 from agent.conversations.owned_thread import RunKey, stored_owner
 from agent.conversations.retention import Retention
 from agent.conversations.storage import ConversationStorage
+from agent.conversations.stored_request import members_of
 from agent.conversations.thread import owner_digest
+from graph.approvals.record import ApprovalRequest, ApprovalState
 from identity.errors import ThreadNotFoundError
-from identity.principal import Principal
 from tests.clock import Clock
 from tests.graph.approvals.conftest import ALICE, request_of
 
@@ -116,13 +117,17 @@ async def test_approvals_and_checkpoints_end_with_their_conversation(storage, da
     assert await count(database, "checkpoints") == 1
 
 
-async def test_prepared_run_is_purged_a_week_after_its_end(storage, clock):
-    times = {"created_at": clock.now, "expires_at": clock.now + 60}
-    await storage.approvals.prepare(request_of(prepared_by="job", **times), PreparedLimits(1, 1, 1))
+async def test_question_that_a_program_asks_is_purged_a_week_after_its_end(storage, database, clock):
+    def members(request: ApprovalRequest) -> dict[str, Any]:
+        return members_of(request) | {"prepared_by": "job"}
+
+    asked = request_of(created_at=clock.now, expires_at=clock.now + 60)
+    rows = ApprovalRows(database, storage.encryption, OF_PROGRAMS, members)
+    await database.write(lambda: rows.added(ApprovalState(asked)))
     for seconds, left in ((60 + 7 * 86_400 - 1, 1), (2, 0)):
         clock.now += seconds
         await storage.retention.purge()
-        assert len(await storage.approvals.prepared(Principal(ALICE.issuer, "job"))) == left
+        assert await count(database, "approvals") == left
 
 
 async def test_rounds_create_no_database(tmp_path: Path) -> None:

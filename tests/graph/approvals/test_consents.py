@@ -91,7 +91,7 @@ async def test_url_is_neither_saved_nor_recorded() -> None:
     await bank.resume()
     assert (await bank.shown()).url is not None
     state = await bank.graph.aget_state(bank.config)
-    kept = await bank.store._database.read(lambda: query("SELECT * FROM approvals"))
+    kept = await bank.store.rows.database.read(lambda: query("SELECT * FROM approvals"))
     assert "canary" not in saved(bank) + repr(state) + repr(bank.records.events) + repr(kept)
 
 

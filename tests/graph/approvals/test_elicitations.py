@@ -309,7 +309,7 @@ async def test_question_or_call_that_was_edited_meanwhile_is_not_answered(
     state = await bank.store.get(id_, ALICE)
     assert state is not None
     question = {**(question_in(state.request.extensions) or {}), "message": "To whom?"}
-    await bank.store._database.write(lambda: query("DELETE FROM approvals"))
+    await bank.store.rows.database.write(lambda: query("DELETE FROM approvals"))
     await bank.store.open(replace(state.request, extensions=Extensions(ServerQuestion(question))))
     messages = await bank.answer(SAVINGS)
     assert "lost or changed" in result_of(messages).text

@@ -8,16 +8,18 @@ import pytest
 from langchain_core.messages import HumanMessage
 from langgraph.checkpoint.base import empty_checkpoint
 
+from agent.conversations.approval_rows import OF_PROGRAMS, ApprovalRows
 from agent.conversations.checkpoints import SavedCheckpoint
 from agent.conversations.database.database import query
 from agent.conversations.drafts import Draft
 from agent.conversations.encryption.encryption import Encryption
 from agent.conversations.owned_thread import RunKey, ThreadOwner, stored_owner
 from agent.conversations.storage import ConversationStorage
+from agent.conversations.stored_request import members_of
 from agent.conversations.thread import owner_digest
 from agent.errors.error_codes import AgentCode
 from graph.approvals.grants import Grant
-from graph.approvals.record import Approver
+from graph.approvals.record import ApprovalRequest, ApprovalState, Approver
 from identity.access_token.sealed_caller import SealingKeys
 from identity.errors import ConfigurationError, UnavailableError
 from tests.agent.conftest import NewDatabase
@@ -42,7 +44,7 @@ def storage(new_database: NewDatabase) -> ConversationStorage:
 
 async def filled(storage: ConversationStorage) -> None:
     """Two threads of alice and one of bob, of two runs each, of which the second goes on, with two drafts
-    and a checkpoint. Three approved calls, one that was made, and one that is open.
+    and a checkpoint. Three approved calls, one that was made, and one that is open. A question of a program.
     """
     for owner, thread_id in ((OF_ALICE, "t"), (OF_ALICE, "t2"), (OF_BOB, "t")):
         for run_id in ("r", "r2"):
@@ -71,11 +73,22 @@ async def filled(storage: ConversationStorage) -> None:
     await storage.approvals.use("used", ALICE, DIGEST, NOW)
     await storage.approvals.open(request_of(id="open", call_id="open"))
     await storage.approvals.open(request_of(id="finance", call_id="finance", approvers="finance"))
+    asked = ApprovalState(request_of(id="asked", call_id="asked"))
+    await storage.database.write(lambda: of_programs(storage).added(asked))
     for grant_id, principal, only in (("a1", ALICE, True), ("a2", ALICE, False), ("b1", BOB, False)):
         asked = request_of(id=grant_id, principal=principal)
         lasting = Lasting(60, only, {"amount": {"equal": 5}})
         given = Grant(request=asked, lasting=lasting, schema="s", token="t", created_at=NOW)
         await storage.grants.add(given)
+
+
+def of_programs(storage: ConversationStorage) -> ApprovalRows:
+    """The questions that a program asks in place of a run."""
+
+    def members(request: ApprovalRequest) -> dict[str, Any]:
+        return members_of(request) | {"prepared_by": "program"}
+
+    return ApprovalRows(storage.database, storage.encryption, OF_PROGRAMS, members)
 
 
 def moved(table: str, column: str, source: str, target: str) -> str:
@@ -240,9 +253,13 @@ MOVES: dict[str, tuple[str, Read]] = {
         "UPDATE approvals SET approvers = 'staff' WHERE id = 'finance'",
         lambda storage: storage.approvals.asked_of(Approver(BOB, frozenset({"staff"})), NOW),
     ),
-    "question made a prepared run": (
-        "UPDATE approvals SET prepared_by = 'client' WHERE id = 'open'",
-        lambda storage: storage.approvals.get("open", ALICE),
+    "question of a run given to a program": (
+        "UPDATE approvals SET prepared_by = 'program' WHERE id = 'open'",
+        lambda storage: of_programs(storage).read(None, "id = 'open'"),
+    ),
+    "question of a program given to a run": (
+        "UPDATE approvals SET prepared_by = NULL WHERE id = 'asked'",
+        lambda storage: storage.approvals.get("asked", ALICE),
     ),
     "approval of an open question": (
         "UPDATE approvals SET status = 'approved' WHERE id = 'open'",
