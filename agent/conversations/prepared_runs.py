@@ -1,15 +1,16 @@
 """Prepared runs in the database of conversations: limited, decided once, withdrawn once, over all processes."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Final
+from dataclasses import dataclass, replace
+from typing import Any, Final
 
+from agent.conversations import stored_request
 from agent.conversations.approval_rows import OF_PROGRAMS, ApprovalRows, available
 from agent.conversations.database.database import Database, Transaction, query
 from agent.conversations.encryption.encryption import Encryption
 from agent.conversations.thread import owner_digest
 from agent.errors.error_codes import AgentCode
-from graph.approvals.prepared_run import client_of
+from graph.approvals.prepared_run import PreparedKind, PreparedRun, client_of
 from graph.approvals.record import ApprovalRequest, ApprovalState, Approver
 from graph.error_codes import invalid_approval
 from identity.errors import LimitError
@@ -17,6 +18,22 @@ from identity.observation.request_context import DEVICE
 from identity.principal import Principal
 
 _WAITS: Final = "status = 'open' AND expires_at > ?"
+
+
+def members_of(request: ApprovalRequest) -> dict[str, Any]:
+    """The members of a prepared run that have no column, as JSON: those of an approval, its client and its
+    user, whom the client reads.
+    """
+    user = [request.principal.issuer, request.principal.subject]
+    return {**stored_request.members_of(request), "prepared_by": client_of(request), "asker": user}
+
+
+def request_of(members: dict[str, Any], **in_columns: Any) -> ApprovalRequest:  # noqa: ANN401 - of any type
+    """The inverse of `members_of`."""
+    of_approval = {name: value for name, value in members.items() if name != "kind"}
+    request = stored_request.request_of(of_approval, kind=PreparedKind(members["kind"]), **in_columns)
+    client = PreparedRun(members["prepared_by"])
+    return replace(request, extensions=request.extensions.having(client))
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +52,7 @@ class PreparedRunStore:
     """
 
     def __init__(self, database: Database, encryption: Encryption) -> None:
-        self._rows: Final = ApprovalRows(database, encryption, OF_PROGRAMS)
+        self._rows: Final = ApprovalRows(database, encryption, OF_PROGRAMS, members_of, request_of)
 
     async def prepare(self, request: ApprovalRequest, limits: PreparedLimits) -> ApprovalState | None:
         """Adds a prepared run, or returns the one of its id. Raises `LimitError` if as many wait as `limits`

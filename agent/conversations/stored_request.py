@@ -5,7 +5,6 @@ from dataclasses import fields
 from typing import Any, Final
 
 from graph.approvals.inbox import KeptArguments
-from graph.approvals.prepared_run import PreparedRun, client_of
 from graph.approvals.record import ApprovalKind, ApprovalRequest
 from graph.extensions import Extensions
 from graph.server_question import ServerQuestion, question_in
@@ -19,11 +18,7 @@ _IN_PARTS: Final = ("declared", "ruled", "extensions")
 _STORED_AS_THEY_ARE: Final = tuple(
     member.name for member in fields(ApprovalRequest) if member.name not in (*_IN_COLUMNS, *_IN_PARTS)
 )
-_RECORDS: Final[dict[str, Callable[[Any], object]]] = {
-    "arguments": KeptArguments,
-    "question": ServerQuestion,
-    "prepared_by": PreparedRun,
-}
+_RECORDS: Final[dict[str, Callable[[Any], object]]] = {"arguments": KeptArguments, "question": ServerQuestion}
 """The records beside a request, by the members in which they are stored."""
 _READERS: Final[dict[str, Callable[[Any], Any]]] = {
     "kind": ApprovalKind,
@@ -34,8 +29,8 @@ _READERS: Final[dict[str, Callable[[Any], Any]]] = {
 
 
 def members_of(request: ApprovalRequest) -> dict[str, Any]:
-    """The members of a request that have no column of their own, as JSON. Who asks is kept for others who
-    read it: approvers, and the client that prepared it.
+    """The members of the request of a run that have no column of their own, as JSON. Whose call it is is kept
+    for approvers, who read it.
     """
     members = {name: getattr(request, name) for name in _STORED_AS_THEY_ARE}
     members |= {name: request.declared.get(name) for name in CREDENTIAL_MEMBERS}
@@ -43,8 +38,7 @@ def members_of(request: ApprovalRequest) -> dict[str, Any]:
     arguments = request.extensions.get(KeptArguments)
     members["arguments"] = None if arguments is None else arguments.arguments
     members["question"] = question_in(request.extensions)
-    members["prepared_by"] = client_of(request)
-    if request.approvers is not None or client_of(request) is not None:
+    if request.approvers is not None:
         members["asker"] = [request.principal.issuer, request.principal.subject]
     return members
 
@@ -52,6 +46,7 @@ def members_of(request: ApprovalRequest) -> dict[str, Any]:
 def request_of(members: dict[str, Any], **in_columns: Any) -> ApprovalRequest:  # noqa: ANN401 - of any type
     """The inverse of `members_of`, also of members that an earlier version has stored."""
     plain = {**members, **in_columns}
+    plain.pop("prepared_by", None)  # of earlier versions, which stored it with each request
     plain |= {name: reader(members[name]) for name, reader in _READERS.items() if name in members}
     ruled = Ruled(rules=tuple(plain.pop("rules", ())), policy=plain.pop("policy", None))
     declared = declared_credential({name: plain.pop(name, None) for name in CREDENTIAL_MEMBERS})

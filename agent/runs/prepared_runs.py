@@ -16,11 +16,9 @@ from agent.conversations.prepared_runs import PreparedLimits, PreparedRunStore
 from agent.settings.settings import Settings
 from graph.approvals.announced_question import AnnouncedQuestion
 from graph.approvals.answer import require_signed_in
-from graph.approvals.card import summary
 from graph.approvals.inbox import KeptArguments, kept_arguments
-from graph.approvals.prepared_run import PreparedRun, client_of, is_void
+from graph.approvals.prepared_run import PreparedKind, PreparedRun, client_of, is_void
 from graph.approvals.record import (
-    ApprovalKind,
     ApprovalRequest,
     ApprovalState,
     ApprovalStatus,
@@ -36,7 +34,7 @@ from identity.audit.event import AuditedAction, AuditOutcome
 from identity.audit.trail import AuditTrail, Step
 from identity.errors import ApprovalError, AuditError
 from identity.principal import Principal
-from identity.printable import printable
+from identity.printable import printable, printable_line
 from tools.approval_policy import Effect
 
 _SHARES: Final = 4
@@ -73,7 +71,7 @@ class PreparedRuns:
         approval_id = arguments_digest({"prepared": names})[:32]
         request = ApprovalRequest(
             id=approval_id,
-            kind=ApprovalKind.PREPARED_RUN,
+            kind=PreparedKind.PREPARED_RUN,
             thread_id=approval_id,
             principal=Principal(client.principal.issuer, subject),
             digest=arguments_digest(arguments),
@@ -155,8 +153,9 @@ class PreparedRuns:
             return state is not None and self.status(state) is ApprovalStatus.OPEN
 
         pending = PendingApproval(request, kept_arguments(request))
-        by = {"prepared_by": client_of(request)}
-        return AnnouncedQuestion(pending, summary(request), is_open, by)
+        by = client_of(request) or ""
+        text = f"{printable_line(by)} has prepared a question, to be asked in your name. Nothing runs yet."
+        return AnnouncedQuestion(pending, text, is_open, {"prepared_by": by})
 
     def _step(
         self, action: AuditedAction, request: ApprovalRequest, caller: VerifiedAccessToken | None

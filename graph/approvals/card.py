@@ -13,20 +13,18 @@ stands last, where a person sees it without scrolling back.
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final, Literal
 
-from graph.approvals.prepared_run import client_of
-from graph.approvals.record import ApprovalKind, ApprovalRequest, PendingApproval
+from graph.approvals.record import ApprovalKind, ApprovalRequest, PendingApproval, QuestionKind
 from graph.server_question import question_in
 from identity.credentials.rights import SENTENCES, rights_of
 from identity.printable import MOST_IN_A_LINE, printable, printable_line, shortened
 
-_HEADLINES: Final = {
+_HEADLINES: Final[Mapping[QuestionKind, str]] = {
     ApprovalKind.TOOL_CALL: '{asker} asks to call "{tool}" of the {service} service ({effect}).',
     ApprovalKind.CONSENT_REQUIRED: "The agent needs your consent to use your account of {service}.",
     ApprovalKind.SIGN_IN_REQUIRED: "Your sign-in has expired. Sign in again to continue.",
-    ApprovalKind.PREPARED_RUN: "{by} has prepared a question, to be asked in your name. Nothing runs yet.",
     ApprovalKind.ELICITATION: "The {service} service asks: {message}",
 }
 _NO_SECRETS: Final = (
@@ -69,14 +67,13 @@ def _headline(request: ApprovalRequest, asker: str | None) -> str:
         tool=printable(request.tool),
         service=printable(request.service),
         effect=request.effect,
-        by=printable_line(client_of(request) or ""),
         message=printable_line((question_in(request.extensions) or {}).get("message", "")),
     )
 
 
 def _rows(pending: PendingApproval) -> tuple[list[str], bool]:
     """A line for each argument, the long ones first; and whether they are shown whole."""
-    if pending.request.kind not in (ApprovalKind.TOOL_CALL, ApprovalKind.PREPARED_RUN):
+    if pending.request.kind is not ApprovalKind.TOOL_CALL:
         return [], True
     whole = {name: printable_line(value, None) for name, value in pending.arguments.items()}
     most = MOST_IN_A_LINE if sum(map(len, whole.values())) <= _MOST_OF_ALL else _SHORT

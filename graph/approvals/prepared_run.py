@@ -2,8 +2,14 @@
 
 from dataclasses import dataclass
 
-from graph.approvals.record import ApprovalRequest
+from graph.approvals.record import ApprovalRequest, QuestionKind
 from identity.access_token.revocation_list import RevocationList
+
+
+class PreparedKind(QuestionKind):
+    """The kind of a question whether to begin a run."""
+
+    PREPARED_RUN = "prepared_run"
 
 
 @dataclass(frozen=True, slots=True)

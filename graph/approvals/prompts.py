@@ -10,7 +10,7 @@ from langgraph.types import interrupt
 
 from graph.approvals.gate import ApprovalGate
 from graph.approvals.inbox import with_arguments
-from graph.approvals.record import ApprovalKind, ApprovalRequest, PendingApproval
+from graph.approvals.record import ApprovalKind, ApprovalRequest, PendingApproval, QuestionKind
 from graph.approvals.request import interrupt_value
 from graph.context import AgentContext, context_of
 from identity.access_token.verified_access_token import VerifiedAccessToken
@@ -19,7 +19,7 @@ from identity.audit.trail import AuditTrail
 from identity.error_codes import IdentityCode
 from identity.errors import ApprovalError, AuditError, ErrorCode
 
-_CODES: Final[Mapping[ApprovalKind, ErrorCode]] = {
+_CODES: Final[Mapping[QuestionKind, ErrorCode]] = {
     ApprovalKind.CONSENT_REQUIRED: IdentityCode.CONSENT_REQUIRED,
     ApprovalKind.SIGN_IN_REQUIRED: IdentityCode.SIGN_IN_REQUIRED,
 }

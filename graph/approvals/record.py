@@ -21,8 +21,17 @@ from tools.lasting import Lasting
 from tools.service_name import service_of
 
 
-class ApprovalKind(StrEnum):
-    """The kind of a question to a person."""
+class QuestionKind(StrEnum):
+    """The kind of a question to a person. A package that asks in place of runs has a subclass."""
+
+    @property
+    def is_input(self) -> bool:
+        """Whether a run goes on with the answer that is given here, not at another place first."""
+        return False
+
+
+class ApprovalKind(QuestionKind):
+    """The kinds of the questions that runs ask."""
 
     TOOL_CALL = "tool_call"
     """To agree to one call of a tool."""
@@ -30,14 +39,12 @@ class ApprovalKind(StrEnum):
     """To allow, at a URL, the use of their account with another provider."""
     SIGN_IN_REQUIRED = "sign_in_required"
     """To sign in again."""
-    PREPARED_RUN = "prepared_run"
-    """To begin a run that a client has prepared in their name."""
     ELICITATION = "elicitation"
     """To answer the server of a tool during its call."""
 
     @property
     def is_input(self) -> bool:
-        """Whether it is answered here, not at another place first."""
+        """See `QuestionKind`."""
         return self in (ApprovalKind.TOOL_CALL, ApprovalKind.ELICITATION)
 
 
@@ -101,7 +108,7 @@ class ApprovalRequest:
     """
 
     id: str
-    kind: ApprovalKind
+    kind: QuestionKind
     thread_id: str
     principal: Principal
     service: str = ""

@@ -5,13 +5,13 @@ twice, because Agent Inbox reads `arguments`. `approval` is the record. The valu
 and sent to every reader of the thread, so it contains no URL of a consent, but what refers to it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
 from typing import Any, Final
 
 from graph.approvals.card import card_text
-from graph.approvals.record import ApprovalKind, ApprovalRequest, PendingApproval
+from graph.approvals.record import ApprovalKind, ApprovalRequest, PendingApproval, QuestionKind
 from graph.extensions import Extensions
 from graph.server_question import ServerQuestion, question_in
 from identity.credentials.requirement import CREDENTIAL_MEMBERS, declared_credential
@@ -20,11 +20,10 @@ from identity.printable import printable, printable_json, rfc3339
 from tools.approval_policy import Effect
 from tools.lasting import Lasting
 
-_DECISIONS: Final = {
+_DECISIONS: Final[Mapping[QuestionKind, Sequence[str]]] = {
     ApprovalKind.TOOL_CALL: ["approve", "edit", "reject"],
     ApprovalKind.CONSENT_REQUIRED: ["approve", "reject"],
     ApprovalKind.SIGN_IN_REQUIRED: ["approve"],
-    ApprovalKind.PREPARED_RUN: ["approve", "reject"],
     ApprovalKind.ELICITATION: ["approve", "edit", "reject"],
 }
 

@@ -18,7 +18,6 @@ from agent.conversations.message_json import encoded
 from agent.conversations.stored_request import members_of
 from agent.conversations.stored_request import request_of as stored_request
 from graph.approvals.inbox import kept_arguments
-from graph.approvals.prepared_run import client_of
 from graph.approvals.record import ApprovalRequest, ApprovalState, ApprovalStatus, Approver
 from graph.error_codes import GraphCode
 from graph.extensions import Extensions
@@ -105,7 +104,7 @@ STORED = {
     "effect": "write", "access_identity": "Human", "audience": "https://bank.example", "scope": "pay",
     "credential": None, "credential_kind": "access_token", "approvers": "finance", "rules": ["limit"],
     "policy": "d", "arguments": {"amount": 5}, "question": {"mode": "form", "key": "q"}, "created_at": NOW,
-    "expires_at": NOW + SECONDS, "read": ["payroll.payslip: confidential"], "prepared_by": "job",
+    "expires_at": NOW + SECONDS, "read": ["payroll.payslip: confidential"],
 }  # fmt: skip
 """A request as it was stored before its parts were values, with all that it may have."""
 IN_COLUMNS = {"id": "1", "thread_id": "t1", "principal": ALICE}
@@ -118,8 +117,9 @@ def test_request_is_stored_as_earlier_versions_read_it():
         "audience": "https://bank.example", "scope": "pay", "credential_kind": "access_token",
     }  # fmt: skip
     assert request.ruled == Ruled(policy="d", rules=("limit",))
-    assert (kept_arguments(request), client_of(request)) == ({"amount": 5}, "job")
+    assert kept_arguments(request) == {"amount": 5}
     assert question_in(request.extensions) == {"mode": "form", "key": "q"}
+    assert stored_request({**STORED, "prepared_by": None}, **IN_COLUMNS) == request
 
 
 def test_request_that_an_earlier_version_has_stored_is_read_without_later_members():
@@ -134,7 +134,7 @@ def test_request_that_an_earlier_version_has_stored_is_read_without_later_member
         "arguments",
     )
     earlier = {
-        name: STORED[name] for name in STORED if name not in (*later, "question", "read", "prepared_by")
+        name: STORED[name] for name in STORED if name not in (*later, "question", "read")
     }
     request = stored_request(earlier, **IN_COLUMNS)
     assert (request.declared, request.ruled, request.read) == ({}, Ruled(), ())

@@ -1,6 +1,7 @@
 """Prepared runs in the database, also of several processes."""
 
 import asyncio
+import json
 from collections import Counter
 from dataclasses import replace
 
@@ -8,9 +9,12 @@ import pytest
 
 from agent.conversations.approvals import SqlApprovalStore
 from agent.conversations.encryption.encryption import Encryption
-from agent.conversations.prepared_runs import PreparedLimits, PreparedRunStore
+from agent.conversations.message_json import encoded
+from agent.conversations.prepared_runs import PreparedLimits, PreparedRunStore, members_of
+from agent.conversations.prepared_runs import request_of as request_of_stored
 from graph.approvals.inbox import kept_arguments
-from graph.approvals.record import ApprovalKind, ApprovalState
+from graph.approvals.prepared_run import PreparedKind, PreparedRun
+from graph.approvals.record import ApprovalRequest, ApprovalState
 from identity.access_token.sealed_caller import SealingKeys
 from identity.errors import ApprovalError, LimitError
 from identity.principal import Principal
@@ -24,16 +28,28 @@ def encryption(request: pytest.FixtureRequest) -> Encryption:
     return Encryption(None if request.param is None else SealingKeys.of(request.param))
 
 
+def prepared_run(name: str, by: str, user: Principal) -> ApprovalRequest:
+    asked = request_of(id=name, thread_id=name, principal=user, arguments={"question": name})
+    extensions = asked.extensions.having(PreparedRun(by))
+    return replace(asked, kind=PreparedKind.PREPARED_RUN, extensions=extensions)
+
+
+def test_prepared_run_is_stored_as_earlier_versions_read_it() -> None:
+    asked = prepared_run("p1", "job", ALICE)
+    stored = json.loads(encoded(members_of(asked)))
+    assert (stored["kind"], stored["prepared_by"]) == ("prepared_run", "job")
+    assert (stored["arguments"], stored["asker"]) == ({"question": "p1"}, [ALICE.issuer, ALICE.subject])
+    members = {name: value for name, value in stored.items() if name != "asker"}
+    assert request_of_stored(members, id="p1", thread_id="p1", principal=ALICE) == asked
+
+
 async def test_prepared_run_is_of_its_client_and_user_and_no_question_of_a_run(new_database, encryption):
     stores = [PreparedRunStore(new_database(), encryption) for _ in range(2)]
     jobs = [Principal(ALICE.issuer, name) for name in ("job", "other")]
     asked = [
-        request_of(
-            id=name, thread_id=name, kind=ApprovalKind.PREPARED_RUN, prepared_by=by,
-            principal=user, arguments={"question": name},
-        )
+        prepared_run(name, by, user)
         for name, by, user in (("p1", "job", ALICE), ("p2", "job", BOB), ("p3", "other", ALICE))
-    ]  # fmt: skip
+    ]
     for request in asked:
         await stores[0].prepare(request, PreparedLimits(2, 2, 2))
     late = replace(asked[0], id="late", created_at=asked[0].expires_at, expires_at=NOW + 9999)
