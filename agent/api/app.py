@@ -20,9 +20,10 @@ from starlette.types import Scope
 
 from agent.api.allowed_methods import allowed_methods
 from agent.api.grants import GRANTS
-from agent.api.inbox import INBOX, PREPARED
+from agent.api.inbox import INBOX
 from agent.api.openapi_document import api_document
 from agent.api.public_routes import PUBLIC
+from agent.api.question_source import installed_sources
 from agent.api.rights import RIGHTS
 from agent.api.surface import Surfaces, installed_surfaces
 from agent.api.threads.routes import THREADS
@@ -40,13 +41,16 @@ from agent.http.role_headers import role_headers
 from agent.settings.settings import Settings
 from identity.errors import AgentError
 
-CORE: Final = (PUBLIC, RIGHTS, THREADS, RUNS, GRANTS, INBOX, PREPARED, USER_EVENTS)
+CORE: Final = (PUBLIC, RIGHTS, THREADS, RUNS, GRANTS, INBOX, USER_EVENTS)
 """The surfaces that every agent has, if it keeps conversations and receives events."""
 
 
 def surfaces_of(agent: Agent) -> Surfaces:
-    """The agent's own surfaces, and those that are installed and permitted."""
-    return Surfaces([*CORE, *installed_surfaces(agent.settings.surfaces)], agent)
+    """The agent's own surfaces, those of installed sources of questions, and those that are installed and
+    permitted.
+    """
+    of_sources = [source.surface for source in installed_sources()]
+    return Surfaces([*CORE, *of_sources, *installed_surfaces(agent.settings.surfaces)], agent)
 
 
 def create_app(settings: Settings, agent: Agent | None = None) -> FastAPI:

@@ -1,11 +1,12 @@
-"""`idaas-agent grants`: what people have approved beyond one call, what is prepared for them, and its end."""
+"""`idaas-agent grants`: what people have approved beyond one call, what no run asks them, and its end."""
 
 import asyncio
 import json
 import ssl
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import AsyncExitStack, aclosing
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -17,27 +18,27 @@ from agent.operations.revocation.store import StoreError
 from agent.settings.settings import Settings
 from identity.audit.trail import AuditTrail
 from identity.errors import AgentError, ConfigurationError
-from identity.principal import Principal
 
 if TYPE_CHECKING:
+    from agent.api.question_source import Withdrawable
     from agent.conversations.storage import ConversationStorage
-    from graph.approvals.grants import Grants
+    from graph.approvals.grants import Grant, Grants
     from tools.service import Service
 
 
 def grants(
     user: Annotated[str | None, typer.Option("--user", help="Only of this user, by their sub.")] = None,
     withdraw: Annotated[
-        str | None, typer.Option("--withdraw", help="End the grant, or prepared run, of this id.")
+        str | None, typer.Option("--withdraw", help="End the grant, or question, of this id.")
     ] = None,
     env_file: ENV_FILE = None,
 ) -> None:
-    """Shows the grants that count now and the prepared runs that wait, one JSON object a line, or ends one,
-    in every process at once.
+    """Shows the grants that count now and the questions that wait and no run asks, as prepared runs do, one
+    JSON object a line, or ends one, in every process at once.
     """
     settings = operator_settings(env_file)
     try:
-        listed = asyncio.run(_found(settings, user, withdraw))
+        listed = asyncio.run(_listed(settings, user, withdraw))
     except ConfigurationError:
         raise
     except AgentError as error:
@@ -46,24 +47,20 @@ def grants(
         stop(f"the revocations cannot be read, which end grants: {error}")
     if withdraw is not None:
         if not listed:
-            stop(f'there is no grant or prepared run "{withdraw}"', "idaas-agent grants shows them all")
+            stop(f'there is no grant or question "{withdraw}"', "idaas-agent grants shows them all")
         out.print(f"withdrawn: {withdraw}")
         return
     for entry in listed:
         out.print(json.dumps(entry), soft_wrap=True)
     if not listed:
-        out.print("no grant counts now, and no prepared run waits")
+        out.print("no grant counts now, and no question waits that no run asks")
 
 
-async def _found(settings: Settings, user: str | None, withdraw: str | None) -> list[dict[str, Any]]:
-    """The grants that count and the prepared runs that wait, as JSON. The one to `withdraw` was ended."""
+async def _listed(settings: Settings, user: str | None, withdraw: str | None) -> list[dict[str, Any]]:
+    """The grants that count and the questions that wait, as JSON. The one to `withdraw` was ended."""
+    from agent.api.question_source import StoredParts, installed_sources
     from agent.composition.extensions import services
     from agent.conversations.storage import ConversationStorage
-    from agent.runs.prepared_runs import PreparedRuns
-    from graph.approvals.grants import grant_members
-    from graph.approvals.prepared_run import client_of
-    from graph.approvals.record import ApprovalStatus
-    from graph.approvals.request import approval_members
     from identity.settings.audit_log import audit_log, audit_trail
 
     if (storage := ConversationStorage.of(settings, time.time)) is None:
@@ -77,24 +74,35 @@ async def _found(settings: Settings, user: str | None, withdraw: str | None) -> 
             log = await stack.enter_async_context(aclosing(audit_log(settings)))
             audit = audit_trail(settings, log)
         grants = await stored_grants(settings, storage, made, audit)
-        runs = PreparedRuns(settings, storage.prepared, audit, grants.revocations, time.time)
         stored = await storage.grants.of_all(time.time())
         counting = stored if withdraw is not None else filter(grants.counts, stored)
-        entries = [(grant.request, grant_members(grant)) for grant in counting]
-        prepared = await storage.prepared.waiting_for_all(time.time())
-        for state in prepared:
-            if runs.status(state) is ApprovalStatus.OPEN:
-                members = approval_members(state.request) | {"prepared_by": client_of(state.request)}
-                entries.append((state.request, members))
-        listed = []
-        for request, members in entries:
-            if user in (None, request.principal.subject) and withdraw in (None, request.id):
-                listed.append({"user": request.principal.subject, **members})
-                if withdraw is not None and (client := client_of(request)) is not None:
-                    await runs.withdraw(request.id, Principal(request.principal.issuer, client), None)
-                elif withdraw is not None:
-                    await grants.withdraw(request.id, request.principal, None)
-        return listed
+        entries = [_of_grant(grants, grant) for grant in counting]
+        parts = StoredParts(settings, storage, audit, grants.revocations, time.time)
+        for source in installed_sources():
+            entries += await source.withdrawable(parts)
+        selected = list(_selected(entries, user, withdraw))
+        if withdraw is not None:
+            for entry in selected:
+                await entry.withdraw()
+        return [{"user": entry.user, **entry.members} for entry in selected]
+
+
+def _of_grant(grants: "Grants", grant: "Grant") -> "Withdrawable":
+    from agent.api.question_source import Withdrawable
+    from graph.approvals.grants import grant_members
+
+    principal = grant.request.principal
+    withdraw = partial(grants.withdraw, grant.request.id, principal, None)
+    return Withdrawable(grant.request.id, principal.subject, grant_members(grant), withdraw)
+
+
+def _selected(
+    entries: Sequence["Withdrawable"], user: str | None, only: str | None
+) -> Iterator["Withdrawable"]:
+    """Those of `user`, and the one of the id `only`; `None`: all."""
+    for entry in entries:
+        if user in (None, entry.user) and only in (None, entry.id):
+            yield entry
 
 
 async def stored_grants(

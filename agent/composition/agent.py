@@ -31,7 +31,6 @@ from agent.redis import shared_redis
 from agent.runs.chats import Chats
 from agent.runs.conversation_runs import Conversations
 from agent.runs.live_run import LiveRuns
-from agent.runs.prepared_runs import PreparedRuns
 from agent.runs.relay import Relay
 from agent.runs.run_limits import RunLeases, RunLimit
 from agent.runs.run_parts import RunGraph, RunParts
@@ -51,7 +50,6 @@ from graph.models.provider import ModelProvider
 from graph.parts import GraphParts, RunApprovals, RunIdentity, RunModel, graph_parts
 from graph.prompt import SYSTEM_PROMPT
 from http1.transport import PoolUse
-from identity.access_token.revocation_list import RevocationList
 from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.audit.trail import AuditTrail
 from identity.credentials.requirement import ApiKeyRequirement
@@ -188,7 +186,7 @@ class Agent:
             traced=settings.agent_tracing == "langsmith",
             measures=self.measures.runs,
         )
-        self.kept: Final = self._kept(storage, grants, audit, revocations)
+        self.kept: Final = self._kept(storage, grants, audit)
         """The parts that outlast a run; `None`: no conversation is stored, and runs cannot pause."""
         self.chats: Final = Chats(self.runs, None if self.kept is None else self.kept.conversations)
         """How surfaces begin runs."""
@@ -278,23 +276,12 @@ class Agent:
         return Conversations(parts, self.runs, live=live, relay=shared)
 
     def _kept(
-        self,
-        storage: ConversationStorage | None,
-        grants: Grants | None,
-        audit: AuditTrail,
-        revocations: RevocationList,
+        self, storage: ConversationStorage | None, grants: Grants | None, audit: AuditTrail
     ) -> Kept | None:
         if storage is None or grants is None:
             return None
-        settings = self.settings
-        clock = self.clock
-        approvals = storage.approvals
-        inbox = Inbox(approvals, audit, clock, settings.policy_groups_claim)
-        prepared: PreparedRuns | None = None
-        if settings.prepare_scope is not None:
-            announce = self.listeners.announce
-            prepared = PreparedRuns(settings, storage.prepared, audit, revocations, clock, announce)
-        return Kept(storage, self._conversations(storage), grants, inbox, prepared)
+        inbox = Inbox(storage.approvals, audit, self.clock, self.settings.policy_groups_claim)
+        return Kept(storage, self._conversations(storage), grants, inbox)
 
     def _show_measures(self, pool: PoolUse) -> None:
         """Gives the metrics the pools of the parts, and how approvals are counted. `pool` has the connections

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from agent.conversations.approvals import SqlApprovalStore
 from agent.conversations.storage import ConversationStorage
 from agent.runs.conversation_runs import Conversations
-from agent.runs.prepared_runs import PreparedRuns
 from graph.approvals.grants import Grants
 from graph.approvals.inbox import Inbox
 
@@ -21,8 +20,6 @@ class Kept:
     """The approvals beyond one call."""
     inbox: Inbox
     """The questions that wait for others than the asker."""
-    prepared: PreparedRuns | None
-    """The runs that clients have prepared for people; `None` without `PREPARE_SCOPE`."""
 
     @property
     def approvals(self) -> SqlApprovalStore:

@@ -12,6 +12,7 @@ from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path, PurePosixPath
 from typing import Final
 
+from agent.api.question_source import ENTRY_POINTS as SOURCES
 from agent.api.surface import ENTRY_POINTS as SURFACES
 from agent.composition.installed_policies import ENTRY_POINTS as POLICIES
 from agent.composition.question_listeners import ENTRY_POINTS as LISTENERS
@@ -269,8 +270,8 @@ def _own_packages(
 
 
 def _own_entry_points() -> list[EntryPoint]:
-    """The services, surfaces, policies, listeners and variables of the operator's installed packages."""
-    groups = (SERVICES, SURFACES, POLICIES, LISTENERS, VARIABLES_GROUP)
+    """What the installed packages of the operator add."""
+    groups = (SERVICES, SURFACES, POLICIES, LISTENERS, SOURCES, VARIABLES_GROUP)
     entries = [entry for group in groups for entry in entry_points(group=group)]
     return [
         entry

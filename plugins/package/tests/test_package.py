@@ -284,7 +284,9 @@ def test_import_of_own_code_that_no_lock_has_is_a_fault(
     )
 
 
-@pytest.mark.parametrize("group", ["services", "surfaces", "policies", "question_listeners", "variables"])
+@pytest.mark.parametrize(
+    "group", ["services", "surfaces", "policies", "question_listeners", "question_sources", "variables"]
+)
 def test_what_an_installed_package_adds_is_a_fault_until_it_is_locked(
     sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, group: str
 ) -> None:
