@@ -1,6 +1,7 @@
 """Records that features keep beside a value of the core, which holds them and knows none of them.
 
-A feature's file has the type of its record, and finds it by that type: `request.extensions.get(PreparedRun)`.
+A feature's file has the type of its record, and finds it by that type:
+`request.extensions.get(KeptArguments)`.
 """
 
 from typing import Final, TypeVar

@@ -43,7 +43,7 @@ FEATURES: Final[Mapping[str, str]] = {
     "webhook": r"(agent\.operations\.approval_webhook|plugins\.webhook)",
     "grants": r"graph\.approvals\.grants",
     "questions of servers": r"graph\.(approvals\.elicitations|server_question)",
-    "prepared runs": r"(graph\.approvals\.prepared_run|agent\.runs\.prepared_runs)",
+    "prepared runs": r"(graph\.approvals\.prepared_run|agent\.runs\.prepared_runs|plugins\.prepared_runs)",
     "authors of messages": r"graph\.(labels\.)?authorship",
     "labels": r"graph\.labels",
     "files": r"(graph\.files|tools\.file)",

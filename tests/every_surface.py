@@ -11,6 +11,7 @@ A plug-in has its part in `plugins/NAME/tests/every_surface.py`. A list that a p
 | `ADDRESSES` | a path that anyone may read, whose JSON has the agent's address |
 | `MEMBERS_TWICE` | a path, and a body that names a member twice |
 | `DECISIONS` | an `ApprovalSurface` |
+| `VARIABLES` | a variable and a value, with which it has all its routes |
 """
 
 import json

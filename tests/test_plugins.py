@@ -25,7 +25,7 @@ STARTED = [
 """The core's tests of a served agent and of its commands."""
 FOUND = ["tests/agent/api/test_surfaces.py", "tests/agent/commands/test_installed_commands.py", *STARTED]
 """All of the core's tests of what it finds by entry points."""
-OF_PLUGINS = ("AGENT_PAGE_URL", "APPROVAL_WEBHOOK_URL", "POLICY_FILE")
+OF_PLUGINS = ("AGENT_PAGE_URL", "APPROVAL_WEBHOOK_URL", "POLICY_FILE", "PREPARE_SCOPE")
 """Variables that plug-ins declare."""
 LEFT = f"""from agent.settings.settings import variables
 

@@ -118,21 +118,6 @@ class Approval(Called):
     question: Question | None = None
 
 
-class PreparedRun(Approval):
-    """A run to begin in the name of `user`, by the argument `question`, which a client has written."""
-
-    kind: Literal["prepared_run"]  # type: ignore[assignment]
-    prepared_by: str
-    user: str
-    status: Literal["open", "approved", "rejected", "withdrawn", "expired"]
-
-
-class PreparedRunList(Wire):
-    """The runs that a client has prepared, the newest first."""
-
-    prepared: list[PreparedRun]
-
-
 class ApprovalRequiredEvent(Wire):
     """The run waits for a decision of the user; it goes on with `POST /threads/{id}/approvals/{id}`."""
 

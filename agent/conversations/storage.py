@@ -12,7 +12,6 @@ from agent.conversations.database.sqlite_database import SqliteDatabase
 from agent.conversations.encryption.encryption import Encryption, KeyRegister
 from agent.conversations.encryption.reencryption import Reencryption
 from agent.conversations.grants import SqlGrantStore
-from agent.conversations.prepared_runs import PreparedRunStore
 from agent.conversations.retention import Retention
 from agent.conversations.run_fence import SqlRunFence
 from agent.conversations.storage_limits import UNLIMITED, StorageLimits
@@ -43,7 +42,6 @@ class ConversationStorage:
         self.fence: Final = None if process_id is None else SqlRunFence(database, process_id, clock)
         """Asked before a call that changes something."""
         self.approvals: Final = SqlApprovalStore(database, encryption, self.fence)
-        self.prepared: Final = PreparedRunStore(database, encryption)
         self.grants: Final = SqlGrantStore(database, encryption, self.approvals)
         self.checkpoints: Final = Checkpoints(database, encryption)
         self.retention: Final = Retention(

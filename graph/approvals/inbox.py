@@ -24,7 +24,7 @@ from identity.errors import AuditError
 @dataclass(frozen=True, slots=True)
 class KeptArguments:
     """The record of the arguments beside a request, without the secrets of the run, for those who see nothing
-    else of the conversation: approvers, and the user of a prepared run.
+    else of the conversation: approvers, and the person whom no run asks.
     """
 
     arguments: Mapping[str, Any]

@@ -24,6 +24,7 @@ from graph.models.provider import ChatModelProvider
 from tests.agent.api.test_elicitation import Bank
 from tests.agent.api.threads.served_threads import WaitingModel
 from tests.browser import launch
+from tests.every_surface import of_plugins
 from tests.frontend import reports
 from tests.frontend.chat_page import PAGE
 from tests.frontend.lasting_agent import BANK, SERVICES, LastingAgent
@@ -183,9 +184,9 @@ async def served_lasting_agent(
         "SERVICES_FILE": str(folder / "services.toml"),
         "MAX_REQUESTS_PER_MINUTE": "0",
         "CALLER_CLAIMS": "groups",
-        "PREPARE_SCOPE": "agent.prepare",
         "CLIENT_IDS": "app_payroll",
         "LLM_IMAGES": "3",
+        **dict(of_plugins("VARIABLES")),
     }
     settings = read_settings(running.environment | variables)
     model = WaitingModel(turns=[])

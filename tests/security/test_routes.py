@@ -19,7 +19,7 @@ from agent.composition.agent import Agent
 from agent.settings.settings import read_settings
 from tests.agent.api.langgraph.langgraph_dev import routes_of
 from tests.agent.api.langgraph.langgraph_process import Server
-from tests.every_surface import routes_of_plugins
+from tests.every_surface import of_plugins, routes_of_plugins
 from tests.suite import Sandbox
 
 pytestmark = pytest.mark.promise("verified-caller")
@@ -61,7 +61,7 @@ def bearers(sandbox: Sandbox) -> dict[str, dict[str, str]]:
 
 
 def test_every_route_of_the_agent_is_registered(sandbox: Sandbox) -> None:
-    app = create_app(read_settings(sandbox.environment | {"PREPARE_SCOPE": "agent.prepare"}))
+    app = create_app(read_settings(sandbox.environment | dict(of_plugins("VARIABLES"))))
     assert sorted(set(routes_of(app.routes))) == listed(AGENT)
 
 
@@ -80,7 +80,7 @@ def test_the_public_routes_of_the_agent_are_those_that_the_middleware_exempts(sa
 async def test_protected_routes_of_the_agent_are_refused_without_a_valid_token(start_agent, sandbox) -> None:
     agent = await start_agent("Human")
     for wrong, headers in bearers(sandbox).items():
-        for method, path in requests(AGENT["protected"]):
+        for method, path in requests(AGENT["protected"] + AGENT["for_clients"]):
             for asked in dict.fromkeys((method, "HEAD", "OPTIONS")):
                 response = await agent.http.request(asked, agent.origin + path, headers=headers)
                 assert response.status_code == 401, (wrong, asked, path)
@@ -97,8 +97,7 @@ async def test_refused_method_is_answered_with_all_methods_of_the_path(start_age
     agent = await start_agent("Human")
     methods: dict[str, set[str]] = {}
     for method, path in requests(AGENT["public"] + AGENT["protected"]):
-        if not path.startswith("/prepared"):  # for another kind of caller
-            methods.setdefault(path, set()).add(method)
+        methods.setdefault(path, set()).add(method)
     alice = {"Authorization": f"Bearer {sandbox.access_token()}"}
     for path, served in methods.items():
         refused = await agent.http.request("PUT", agent.origin + path, headers=alice)

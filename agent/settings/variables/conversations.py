@@ -1,6 +1,5 @@
 """The variables of conversations that last."""
 
-from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Final
@@ -118,21 +117,6 @@ class ConversationVariables(VariableGroup):
     user deletes some. `0`: no limit."""
     max_user_threads: int = Field(10_000, ge=0)
     """How many conversations one user may have. Beyond them, no other is opened: likewise."""
-    prepare_scope: Word | None = None
-    """The permission with which applications prepare runs for users (`docs/jobs.md`). Without it, none do."""
-    prepared_run_seconds: float = Field(86_400, gt=0, le=604_800, allow_inf_nan=False)
-    """How long a prepared run waits for its user, unless its client asks for less. At most seven days."""
-    max_prepared_by_client: int = Field(1000, gt=0)
-    """How many prepared runs of one application may wait. Beyond them: 429."""
-    max_prepared_for_user: int = Field(20, gt=0)
-    """How many prepared runs may wait for one user, of one application at most a quarter, rounded up. Beyond
-    them: 429.
-    """
     policy_groups_claim: Word = "groups"
     """The claim of `CALLER_CLAIMS` that has a person's groups, by which approvers are known: a list of texts,
     or one text. For rules the other claims are attributes of the user, if they are texts."""
-
-    @staticmethod
-    def combination_faults(given: Mapping[str, str]) -> Iterator[str]:
-        if "prepare_scope" in given and given.get("conversations_url") == "none":
-            yield "CONVERSATIONS_URL must not be none if PREPARE_SCOPE is set: prepared runs are stored"

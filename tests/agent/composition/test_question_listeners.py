@@ -14,7 +14,6 @@ from identity.errors import ConfigurationError
 from tests.agent.api.threads.script import APPLY
 from tests.agent.api.threads.served_threads import ThreadsOf
 from tests.graph.scripted_model import DONE
-from tests.machine_token import JOB, machine_token
 from tests.suite import Sandbox
 
 PAGE = (Path(__file__).parents[3] / "docs" / "plugins.md").read_text("utf-8")
@@ -44,18 +43,13 @@ def packages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
         sys.modules.pop(module, None)
 
 
-async def test_listener_hears_of_each_question_of_a_run_and_of_a_prepared_run(
+async def test_listener_hears_of_each_question_of_a_run(
     packages: Path, threads: ThreadsOf, capsys: pytest.CaptureFixture[str]
 ) -> None:
     install(packages, "bell_listener", BELL)
-    clients = {"PREPARE_SCOPE": "agent.prepare", "CLIENT_IDS": JOB}
-    served = await threads([APPLY, DONE], ACCESS_IDENTITY="Human", **clients)
-    served.tokens[JOB] = machine_token(served.sandbox, "agent.prepare")
+    served = await threads([APPLY, DONE], ACCESS_IDENTITY="Human")
     await served.say("Apply for leave")
     assert capsys.readouterr().out.startswith('asked: The agent asks to call "leave_apply"')
-    prepared = {"user": "user_alice01", "question": "Pay my invoice."}
-    assert (await served.ask("POST", "/prepared", JOB, prepared)).status_code == 201
-    assert capsys.readouterr().out.startswith(f"asked: {JOB} has prepared a question")
     await served.agent.aclose()
     assert capsys.readouterr().out == "closed\n"
 

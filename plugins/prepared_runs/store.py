@@ -1,4 +1,4 @@
-"""Prepared runs in the database of conversations: limited, decided once, withdrawn once, over all processes."""
+"""Prepared runs in the database of conversations: limited, and decided once, over all processes."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -10,12 +10,12 @@ from agent.conversations.database.database import Database, Transaction, query
 from agent.conversations.encryption.encryption import Encryption
 from agent.conversations.thread import owner_digest
 from agent.errors.error_codes import AgentCode
-from graph.approvals.prepared_run import PreparedKind, PreparedRun, client_of
 from graph.approvals.record import ApprovalRequest, ApprovalState, Approver
 from graph.error_codes import invalid_approval
 from identity.errors import LimitError
 from identity.observation.request_context import DEVICE
 from identity.principal import Principal
+from plugins.prepared_runs.prepared_run import PreparedKind, PreparedRun, client_of
 
 _WAITS: Final = "status = 'open' AND expires_at > ?"
 

@@ -12,18 +12,10 @@ from typing import Final
 
 from langchain_core.messages import HumanMessage
 
-from agent.conversations.prepared_runs import PreparedLimits, PreparedRunStore
-from agent.settings.settings import Settings
 from graph.approvals.announced_question import AnnouncedQuestion
 from graph.approvals.answer import require_signed_in
 from graph.approvals.inbox import KeptArguments, kept_arguments
-from graph.approvals.prepared_run import PreparedKind, PreparedRun, client_of, is_void
-from graph.approvals.record import (
-    ApprovalRequest,
-    ApprovalState,
-    ApprovalStatus,
-    PendingApproval,
-)
+from graph.approvals.record import ApprovalRequest, ApprovalState, ApprovalStatus, PendingApproval
 from graph.authorship import by_program
 from graph.call_arguments import arguments_digest
 from graph.error_codes import GraphCode
@@ -35,6 +27,9 @@ from identity.audit.trail import AuditTrail, Step
 from identity.errors import ApprovalError, AuditError
 from identity.principal import Principal
 from identity.printable import printable, printable_line
+from plugins.prepared_runs.prepared_run import PreparedKind, PreparedRun, client_of, is_void
+from plugins.prepared_runs.store import PreparedLimits, PreparedRunStore
+from plugins.prepared_runs.variables import PreparedRunVariables
 from tools.approval_policy import Effect
 
 _SHARES: Final = 4
@@ -45,7 +40,7 @@ _SHARES: Final = 4
 class PreparedRuns:
     """The prepared runs of all clients and users, recorded when they are prepared, decided and withdrawn."""
 
-    settings: Settings
+    variables: PreparedRunVariables
     store: PreparedRunStore
     audit: AuditTrail
     revocations: RevocationList
@@ -63,8 +58,8 @@ class PreparedRuns:
         """
         now = self.clock()
         arguments = {"question": question}
-        settings = self.settings
-        most = settings.prepared_run_seconds
+        variables = self.variables
+        most = variables.prepared_run_seconds
         by = client.principal
         lasts = min(seconds or most, most)
         names = [by.issuer, by.subject, key or secrets.token_hex(16)]
@@ -80,9 +75,11 @@ class PreparedRuns:
             expires_at=now + lasts,
             extensions=Extensions(PreparedRun(client.principal.subject), KeptArguments(arguments)),
         )
-        for_user = settings.max_prepared_for_user
+        for_user = variables.max_prepared_for_user
         limits = PreparedLimits(
-            of_client=settings.max_prepared_by_client, of_user=for_user, of_pair=math.ceil(for_user / _SHARES)
+            of_client=variables.max_prepared_by_client,
+            of_user=for_user,
+            of_pair=math.ceil(for_user / _SHARES),
         )
         if (earlier := await self.store.prepare(request, limits)) is not None:
             since = earlier.request.created_at

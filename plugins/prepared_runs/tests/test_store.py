@@ -10,14 +10,14 @@ import pytest
 from agent.conversations.approvals import SqlApprovalStore
 from agent.conversations.encryption.encryption import Encryption
 from agent.conversations.message_json import encoded
-from agent.conversations.prepared_runs import PreparedLimits, PreparedRunStore, members_of
-from agent.conversations.prepared_runs import request_of as request_of_stored
 from graph.approvals.inbox import kept_arguments
-from graph.approvals.prepared_run import PreparedKind, PreparedRun
 from graph.approvals.record import ApprovalRequest, ApprovalState
 from identity.access_token.sealed_caller import SealingKeys
 from identity.errors import ApprovalError, LimitError
 from identity.principal import Principal
+from plugins.prepared_runs.prepared_run import PreparedKind, PreparedRun
+from plugins.prepared_runs.store import PreparedLimits, PreparedRunStore, members_of
+from plugins.prepared_runs.store import request_of as request_of_stored
 from tests.graph.approvals.conftest import ALICE, BOB, DIGEST, NOW, request_of
 
 pytestmark = pytest.mark.promise("prepared-runs-wait")
