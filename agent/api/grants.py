@@ -7,9 +7,9 @@ from starlette.responses import JSONResponse, Response
 
 from agent.api.response_models import Called, DisplayedArgument, Wire, documented
 from agent.api.surface import Surface, if_kept
+from agent.composition.kept import Kept
 from agent.errors.error_response import RequestError
 from agent.http.authentication import caller_of
-from graph.approvals.grants import Grants, grant_members
 
 
 class GrantModel(Called):
@@ -33,15 +33,16 @@ class GrantList(Wire):
     grants: list[GrantModel]
 
 
-def grant_routes(grants: Grants) -> APIRouter:
+def grant_routes(kept: Kept) -> APIRouter:
     """The routes. Another principal's grant is 404, as one that does not exist is."""
+    grants = kept.grants
     router = APIRouter(prefix="/grants")
 
     @router.get("", responses=documented(GrantList))
     async def list_grants(request: Request) -> JSONResponse:
         """The caller's grants."""
         counting = await grants.of(caller_of(request.scope).principal)
-        return JSONResponse({"grants": [grant_members(grant) for grant in counting]})
+        return JSONResponse({"grants": [grant.members() for grant in counting]})
 
     @router.delete("/{grant_id}", status_code=204, response_class=Response, response_description="It ends.")
     async def withdraw(request: Request, grant_id: str) -> Response:
@@ -54,4 +55,4 @@ def grant_routes(grants: Grants) -> APIRouter:
     return router
 
 
-GRANTS: Final = Surface(name="grants", routes=if_kept(lambda kept: grant_routes(kept.grants)))
+GRANTS: Final = Surface(name="grants", routes=if_kept(grant_routes))

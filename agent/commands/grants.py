@@ -89,11 +89,10 @@ async def _listed(settings: Settings, user: str | None, withdraw: str | None) ->
 
 def _of_grant(grants: "Grants", grant: "Grant") -> "Withdrawable":
     from agent.api.question_source import Withdrawable
-    from graph.approvals.grants import grant_members
 
     principal = grant.request.principal
-    withdraw = partial(grants.withdraw, grant.request.id, principal, None)
-    return Withdrawable(grant.request.id, principal.subject, grant_members(grant), withdraw)
+    withdraw = partial(grants.withdraw, grant.id, principal, None)
+    return Withdrawable(grant.id, principal.subject, grant.members(), withdraw)
 
 
 def _selected(
@@ -111,8 +110,7 @@ async def stored_grants(
     """The grants of `storage`, which count by the `services` and by what is revoked now. Their withdrawal is
     recorded in `audit`. Raises `StoreError` if the revocations cannot be read.
     """
-    from graph.approvals.grants import Grants
+    from agent.composition.kept import grants_of
 
-    by_name = {service.name: service for service in services}
     revocations = await stored_revocations(settings)
-    return Grants(storage.grants, by_name, lambda *_: NO_ACCESS, revocations, audit, time.time)
+    return grants_of(storage, services, lambda *_: NO_ACCESS, revocations, audit, time.time)

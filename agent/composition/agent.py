@@ -13,7 +13,7 @@ from agent.background import end_tasks
 from agent.composition.app_graph import is_of_app, served_graph
 from agent.composition.extensions import agent_graph, graph_source, load_both, model_provider, unusable_graph
 from agent.composition.installed_policies import check_policies, in_force, installed_policies
-from agent.composition.kept import Kept
+from agent.composition.kept import Kept, grants_of
 from agent.composition.question_listeners import installed_listeners
 from agent.composition.service_parts import ServiceParts
 from agent.conversations.storage import ConversationStorage
@@ -38,7 +38,6 @@ from agent.runs.runs import Runs
 from agent.settings.settings import Settings
 from graph.approvals.answer import AnswerReader
 from graph.approvals.consent_urls import ConsentUrls
-from graph.approvals.grants import Grants, grant_members
 from graph.approvals.inbox import Inbox
 from graph.approvals.policy import AnyUser
 from graph.approvals.rights import UserRights, rights_of
@@ -150,9 +149,9 @@ class Agent:
         self.consent_urls: Final = ConsentUrls(self.access, clock, approvals)
         by_name = {service.name: service for service in self.services}
         self.listeners: Final = installed_listeners(calls, approvals)
-        grants: Grants | None = None
+        grants = None
         if storage is not None:
-            grants = Grants(storage.grants, by_name, self.access, revocations, audit, clock)
+            grants = grants_of(storage, self.services, self.access, revocations, audit, clock)
         asks = RunApprovals(
             store=approvals,
             seconds=settings.approval_seconds,
@@ -186,7 +185,11 @@ class Agent:
             traced=settings.agent_tracing == "langsmith",
             measures=self.measures.runs,
         )
-        self.kept: Final = self._kept(storage, grants, audit)
+        kept = None
+        if storage is not None and grants is not None:
+            inbox = Inbox(storage.approvals, audit, clock, settings.policy_groups_claim)
+            kept = Kept(storage, self._conversations(storage), grants, inbox)
+        self.kept: Final = kept
         """The parts that outlast a run; `None`: no conversation is stored, and runs cannot pause."""
         self.chats: Final = Chats(self.runs, None if self.kept is None else self.kept.conversations)
         """How surfaces begin runs."""
@@ -274,14 +277,6 @@ class Agent:
         )
         shared = Relay(redis, storage.encryption, storage.threads, live, clock=self.clock) if redis else None
         return Conversations(parts, self.runs, live=live, relay=shared)
-
-    def _kept(
-        self, storage: ConversationStorage | None, grants: Grants | None, audit: AuditTrail
-    ) -> Kept | None:
-        if storage is None or grants is None:
-            return None
-        inbox = Inbox(storage.approvals, audit, self.clock, self.settings.policy_groups_claim)
-        return Kept(storage, self._conversations(storage), grants, inbox)
 
     def _show_measures(self, pool: PoolUse) -> None:
         """Gives the metrics the pools of the parts, and how approvals are counted. `pool` has the connections
@@ -379,7 +374,7 @@ class Agent:
             self.gate,
             tools or (lambda service: self.listed_tools(service, caller)),
             policy=await in_force(self.policies),
-            grants=[grant_members(grant) for grant in grants],
+            grants=[grant.members() for grant in grants],
         )
 
     async def model_key(self, caller: VerifiedAccessToken | None) -> Secret:

@@ -64,27 +64,26 @@ class Grant:
         """From when on it counts no more."""
         return self.created_at + self.lasting.seconds
 
+    def members(self) -> dict[str, Any]:
+        """It as JSON for its principal. Times are RFC 3339, UTC."""
+        request = approval_members(self.request)
+        return {
+            "id": self.id,
+            "thread_id": self.thread_id,
+            **{name: request[name] for name in OF_TOOL},
+            "bounds": dict(self.lasting.bounds),
+            **bounds_display(self.lasting),
+            "created_at": rfc3339(self.created_at),
+            "ends_at": rfc3339(self.ends_at),
+            "uses": self.uses,
+            "last_used_at": None if self.last_used_at is None else rfc3339(self.last_used_at),
+        }
+
     def may_cover(self, call: ApprovalRequest, arguments: Mapping[str, Any], at: float) -> bool:
         """Whether it covers the call at `at`, if the tool's schema is the same."""
         same = all(getattr(self.request, name) == getattr(call, name) for name in _OF_A_TOOL)
         here = self.thread_id in (None, call.thread_id)
         return same and here and at < self.ends_at and self.lasting.covers(arguments)
-
-
-def grant_members(grant: Grant) -> dict[str, Any]:
-    """A grant as JSON for its principal. Times are RFC 3339, UTC."""
-    request = approval_members(grant.request)
-    return {
-        "id": grant.id,
-        "thread_id": grant.thread_id,
-        **{name: request[name] for name in OF_TOOL},
-        "bounds": dict(grant.lasting.bounds),
-        **bounds_display(grant.lasting),
-        "created_at": rfc3339(grant.created_at),
-        "ends_at": rfc3339(grant.ends_at),
-        "uses": grant.uses,
-        "last_used_at": None if grant.last_used_at is None else rfc3339(grant.last_used_at),
-    }
 
 
 class GrantStore(Protocol):

@@ -366,7 +366,6 @@ async def _rights(settings: "Settings", user: "User") -> "UserRights":
     from agent.composition.service_parts import ServiceParts
     from agent.conversations.storage import ConversationStorage
     from graph.approvals.gate import ApprovalGate
-    from graph.approvals.grants import grant_members
     from graph.approvals.policies import policies_of
     from graph.approvals.rights import rights_of
     from tools.service import Service, ToolSchema
@@ -391,5 +390,5 @@ async def _rights(settings: "Settings", user: "User") -> "UserRights":
         given: list[dict[str, Any]] = []
         if storage is not None:
             grants = await stored_grants(settings, storage, calls.services, calls.audit)
-            given = [grant_members(grant) for grant in await grants.of(user.principal)]
+            given = [grant.members() for grant in await grants.of(user.principal)]
         return await rights_of(user, gate, tools, policy=await in_force(installed), grants=given)

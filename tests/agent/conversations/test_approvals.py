@@ -133,9 +133,7 @@ def test_request_that_an_earlier_version_has_stored_is_read_without_later_member
         "policy",
         "arguments",
     )
-    earlier = {
-        name: STORED[name] for name in STORED if name not in (*later, "question", "read")
-    }
+    earlier = {name: STORED[name] for name in STORED if name not in (*later, "question", "read")}
     request = stored_request(earlier, **IN_COLUMNS)
     assert (request.declared, request.ruled, request.read) == ({}, Ruled(), ())
     assert request.extensions == Extensions()
