@@ -54,6 +54,8 @@ class Trust(StrEnum):
 
     TRUSTED = "trusted"
     """The company."""
+    UNTRUSTED_CONTENT = "untrusted-content"
+    """Others, but the tool is the company's, such as a mailbox: what is sent to it stays inside."""
     UNTRUSTED = "untrusted"
     """Others: a web page, a mail, an outside server. What is sent to such a tool leaves the company."""
 

@@ -243,7 +243,9 @@ class PolicyDeclaration(_Made):
     )
     data: Data = Field(Data.UNLABELLED, description="How far what it returns may go.")
     trust: Trust | None = Field(
-        None, description="Of what it returns. Default: `untrusted` of an MCP server, else `trusted`."
+        None,
+        description="Of what it returns. `untrusted-content`: others wrote it, and the tool is the "
+        "company's. Default: `untrusted` of an MCP server, else `trusted`.",
     )
     after: AfterDeclaration = Field(
         default_factory=AfterDeclaration, description="What happens to calls after labelled data was read."

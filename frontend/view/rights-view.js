@@ -70,7 +70,7 @@ export class RightsView {
     const notes = [
       language.text(`rights.effect_${effect}`),
       data === 'confidential' && language.text('rights.confidential'),
-      trust === 'untrusted' && language.text('rights.untrusted'),
+      trust !== 'trusted' && language.text('rights.untrusted'),
       age !== null && language.text('rights.sign_in', { wait: language.wait(age) }),
       rules.length > 0 && language.text('rights.rules', { rules: rules.join('; ') }),
     ];

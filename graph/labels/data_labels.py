@@ -24,6 +24,7 @@ CLIENT: Final = "client"
 
 _KEPT: Final = (Data.CONFIDENTIAL, Data.INTERNAL, Trust.UNTRUSTED)
 """The labels of data that is held, or that may instruct the model."""
+_BY_OTHERS: Final = (Trust.UNTRUSTED, Trust.UNTRUSTED_CONTENT)
 
 
 def joined(earlier: DataLabels | None, new: DataLabels) -> dict[str, str]:
@@ -48,7 +49,9 @@ def labels_of(service: Service, tool: str) -> dict[str, str]:
 
 def labelled(source: str, data: Data, trust: Trust | None) -> dict[str, str]:
     """The labels of what was read from `source`."""
-    labels = [label for label in (data, trust) if label in _KEPT]
+    labels: list[str] = [data] if data in _KEPT else []
+    if trust in _BY_OTHERS:
+        labels.append(Trust.UNTRUSTED)
     return {source: " ".join(labels)} if labels else {}
 
 

@@ -13,7 +13,7 @@ from langgraph.checkpoint.memory import InMemorySaver
 from graph.authorship import by_program
 from graph.context import AgentContext
 from graph.extensions import Extensions
-from graph.labels.data_labels import CLIENT, joined, unseen_in
+from graph.labels.data_labels import CLIENT, joined, labelled, unseen_in
 from graph.labels.run_labels import RunLabels
 from identity.audit.trail import AuditTrail
 from identity.credentials.requirement import AccessTokenRequirement, ApiKeyRequirement
@@ -67,6 +67,20 @@ PARAMETERS = {
     "many": parameters({f"word{number}": TEXT for number in range(40)}, *(f"word{n}" for n in range(40))),
 }
 """What the tools outside list of their arguments."""
+
+
+@pytest.mark.parametrize(
+    ("trust", "labels"),
+    [
+        (None, {}),
+        (Trust.TRUSTED, {}),
+        *((trust, {"mail.search": "untrusted"}) for trust in Trust if trust != "trusted"),
+    ],
+)
+def test_what_others_have_written_may_instruct_the_model_wherever_it_is_kept(
+    trust: Trust | None, labels: dict[str, str]
+) -> None:
+    assert labelled("mail.search", Data.UNLABELLED, trust) == labels
 
 
 def company() -> list[EchoService]:

@@ -23,6 +23,8 @@ ALLOW, ASK, DENY = ApprovalMode.ALLOW, ApprovalMode.ASK, ApprovalMode.DENY
 WRITES = ToolPolicy(Effect.WRITE, ALLOW)
 SENDS = ToolPolicy(Effect.EXTERNAL, ALLOW)
 OPENS = ToolPolicy(Effect.READ, trust=Trust.UNTRUSTED, after=After(untrusted=ASK))
+SEARCHES_MAIL = ToolPolicy(Effect.READ, trust=Trust.UNTRUSTED_CONTENT)
+"""One's own mailbox: others write what is in it, and what is searched for stays in the company."""
 DOCUMENT = Path(__file__).parents[3] / "docs" / "labels.md"
 
 CONFIDENTIAL = {"payroll.payslip": "confidential"}
@@ -38,6 +40,9 @@ UNTRUSTED = {"web.page": "untrusted"}
         (CONFIDENTIAL, "leave", READS, ALLOW),
         (CONFIDENTIAL, "leave", WRITES, ASK),
         (CONFIDENTIAL, "maps", LISTED_READS, ASK),
+        (CONFIDENTIAL, "mail", SEARCHES_MAIL, ALLOW),
+        (INTERNAL, "mail", SEARCHES_MAIL, ALLOW),
+        ({**CONFIDENTIAL, **UNTRUSTED}, "mail", SEARCHES_MAIL, ALLOW),
         (CONFIDENTIAL, "mail", SENDS, ASK),
         (CONFIDENTIAL, "maps", UNKNOWN_POLICY, ASK),
         (CONFIDENTIAL, "payroll", SENDS, ASK),
@@ -68,6 +73,7 @@ def test_call_that_others_see_before_it_is_made(read: dict[str, str], mode: Appr
     ("read", "policy", "mode"),
     [
         (UNTRUSTED, LISTED_READS, ALLOW),
+        (UNTRUSTED, SEARCHES_MAIL, ALLOW),
         (UNTRUSTED, WRITES, ALLOW),
         (UNTRUSTED, SENDS, ASK),
         (UNTRUSTED, UNKNOWN_POLICY, ASK),
