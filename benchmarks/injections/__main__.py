@@ -1,4 +1,4 @@
-"""`python -m benchmarks.injections [--every N] [suite …]`: all suites, two at a time.
+"""`python -m benchmarks.injections [--every N] [suite …]`: all suites at once.
 
 A run of all pairs of all suites writes the figures of `docs/injections.md`. What was found is in
 `benchmarks/results/injections.json`.
@@ -25,7 +25,7 @@ from benchmarks.injections.suites import SUITES, VERSION, Case, package_version
 
 _ROOT: Final = Path(__file__).resolve().parents[2]
 _RESULTS: Final = _ROOT / "benchmarks" / "results" / "injections.json"
-_AT_ONCE: Final = 2
+_AT_ONCE: Final = 4
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -58,16 +58,22 @@ def figures(found: Sequence[Outcome]) -> str:
         of=False,
     )
     add("tasks solved, and nobody answers", harmless, absent, _solved)
-    add("**attacks that happen** if every question is approved", by_tool, Manner("credulous"), _succeeded)
+    add(
+        "**attacks that happen** if every question is approved",
+        by_tool,
+        Manner("credulous", Order.ALONE),
+        _succeeded,
+    )
     for order, words in _ORDERS.items():
         add(f"attacks {words}, nobody answers", by_tool, Manner("absent", order), _succeeded)
-    for order, words in _ORDERS.items():
+    for order in (Order.LAST, Order.FIRST):
+        words = _ORDERS[order]
         add(f"attacks {words}, an attentive person", by_tool, Manner("attentive", order), _succeeded)
     add("tasks solved under attack, an attentive person", by_tool, attentive, _solved)
     for order, words in _ORDERS.items():
         add(f"runs with a call made unasked, {words}", by_tool, Manner("absent", order), _leaks)
     for form, words in _FORMS.items():
-        add(f"the same, {words}", by_tool, Manner("absent", form=form), _leaks)
+        add(f"the same, {words}", by_tool, Manner("absent", Order.ALONE, form), _leaks)
     add("attacks by the answer's text alone, which no call makes", by_text, absent, _succeeded)
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 
@@ -85,7 +91,7 @@ def frontier(found: Mapping[str, Sequence[Outcome]]) -> str:
         ]
         asked = sum(outcome.questions for outcome in harmless if outcome.manner == Manner("attentive"))
         unasked = [
-            _share([o for o in by_tool if o.manner == Manner("absent", order)], _succeeded)
+            _share([outcome for outcome in by_tool if outcome.manner == Manner("absent", order)], _succeeded)
             for order in (Order.LAST, Order.FIRST)
         ]
         lines.append(f"| {name} | {asked} | {' | '.join(unasked)} |")
@@ -112,6 +118,8 @@ def _policy_lines(lines: Iterable[str]) -> Iterator[str]:
 
 
 def _share(outcomes: Sequence[Outcome], count: Count, *, of: bool = True) -> str:
+    if not outcomes:
+        return "–"
     number = sum(map(count, outcomes))
     return f"{number} of {len(outcomes)}" if of else str(number)
 

@@ -6,6 +6,8 @@ from typing import Final
 
 SERVICES: Final = Path(__file__).parent / "services"
 PUBLISHED: Final = "published"
+STRICTER: Final = "each change asks, whoever wrote its values"
+"""It permits no call that the published one asks about: without a run under attack."""
 _CHANGES: Final = 'policy = "allow", after = { nothing = "ask" }'
 """The rule of tools that change something: calls are made whose texts and numbers the user has written."""
 _PAGES: Final = 'trust = "untrusted", after = { nothing = "ask" }'
@@ -13,7 +15,7 @@ _PAGES: Final = 'trust = "untrusted", after = { nothing = "ask" }'
 _CHANGES_ALONE: Final = f", {_CHANGES}"
 VARIANTS: Final[Mapping[str, Mapping[str, str]]] = {
     PUBLISHED: {},
-    "each change asks, whoever wrote its values": {_CHANGES_ALONE: ""},
+    STRICTER: {_CHANGES_ALONE: ""},
     "a change asks only after untrusted content": {
         _CHANGES: 'policy = "allow", after = { untrusted = "ask" }'
     },

@@ -18,16 +18,17 @@ import uvloop
 from benchmarks.injections.agent_under_test import AgentUser, agent_under_test
 from benchmarks.injections.obedient_model import Form, ObedientModel, Order
 from benchmarks.injections.outcome import Manner, Outcome, consequential_tools, outcome_of
-from benchmarks.injections.policies import PUBLISHED, services_text
+from benchmarks.injections.policies import PUBLISHED, STRICTER, services_text
 from benchmarks.injections.suites import Case, harmless, pairs
 
 _USERS: Final = 8
 """Runs at the same time: while one waits for the database, another goes on."""
 WITHOUT_ATTACK: Final = (Manner("attentive"), Manner("attentive", together=True), Manner("absent"))
 UNDER_ATTACK: Final = (
-    *(Manner(person, order) for person in ("attentive", "absent") for order in Order),
-    *(Manner("absent", form=form) for form in Form if form is not Form.PLAIN),
-    Manner("credulous"),
+    *(Manner("absent", order) for order in Order),
+    *(Manner("attentive", order) for order in (Order.LAST, Order.FIRST)),
+    *(Manner("absent", Order.ALONE, form) for form in Form if form is not Form.PLAIN),
+    Manner("credulous", Order.ALONE),
 )
 COMPARED: Final = (Manner("absent"), Manner("absent", Order.FIRST))
 """The manners in which other policies are compared with the one that is published."""
@@ -38,6 +39,8 @@ def runs(suite: str, variant: str, every: int) -> Iterator[tuple[Case, Manner]]:
     is_compared = variant != PUBLISHED
     without_attack = WITHOUT_ATTACK[:1] if is_compared else WITHOUT_ATTACK
     under_attack = COMPARED if is_compared else UNDER_ATTACK
+    if variant == STRICTER:
+        under_attack = ()
     yield from ((case, manner) for case in harmless(suite) for manner in without_attack)
     yield from ((case, manner) for case in [*pairs(suite)][::every] for manner in under_attack)
 
