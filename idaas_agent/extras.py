@@ -29,19 +29,35 @@ EXTRAS: Final = {
 """The extra that a message names, by the imported module. `server` has all of them but `cedarpy`."""
 
 
+OF_APPLICATIONS: Final = frozenset({"langchain"})
+"""Packages that no extra has: an application that uses what needs them has them."""
+
+
 class MissingExtraError(ImportError):
-    """The installation lacks an extra of the distribution. Its text names it."""
+    """The installation lacks an extra of the distribution, or a package of the application. Its text names
+    it.
+    """
 
 
 def extra_for(module: str) -> str | None:
-    """`idaas-agent[server]`, if `module` is not installed and this extra has it; else `None`."""
-    if module not in EXTRAS or find_spec(module) is not None:
+    """`idaas-agent[server]`, if `module` is not installed and this extra has it; the package, if no extra
+    has it; else `None`.
+    """
+    is_known = module in OF_APPLICATIONS or module in EXTRAS
+    if not is_known or find_spec(module) is not None:
         return None
-    return f"idaas-agent[{EXTRAS[module]}]"
+    return f"the package {module}" if module in OF_APPLICATIONS else f"idaas-agent[{EXTRAS[module]}]"
+
+
+def require_extra(extra: str, what: str) -> None:
+    """Raises `MissingExtraError` if a package of `extra` is not installed: before `what` begins."""
+    for module, needed in EXTRAS.items():
+        if needed == extra and find_spec(module) is None:
+            raise MissingExtraError(f"{what} needs idaas-agent[{extra}]", name=module)
 
 
 def missing_extra(error: ImportError) -> str | None:
-    """The extra of the package whose import `error` is about, if it is not installed; else `None`."""
+    """See `extra_for`, of the package whose import `error` is about."""
     return extra_for((error.name or "").partition(".")[0])
 
 

@@ -13,6 +13,7 @@ import typer
 from agent.commands.terminal import ENV_FILE, environment, export_for_sdks, settings_or_stop, stop, stop_by
 from agent.settings.settings import Settings, read_settings
 from agent.settings.variable_names import misspelt_variables
+from idaas_agent.extras import require_extra
 from identity.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ def serve(
     from agent.operations.log_setup import set_up_logging
     from agent.operations.metrics.worker_metrics import published_sums
 
+    require_extra("server", "idaas-agent serve")
     variables = environment(env_file)
     if host is not None:
         variables["AGENT_HOST"] = host

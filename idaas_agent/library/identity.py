@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, Self, TypeAlias
 
 from graph.credentials.service_credentials import ServiceCredentials, ServiceRequirement
 from graph.error_codes import GraphCode
-from idaas_agent.extras import extra_for
+from idaas_agent.extras import extra_for, named_extra
 from idaas_agent.library.auth import CredentialAuth, credential_auth, requirement
 from idaas_agent.library.run_context import acting, current_token
 from idaas_agent.library.settings import LibrarySettings, given_environment, read_library_settings
@@ -211,9 +211,11 @@ class Identity:
         """FastAPI's dependency: `user: Caller = Depends(identity.user)`.
 
         Without a valid access token the response is 401 or 403, with RFC 6750's challenge. Until the response
-        is sent, credentials are this caller's, as in a block of `acting_for`.
+        is sent, credentials are this caller's, as in a block of `acting_for`. Raises `MissingExtraError`
+        without FastAPI.
         """
-        from idaas_agent.library.fastapi_user import user_dependency  # FastAPI is loaded when it is used
+        with named_extra("identity.user"):
+            from idaas_agent.library.fastapi_user import user_dependency  # FastAPI is loaded when it is used
 
         return user_dependency(self, self.settings, self._admitted)
 
@@ -291,9 +293,10 @@ class Identity:
 
         `policy_file` has the policies of tools that are not governed yet, by their names; one that it does
         not name asks before each call. A thread is its first caller's, unless threads are shared. Raises
-        `ConfigurationError` for faults of the file.
+        `ConfigurationError` for faults of the file, and `MissingExtraError` without LangChain.
         """
-        from idaas_agent.library.middleware import IdentityMiddleware
+        with named_extra("identity.middleware"):
+            from idaas_agent.library.middleware import IdentityMiddleware
         from idaas_agent.library.policy_file import read_policy_file
 
         policies = {} if policy_file is None else read_policy_file(Path(policy_file))

@@ -24,6 +24,7 @@ from agent.commands.terminal import (
     stop_by,
 )
 from agent.settings.settings import Settings
+from idaas_agent.extras import require_extra
 from identity.errors import ConfigurationError
 from identity.principal import AccessIdentity
 from sandbox.commands.sandbox_options import (
@@ -72,6 +73,8 @@ def up(
     from sandbox.server.installation import FolderInUseError, hold_folder
     from sandbox.server.listener import PortInUseError as SandboxPortInUseError
     from sandbox.server.server import start_sandbox
+
+    require_extra("server", "idaas-agent up")
 
     async def ready(agent: "Agent") -> None:
         _print_addresses(settings, sandbox, options.page_port, options.folder / "agent.env")

@@ -180,6 +180,19 @@ def test_seam_of_the_server_says_which_extra_it_needs(base: Path, module: str, w
     assert done.stderr.endswith(f"MissingExtraError: {what} needs idaas-agent[server]\n")
 
 
+@pytest.mark.parametrize(
+    ("used", "needed"),
+    [
+        ("user", "identity.user needs idaas-agent[server]"),
+        ("middleware()", "identity.middleware needs the package langchain"),
+    ],
+)
+def test_part_of_identity_says_what_it_needs(base: Path, sandbox: Sandbox, used: str, needed: str) -> None:
+    program = f"from idaas_agent import Identity; Identity.from_env().{used}"
+    done = run_alone(base, program, **sandbox.environment)
+    assert done.stderr.endswith(f"MissingExtraError: {needed}\n")
+
+
 def test_mcp_server_of_an_older_version_says_which_extra_it_needs(base: Path) -> None:
     done = run_alone(base, f"exec({OLD_SERVER!r})")
     assert (done.returncode, done.stderr) == (0, "")
@@ -194,10 +207,10 @@ def test_sandbox_runs_with_its_extra_and_the_other_commands_name_theirs(
     assert (listed.returncode, listed.stderr) == (0, "")
     alone = run_alone(site, MAIN, "sandbox", "--help")
     assert (alone.returncode, alone.stderr) == (0, "")
-    served = run_alone(site, MAIN, "serve", "--port", "0", **sandbox.environment)
-    assert (served.returncode, served.stdout) == (1, "")
-    assert served.stderr.endswith("\nthis command cannot run: it needs idaas-agent[server]\n")
-    assert "Traceback" not in served.stderr
+    for command in (["serve", "--port", "0"], ["up", "--agent-port", "0", "--page-port", "0"]):
+        done = run_alone(site, MAIN, *command, **sandbox.environment)
+        assert (done.returncode, done.stdout) == (1, "")
+        assert done.stderr == "this command cannot run: it needs idaas-agent[server]\n"
 
 
 @pytest.mark.parametrize("extra", ["mcp", "otel", "policy", "postgres", "redis", "sandbox"])
