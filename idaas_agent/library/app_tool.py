@@ -15,9 +15,9 @@ from langchain_core.tools import BaseTool
 from langchain_core.tools import tool as tool_of
 from langchain_core.utils.function_calling import convert_to_openai_tool
 from langgraph.errors import is_invalid_resume
-from langgraph.prebuilt.tool_node import _get_all_injected_args
 from pydantic import ValidationError
 
+from graph.langgraph_internals import injected_arguments
 from idaas_agent.library.governed_tool import IN_CALL, CallOfApp, Governed, GovernedTool
 from idaas_agent.library.open_calls import CallsOfIdentity, OpenIdentity
 from identity.errors import ErrorCode
@@ -142,7 +142,7 @@ class AppTool(GovernedTool):
 
     def adopt(self, service: AppService) -> None:
         """Calls the tool of `service`."""
-        injected = _get_all_injected_args(service.tool)
+        injected = injected_arguments(service.tool)
         named = {*injected.all_injected_keys, *injected.state, injected.store, injected.runtime}
         self._service = service
         self._injected = {name for name in named if name is not None}

@@ -6,7 +6,13 @@ from typing import Any, Final
 
 from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, ToolMessage
 from langchain_core.runnables import RunnableConfig
-from langgraph._internal._constants import (
+from langgraph.checkpoint.base import BaseCheckpointSaver
+from langgraph.runtime import Runtime
+
+from graph.authorship import by_program
+from graph.context import AgentContext, Conversation
+from graph.labels.run_labels import RunLabels
+from graph.langgraph_internals import (
     CONFIG_KEY_CHECKPOINT_NS,
     CONFIG_KEY_CHECKPOINTER,
     CONFIG_KEY_READ,
@@ -17,12 +23,6 @@ from langgraph._internal._constants import (
     INTERRUPT,
     RESUME,
 )
-from langgraph.checkpoint.base import BaseCheckpointSaver
-from langgraph.runtime import Runtime
-
-from graph.authorship import by_program
-from graph.context import AgentContext, Conversation
-from graph.labels.run_labels import RunLabels
 from idaas_agent.library.hosting import run_of
 
 _AGENT: Final = "agent"
