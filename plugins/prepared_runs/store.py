@@ -1,4 +1,8 @@
-"""Prepared runs in the database of conversations: limited, and decided once, over all processes."""
+"""Prepared runs in the database of conversations: limited, and decided once, over all processes.
+
+They have rows of the table of approvals, as in every release so far. With a table of their own, a replica of
+the release before could decide about a run that another one has decided.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace

@@ -109,7 +109,7 @@ _TABLES: Final = (
     )
     """,
     # `approvers`, in clear: the group whose members are asked; NULL: the owner is.
-    # `prepared_by`: the digest of the client; NULL for a question that a run asks.
+    # `prepared_by`: the digest of the program that asks in place of a run; NULL: a run asks.
     "CREATE INDEX approvals_open ON approvals (owner, created_at, id) WHERE status = 'open'",
     "CREATE INDEX approvals_of_thread ON approvals (owner, thread_id)",
     "CREATE INDEX approvals_of_group ON approvals (approvers, created_at, id) WHERE status = 'open'",
