@@ -3,7 +3,7 @@
 What such a graph cannot have here stops the start, or is in `docs/library.md`.
 """
 
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from agent.composition.extensions import unusable_graph
 from agent.composition.service_parts import ServiceParts
@@ -15,6 +15,9 @@ from graph.call_steps.fence import FenceStep
 from graph.limits import Limits
 from graph.nodes.custom_node import GraphDefinitionError
 from graph.parts import RunApprovals
+
+_BEGUN_SECONDS: Final = 7 * 86_400.0
+"""How long the beginning of a call is known: longer than a run may wait, and take."""
 
 if TYPE_CHECKING:
     from idaas_agent.library.served_graph import ServedGraph
@@ -51,7 +54,7 @@ def served_graph(
     settings = parts.settings
     host = Host(
         parts=parts.identity,
-        kept=None if asks.store is None else kept_in(asks.store, parts.clock),
+        kept=None if asks.store is None else kept_in(asks.store, parts.clock, _BEGUN_SECONDS),
         budget=CallBudget(limits.run_calls),
         fence=None if asks.fence is None else FenceStep(asks.fence),
         announce=asks.announce,

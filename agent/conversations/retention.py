@@ -9,6 +9,8 @@ from agent.background import Background
 from agent.conversations.approval_rows import OF_PROGRAMS
 from agent.conversations.database.database import Database, Transaction, query
 from agent.conversations.grants import end_grants
+from agent.conversations.thread import owner_digest
+from graph.call_steps.once import BEGINNINGS
 
 _LOG: Final = logging.getLogger("idaas_agent.conversations")
 RESTORABLE_SECONDS: Final = 600.0
@@ -43,6 +45,8 @@ class Retention(Background):
         await self.database.write(lambda: query("DELETE FROM grants WHERE ends_at < ?", now))
         ended = f"DELETE FROM approvals WHERE {OF_PROGRAMS} AND expires_at < ?"  # noqa: S608 - constants
         await self.database.write(lambda: query(ended, now - 7 * _DAY_SECONDS))
+        begun = "DELETE FROM approvals WHERE owner = ? AND expires_at < ?"
+        await self.database.write(lambda: query(begun, owner_digest(BEGINNINGS), now))
         if purged:
             await self.database.scrub()
             _LOG.info("%d conversations were purged", purged)

@@ -10,7 +10,10 @@ from langgraph.runtime import Runtime
 from graph.approvals.policy import denied
 from graph.call_steps.call import Call, Outcome, Proceed
 from graph.context import AgentContext, context_of
+from identity.principal import Principal
 
+BEGINNINGS: Final = Principal("", "begun calls")
+"""Whose the beginnings of calls are in a store of approvals: no token has this issuer."""
 MAY_HAVE_EFFECT: Final = (
     "not run again: the run was interrupted during this call, which may already have taken effect; check "
     "that before you call again"

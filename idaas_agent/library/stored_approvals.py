@@ -12,16 +12,13 @@ from typing import Any, Final
 from weakref import WeakKeyDictionary
 
 from graph.approvals.record import ApprovalKind, ApprovalRequest, ApprovalStore
-from graph.call_steps.once import BegunCalls
+from graph.call_steps.once import BEGINNINGS, BegunCalls
 from identity.errors import ApprovalError
 from identity.parts import IdentityParts
-from identity.principal import Principal
 from identity.secrets.secret import Secret
 from tools.approval_policy import Effect
 
 _SQLITE: Final = "sqlite:///"
-_NOBODY: Final = Principal("", "begun calls")
-"""Whose approvals the beginnings of calls are kept as: no token has this issuer."""
 _KEPT_SECONDS: Final = 400 * 86_400.0
 
 
@@ -49,9 +46,9 @@ class StoredApprovals:
         return self._kept[opened]
 
 
-def kept_in(store: ApprovalStore, clock: Callable[[], float]) -> KeptCalls:
-    """Both in `store`."""
-    return KeptCalls(store, _StoredBegunCalls(store, clock))
+def kept_in(store: ApprovalStore, clock: Callable[[], float], seconds: float = _KEPT_SECONDS) -> KeptCalls:
+    """Both in `store`. A beginning is to be known for `seconds`."""
+    return KeptCalls(store, _StoredBegunCalls(store, clock, seconds))
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +57,7 @@ class _StoredBegunCalls:
 
     store: ApprovalStore
     clock: Callable[[], float]
+    seconds: float
 
     async def begin(self, call: str) -> bool:
         """See `BegunCalls`."""
@@ -69,15 +67,15 @@ class _StoredBegunCalls:
             id=f"begun-{digest}",
             kind=ApprovalKind.TOOL_CALL,
             thread_id=digest,
-            principal=_NOBODY,
+            principal=BEGINNINGS,
             digest=digest,
             effect=Effect.WRITE,
             created_at=now,
-            expires_at=now + _KEPT_SECONDS,
+            expires_at=now + self.seconds,
         )
         await self.store.open(beginning)
         try:
-            await self.store.decide(beginning.id, _NOBODY, approved=True, digest=digest, at=now)
+            await self.store.decide(beginning.id, BEGINNINGS, approved=True, digest=digest, at=now)
         except ApprovalError:
             return False
         return True

@@ -20,6 +20,7 @@ from agent.conversations.storage import ConversationStorage
 from agent.conversations.stored_request import members_of
 from agent.conversations.thread import owner_digest
 from graph.approvals.record import ApprovalRequest, ApprovalState
+from idaas_agent.library.stored_approvals import kept_in
 from identity.errors import ThreadNotFoundError
 from tests.clock import Clock
 from tests.graph.approvals.conftest import ALICE, request_of
@@ -59,6 +60,22 @@ def contents(folder: Path) -> list[bytes]:
 async def count(database: Database, table: str) -> int:
     [[found]] = await database.read(lambda: query(f"SELECT count(*) FROM {table}"))  # noqa: S608 - constants
     return found
+
+
+async def test_beginning_of_a_call_is_known_until_its_time_has_come(
+    storage: ConversationStorage, database: Database, clock: Clock
+) -> None:
+    begun = kept_in(storage.approvals, clock, 60.0).begun
+    assert [await begun.begin("call"), await begun.begin("call"), await begun.begin("other")] == [
+        True,
+        False,
+        True,
+    ]
+    await storage.retention.purge()
+    assert await count(database, "approvals") == 2
+    clock.now += 61
+    await storage.retention.purge()
+    assert await count(database, "approvals") == 0
 
 
 async def test_deleted_conversation_is_purged_after_the_time_in_which_it_can_be_restored(
