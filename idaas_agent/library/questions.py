@@ -130,6 +130,14 @@ class Questions:
         task = self._known(place)
         return task is not None and bool(task.asked)
 
+    def is_known(self, place: Place, earlier: int, question_id: str) -> bool:
+        """Whether this question, after `earlier` answers of the task, was asked in this process, and no other
+        one by another process since.
+        """
+        task = self._known(place)
+        asked = () if task is None else task.asked[earlier : earlier + 1]
+        return any(question is not None and question.id == question_id for question in asked)
+
     def restore(
         self, place: Place, earlier: int, value: Mapping[str, Any], calls: Sequence[AskedCall]
     ) -> None:

@@ -20,10 +20,10 @@ async def restore(
     questions: Questions, place: Place, tools: Mapping[str, GovernedTool], caller: VerifiedAccessToken
 ) -> None:
     """Makes `questions` know the one that waits at `place`, if it is about calls of `tools` as they are."""
-    if questions.knows(place) or not place.has_answer:
+    if not place.has_answer:
         return
     waiting, earlier = await place.waiting()
-    if waiting is None:
+    if waiting is None or questions.is_known(place, earlier, str(waiting["id"])):
         return
     calls: list[AskedCall] = []
     for about, action in zip(waiting["approvals"], waiting["action_requests"], strict=True):
