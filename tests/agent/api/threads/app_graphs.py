@@ -10,9 +10,11 @@ from langchain.agents.middleware import HumanInTheLoopMiddleware
 from langchain_core.messages import AIMessage, HumanMessage, RemoveMessage
 from langgraph.config import get_stream_writer
 from langgraph.graph import START, MessagesState, StateGraph
+from langgraph.prebuilt import ToolNode, tools_condition
+from langgraph.runtime import get_runtime
 from langgraph.types import interrupt
 
-from idaas_agent import READS, Identity
+from idaas_agent import READS, ApprovalMode, Data, Effect, Identity, IdentityContext, ToolPolicy
 from identity.secrets.secret import Secret
 from tests.graph.scripted_model import ScriptedModel
 from tests.suite import Sandbox
@@ -120,7 +122,9 @@ def shows(identity: Identity) -> Any:
     """A graph that writes a value and a message of its own, and summarizes what was said."""
 
     async def notes(state: MessagesState) -> dict[str, Any]:
-        get_stream_writer()({"topic": "leave"})
+        token = get_runtime(IdentityContext).context.access_token
+        assert isinstance(token, Secret)
+        get_stream_writer()({"topic": "leave", "token": token.reveal()})
         summary = HumanMessage("A summary.", id="summary")
         return {"messages": [RemoveMessage(state["messages"][0].id), summary, AIMessage("Noted.", id="own")]}
 
@@ -129,3 +133,58 @@ def shows(identity: Identity) -> Any:
     builder.add_node("tools", identity.tool_node([]))
     builder.add_edge(START, "notes")
     return builder
+
+
+async def alone(identity: Identity) -> Any:
+    """An agent whose tools ask for themselves: it has no middleware."""
+    return agent_of(MODEL, await identity.tools("services.toml"))
+
+
+async def alone_in_a_node(identity: Identity) -> Any:
+    """The same in a node of LangGraph's, which calls them in one task."""
+    tools = await identity.tools("services.toml")
+    bound = MODEL.bind_tools(tools)
+
+    async def respond(state: MessagesState) -> dict[str, Any]:
+        return {"messages": [await bound.ainvoke(state["messages"])]}
+
+    builder = StateGraph(MessagesState)
+    builder.add_node("respond", respond)
+    builder.add_node("tools", ToolNode(tools))
+    builder.add_edge(START, "respond")
+    builder.add_conditional_edges("respond", tools_condition)
+    builder.add_edge("tools", "respond")
+    return builder.compile()
+
+
+def labelled(identity: Identity) -> Any:
+    """An agent with a confidential tool, and one that sends something outside."""
+
+    def salary() -> str:
+        """The salary."""
+        return "8000"
+
+    def post(text: str) -> str:
+        """Posts a text."""
+        return text
+
+    tools = [
+        identity.govern(salary, ToolPolicy(data=Data.CONFIDENTIAL)),
+        identity.govern(post, ToolPolicy(Effect.EXTERNAL, ApprovalMode.ALLOW)),
+    ]
+    return agent_of(MODEL, tools, middleware=[identity.middleware()])
+
+
+def ungoverned(identity: Identity) -> Any:
+    """A graph with a tool that nobody would decide about."""
+    assert identity is not None
+    builder = StateGraph(MessagesState)
+    builder.add_node("tools", ToolNode([send]))
+    builder.add_edge(START, "tools")
+    return builder
+
+
+def broken(identity: Identity) -> Any:
+    """A function that fails."""
+    assert identity is not None
+    return 1 / 0

@@ -16,7 +16,7 @@ from pydantic import PrivateAttr
 from typer.testing import CliRunner
 
 from agent.api.app import create_app
-from agent.commands.command_line import app
+from agent.commands.command_line import app as command_line
 from agent.composition.agent import Agent
 from agent.settings.settings import read_settings
 from graph.models.provider import ChatModelProvider
@@ -105,7 +105,9 @@ class Threads:
         with NamedTemporaryFile("w", suffix=".env") as file:
             file.write("".join(f"{name}={_quoted(value)}\n" for name, value in self.environment.items()))
             file.flush()
-            return await asyncio.to_thread(CliRunner().invoke, app, [*arguments, "--env-file", file.name])
+            return await asyncio.to_thread(
+                CliRunner().invoke, command_line, [*arguments, "--env-file", file.name]
+            )
 
     def stream(self, method: str, path: str, user: str = "alice", body: Any = None, **headers: str) -> Any:
         """A response that is read as it arrives."""
@@ -135,3 +137,22 @@ async def threads(
     async with AsyncExitStack() as stack:
         http = await stack.enter_async_context(httpx.AsyncClient(timeout=60, trust_env=False, verify=NO_TLS))
         yield start
+
+
+AppOf = Callable[..., Awaitable[Threads]]
+
+
+@pytest.fixture
+def app(threads: ThreadsOf, sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AppOf:
+    """`await app(graph, turns, VARIABLE=…)`: an agent with that graph, whose model has these turns."""
+    from tests.agent.api.threads import app_graphs  # LangChain's agents are loaded for few tests
+
+    app_graphs.put_files(sandbox, tmp_path)
+    monkeypatch.chdir(tmp_path)
+
+    async def start(graph: str, turns: Any, **variables: str) -> Threads:
+        app_graphs.MODEL.turns = list(turns)
+        app_graphs.MODEL.asked.clear()
+        return await threads(ACCESS_IDENTITY="Human", GRAPH=graph, **variables)
+
+    return start

@@ -3,43 +3,36 @@
 import asyncio
 import json
 from collections import Counter
-from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from langchain_core.messages import AIMessage
 
+from agent.composition.agent import Agent
+from agent.settings.settings import read_settings
+from identity.access_token.revocation import Origin, Revocation, Target
+from identity.errors import ConfigurationError
 from tests.agent.api.threads import app_graphs
-from tests.agent.api.threads.app_graphs import CREATE_AGENT, STATE_GRAPH, put_files
+from tests.agent.api.threads.app_graphs import CREATE_AGENT, STATE_GRAPH
 from tests.agent.api.threads.approval_surfaces import OF_THE_CORE, ApprovalSurface
-from tests.agent.api.threads.served_threads import CHAT, Threads, ThreadsOf
+from tests.agent.api.threads.served_threads import CHAT, AppOf
 from tests.agent.api.threads.test_approval_answers import answer, asked, ended
 from tests.every_surface import of_plugins
 from tests.graph.scripted_model import DONE, calls
 from tests.leave_application import APPLIES, LATER_DAY, LEAVE
-from tests.suite import Sandbox
+from tests.security.secrecy.canaries import leaks, secrets_of
 
 GRAPHS = [CREATE_AGENT, STATE_GRAPH]
 APPLY = APPLIES.model_copy(update={"content": "I apply."})
 BALANCE = calls(("leave_balance", {}))
 SURFACES = [*OF_THE_CORE, *of_plugins("DECISIONS")]
 
-AppOf = Callable[..., Awaitable[Threads]]
 
-
-@pytest.fixture
-def app(threads: ThreadsOf, sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AppOf:
-    """`await app(graph, turns, VARIABLE=…)`: an agent with that graph, whose model has these turns."""
-    put_files(sandbox, tmp_path)
-    monkeypatch.chdir(tmp_path)
-
-    async def start(graph: str, turns: Any, **variables: str) -> Threads:
-        app_graphs.MODEL.turns = list(turns)
-        app_graphs.MODEL.asked.clear()
-        return await threads(ACCESS_IDENTITY="Human", GRAPH=graph, **variables)
-
-    return start
+def stored_in(folder: Path) -> str:
+    """All that the database has written."""
+    files = [file for file in folder.iterdir() if file.name.startswith("conversations")]
+    return b"".join(file.read_bytes() for file in files).decode("latin-1")
 
 
 def events_of(text: str) -> list[dict[str, Any]]:
@@ -231,6 +224,19 @@ async def test_calls_of_one_request_of_langchains_middleware_are_decided_togethe
     assert sorted(app_graphs.SENT) == ["bob", "carol"]
 
 
+@pytest.mark.promise("approval-binds")
+async def test_edit_of_several_calls_of_one_request_is_a_rejection_of_all(app: AppOf) -> None:
+    app_graphs.SENT.clear()
+    both = calls(("send", {"to": "bob"}), ("send", {"to": "carol"}))
+    served = await app(OWN + "human_in_the_loop", [both, DONE])
+    approval = await asked(served)
+    await answer(served, approval, "edit", arguments=approval["arguments"] | {"1 send": {"to": "eve"}})
+    thread = await ended(served)
+    assert (thread["status"], app_graphs.SENT) == ("idle", [])
+    results = [each for each in thread["messages"] if each["role"] == "tool"]
+    assert all("which cannot be changed" in result["content"] for result in results)
+
+
 async def test_graph_that_fails_or_asks_otherwise_ends_its_run_by_type_and_place(
     app: AppOf, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -257,6 +263,25 @@ async def test_question_of_a_sub_agent_is_answered_at_another_process_and_its_ca
     assert thread["messages"][2]["content"].strip() == "Applied."
 
 
+@pytest.mark.promise("no-secret-leaves")
+@pytest.mark.parametrize("graph", [*GRAPHS, OWN + "with_a_sub_agent"])
+async def test_run_that_waits_keeps_no_token_and_no_credential(
+    app: AppOf, graph: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    turns = [calls(("research", {"question": "leave"}))] if "sub_agent" in graph else []
+    served = await app(graph, [*turns, calls(("leave_balance", {}), ("leave_apply", LEAVE)), DONE])
+    canaries = secrets_of(served.sandbox, served.headers()["Authorization"].removeprefix("Bearer "))
+    known = len(canaries.by_name)
+    served.agent.http.event_hooks = {"response": [canaries.watch]}
+    shown = await served.say("Apply", stream=True)
+    assert (await served.ask("GET", "/threads/thread-1")).json()["status"] == "paused"
+    assert len(canaries.by_name) > known
+    kept = stored_in(tmp_path)
+    assert "leave_apply" in kept
+    assert leaks(canaries, [("the database", kept), ("the log", caplog.text), ("shown", shown.text)]) == []
+
+
+@pytest.mark.promise("no-secret-leaves")
 async def test_what_the_graph_writes_is_shown_and_what_it_removes_stays_in_the_conversation(
     app: AppOf,
 ) -> None:
@@ -271,10 +296,103 @@ async def test_what_the_graph_writes_is_shown_and_what_it_removes_stays_in_the_c
         "forwardedProps": {},
     }
     events = events_of((await served.ask("POST", "/ag-ui/agent", body=body)).text)
-    assert {"type": "CUSTOM", "name": "notes", "value": {"topic": "leave"}} in events
+    [written] = [event for event in events if event["type"] == "CUSTOM"]
+    assert (written["name"], written["value"]["topic"]) == ("notes", "leave")
+    assert served.tokens["alice"] not in str(events)
     steps = [event["stepName"] for event in events if event["type"] == "STEP_STARTED"]
     assert steps == ["notes"]
     assert [event["delta"] for event in events if event["type"] == "TEXT_MESSAGE_CONTENT"] == ["Noted."]
     thread = (await served.ask("GET", "/threads/thread-1")).json()
     said = [(message["role"], message["content"]) for message in thread["messages"]]
     assert said == [("user", "Hello"), ("assistant", "Noted.")]
+
+
+async def test_graph_answers_over_langserve_in_pieces(app: AppOf) -> None:
+    served = await app(CREATE_AGENT, [BALANCE, AIMessage("Some days.")])
+    body = {"input": {"messages": [["human", "How much leave?"]]}}
+    whole = await served.ask("POST", "/agent/invoke", body=body)
+    assert whole.json()["output"]["content"].strip() == "Some days."
+    app_graphs.MODEL.turns = [BALANCE, AIMessage("Some days.")]
+    streamed = await served.ask("POST", "/agent/stream", body=body)
+    pieces = [event["content"] for event in events_of(streamed.text) if event.get("content")]
+    assert "".join(pieces).strip() == "Some days."
+    assert len(pieces) == 2
+
+
+@pytest.mark.promise("approval-binds")
+@pytest.mark.parametrize("graph", ["alone", "alone_in_a_node"])
+async def test_tools_without_middleware_ask_one_after_another_and_are_called_once(
+    app: AppOf, graph: str
+) -> None:
+    later = LEAVE | {"first_day": LATER_DAY}
+    response = calls(("leave_apply", LEAVE), ("leave_balance", {}), ("leave_apply", later))
+    served = await app(OWN + graph, [response, DONE])
+    approval = await asked(served)
+    # A task that runs again, whole, has the results of its calls in the process that made them.
+    other = served if graph == "alone_in_a_node" else await app(OWN + graph, [DONE])
+    assert (await answer(other, approval)).status_code == 202
+    [second] = (await ended(other))["approvals"]
+    assert second["arguments"] != approval["arguments"]
+    assert (await answer(served, second, "reject")).status_code == 202
+    results = [each for each in (await ended(served))["messages"] if each["role"] == "tool"]
+    assert sorted(("applied" in each["content"], "declined" in each["content"]) for each in results) == [
+        (False, False),
+        (False, True),
+        (True, False),
+    ]
+
+
+@pytest.mark.promise("revoked-refused")
+async def test_user_who_is_revoked_while_a_call_waits_is_asked_nothing_more(app: AppOf) -> None:
+    served = await app(CREATE_AGENT, [APPLY, DONE])
+    approval = await asked(served)
+    now = served.sandbox.clock()
+    revocation = Revocation(Target.USER, "user_alice01", Origin.OPERATOR, until=now, changed_at=now)
+    served.agent.identity.revocations.apply(revocation)
+    assert (await answer(served, approval)).status_code == 401
+
+
+async def test_run_makes_no_more_calls_than_the_server_allows(app: AppOf) -> None:
+    served = await app(CREATE_AGENT, [calls(*[("leave_balance", {})] * 9), DONE], MAX_TOOL_ROUNDS="1")
+    await served.say("How much leave?")
+    results = [message for message in app_graphs.MODEL.asked[-1] if message.type == "tool"]
+    assert Counter(message.status for message in results) == {"success": 8, "error": 1}
+    assert any("at most 8 tools may be called in one run" in message.text for message in results)
+
+
+async def test_run_that_goes_round_and_round_ends(app: AppOf) -> None:
+    served = await app(STATE_GRAPH, [BALANCE], MAX_TOOL_ROUNDS="2")
+    response = await served.say("How much leave?")
+    assert response.json()["error"]["code"] == "graph_node_failed"
+    assert 3 <= len(app_graphs.MODEL.asked) <= 6
+
+
+async def test_labels_of_what_a_run_has_read_stay_with_the_conversation(app: AppOf) -> None:
+    post = calls(("post", {"text": "8000"}))
+    served = await app(OWN + "labelled", [calls(("salary", {})), DONE, post, DONE])
+    await served.say("How much do I get?")
+    await served.say("Post it")
+    [approval] = (await served.ask("GET", "/threads/thread-1")).json()["approvals"]
+    assert approval["tool"] == "post"
+    assert approval["read"] == ["app.salary: confidential"]
+
+
+@pytest.mark.parametrize(
+    ("graph", "variables", "words"),
+    [
+        ("ungoverned", {}, "its tools send are not governed"),
+        ("create_agent", {"LLM_IMAGES": "1"}, "LLM_IMAGES must be 0"),
+        ("broken", {}, "it raised ZeroDivisionError at app_graphs.py:"),
+        ("no_such_graph", {}, "GRAPH cannot be used"),
+    ],
+)
+async def test_graph_that_cannot_run_stops_the_start_in_words(
+    app: AppOf, graph: str, variables: dict[str, str], words: str
+) -> None:
+    served = await app(CREATE_AGENT, [DONE])
+    settings = read_settings(served.environment | {"GRAPH": OWN + graph} | variables)
+    with pytest.raises(ConfigurationError) as refused:
+        async with Agent(settings):
+            pass
+    [fault] = refused.value.faults
+    assert words in fault
