@@ -141,11 +141,20 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def installed_wheel(wheel: Path, folder: Path, *extras: str) -> Path:
-    """`folder` as a path of modules: what the wheel and these extras of it install, and nothing else."""
-    link_distributions(closure(*extras), folder)
+@pytest.fixture(scope="session")
+def unpacked_wheel(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The wheel's files as pip installs them. All tests use one folder, so that it is compiled once."""
+    folder = tmp_path_factory.mktemp("unpacked")
     with zipfile.ZipFile(wheel) as archive:
         archive.extractall(folder)
+    return folder
+
+
+def installed_wheel(unpacked_wheel: Path, folder: Path, *extras: str) -> Path:
+    """`folder` as a path of modules: what the wheel and these extras of it install, and nothing else."""
+    link_distributions(closure(*extras), folder)
+    for installed in unpacked_wheel.iterdir():
+        (folder / installed.name).symlink_to(installed)
     return folder
 
 

@@ -118,9 +118,9 @@ python = "idaas_agent.tools.leave:service"
 
 
 @pytest.fixture(scope="module")
-def base(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def base(unpacked_wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The wheel without an extra."""
-    return installed_wheel(wheel, tmp_path_factory.mktemp("base"))
+    return installed_wheel(unpacked_wheel, tmp_path_factory.mktemp("base"))
 
 
 def test_every_public_name_is_there_in_the_base(base: Path) -> None:
@@ -153,9 +153,9 @@ async def test_library_app_reads_asks_and_writes_in_the_base(
 
 
 async def test_library_app_keeps_approvals_in_postgresql_with_that_extra(
-    wheel: Path, tmp_path: Path, sandbox: Sandbox, postgres: PostgresProcess
+    unpacked_wheel: Path, tmp_path: Path, sandbox: Sandbox, postgres: PostgresProcess
 ) -> None:
-    site = installed_wheel(wheel, tmp_path / "site", "postgres")
+    site = installed_wheel(unpacked_wheel, tmp_path / "site", "postgres")
     await assert_library_app_works(site, postgres.url, tmp_path, sandbox)
     assert "begun-" in stored_in(postgres)
 
@@ -200,9 +200,9 @@ def test_mcp_server_of_an_older_version_says_which_extra_it_needs(base: Path) ->
 
 
 def test_sandbox_runs_with_its_extra_and_the_other_commands_name_theirs(
-    wheel: Path, tmp_path: Path, sandbox: Sandbox
+    unpacked_wheel: Path, tmp_path: Path, sandbox: Sandbox
 ) -> None:
-    site = installed_wheel(wheel, tmp_path, "sandbox")
+    site = installed_wheel(unpacked_wheel, tmp_path, "sandbox")
     listed = run_alone(site, MAIN, "--help")
     assert (listed.returncode, listed.stderr) == (0, "")
     alone = run_alone(site, MAIN, "sandbox", "--help")

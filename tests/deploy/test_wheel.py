@@ -86,11 +86,9 @@ def test_installed_package_has_its_version_beside_a_package_called_tools(wheel: 
 
 
 async def test_installed_wheel_runs_with_its_page_beside_a_project_of_the_same_names(
-    wheel: Path, dependencies: Path, tmp_path: Path
+    unpacked_wheel: Path, dependencies: Path, tmp_path: Path
 ) -> None:
-    site, project = tmp_path / "site", tmp_path / "project"
-    with zipfile.ZipFile(wheel) as archive:
-        archive.extractall(site)
+    project = tmp_path / "project"
     for name in INNER:
         (project / name).mkdir(parents=True)
         (project / name / "__init__.py").write_text("")
@@ -100,7 +98,7 @@ async def test_installed_wheel_runs_with_its_page_beside_a_project_of_the_same_n
     (project / "graph" / "own.py").write_text(OWN_GRAPH)
     (project / "services.toml").write_text(SERVICES)
     ports = [f"--{name}-port=0" for name in PORTS]
-    path = ":".join(map(str, (project, site, dependencies)))
+    path = ":".join(map(str, (project, unpacked_wheel, dependencies)))
     variables = {
         "PYTHONPATH": path,
         "SERVICES_FILE": "services.toml",

@@ -140,9 +140,9 @@ asyncio.run(list_tools())
 
 
 async def test_library_beside_sdk2_uses_newer_servers_and_names_the_extra_for_older_ones(
-    server_url: str, request: pytest.FixtureRequest, wheel: Path, tmp_path: Path
+    server_url: str, request: pytest.FixtureRequest, unpacked_wheel: Path, tmp_path: Path
 ) -> None:
-    site = installed_wheel(wheel, tmp_path)
+    site = installed_wheel(unpacked_wheel, tmp_path)
     [sdk] = PYTHON.parents[1].glob("lib/python*/site-packages")
     program = f"sys.path.append({str(sdk)!r}); exec({LIBRARY!r})"
     done = await asyncio.to_thread(run_alone, site, program, server_url)
@@ -176,9 +176,9 @@ asyncio.run(main(*json.loads(sys.argv[1])))
 
 
 async def test_client_of_sdk2_authenticates_by_the_library(
-    sandbox: Sandbox, wheel: Path, tmp_path: Path
+    sandbox: Sandbox, unpacked_wheel: Path, tmp_path: Path
 ) -> None:
-    site = installed_wheel(wheel, tmp_path)
+    site = installed_wheel(unpacked_wheel, tmp_path)
     [sdk] = PYTHON.parents[1].glob("lib/python*/site-packages")
     program = f"sys.path.append({str(sdk)!r}); exec({CLIENT_OF_AN_APPLICATION!r})"
     url = sandbox.environment["EXTERNAL_SERVER_URL"]
