@@ -115,6 +115,7 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 
 _FORKING = (
     "tests/benchmarks/",
+    "tests/agent/commands/test_installed_commands",
     "tests/agent/operations/metrics/test_serve_metrics",
     "tests/agent/settings/test_variable_names",
     "tests/end_to_end/test_approvals_that_last",

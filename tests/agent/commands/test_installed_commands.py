@@ -4,7 +4,10 @@ import os
 import re
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
+
+from tests.forked import fork
 
 ROOT = Path(__file__).parents[3]
 PAGE = (ROOT / "docs" / "plugins.md").read_text("utf-8")
@@ -20,46 +23,53 @@ def install(folder: Path, entry: str) -> None:
     (folder / "report_command.py").write_text(REPORT)
 
 
-def typed(*arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
-    """The command line with `arguments`; it prints the modules that it has loaded to standard error."""
-    program = (
-        "import atexit, sys; from agent.cli import main\n"
-        "atexit.register(lambda: print(*sys.modules, file=sys.stderr)); main()"
-    )
-    return subprocess.run(  # noqa: S603 - fixed command
-        [sys.executable, "-c", program, *arguments],
-        cwd=ROOT,
-        env={"PATH": os.environ["PATH"], "PYTHONPATH": str(folder)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+def typed(*arguments: str, folder: Path) -> tuple[int | None, str]:
+    """The exit status of the command line with `arguments`, and what it printed."""
+    program = folder / "program.py"
+    program.write_text(f"import sys; sys.path.insert(0, {str(folder)!r}); from agent.cli import main; main()")
+    with tempfile.TemporaryFile() as output:
+        process = fork([str(program), *arguments], {"PATH": os.environ["PATH"]}, ROOT, output.fileno())
+        process.join()
+        output.seek(0)
+        return process.exitcode, output.read().decode()
 
 
 def test_command_of_another_package_is_listed_and_run(tmp_path: Path) -> None:
     install(tmp_path, "report = report_command:report")
-    assert "Prints the report of a day." in typed("--help", folder=tmp_path).stdout
-    assert typed("report", "Monday", folder=tmp_path).stdout == "report of Monday\n"
+    assert "Prints the report of a day." in typed("--help", folder=tmp_path)[1]
+    assert typed("report", "Monday", folder=tmp_path) == (0, "report of Monday\n")
 
 
 def test_command_of_another_package_replaces_none_of_the_agents(tmp_path: Path) -> None:
     install(tmp_path, "audit = report_command:report")
-    assert "The audit log" in typed("audit", "--help", folder=tmp_path).stdout
+    assert "The audit log" in typed("audit", "--help", folder=tmp_path)[1]
 
 
 def test_command_of_another_package_that_cannot_be_imported_stops_no_other(tmp_path: Path) -> None:
     install(tmp_path, "report = report_command:report")
     (tmp_path / "report_command.py").write_text('raise ValueError("sesame")')
-    listed = typed("--help", folder=tmp_path)
-    assert listed.returncode == 0
-    assert "Cannot be imported: ValueError." in listed.stdout
-    assert "accept-tools" in listed.stdout
-    named = typed("report", "Monday", "--day", "2", folder=tmp_path)
-    assert (named.returncode, "report-package" in named.stderr, "sesame" in named.stderr) == (1, True, False)
+    status, listed = typed("--help", folder=tmp_path)
+    assert status == 0
+    assert "Cannot be imported: ValueError." in listed
+    assert "accept-tools" in listed
+    status, named = typed("report", "Monday", "--day", "2", folder=tmp_path)
+    assert (status, "report-package" in named, "sesame" in named) == (1, True, False)
 
 
 def test_command_is_imported_when_it_is_typed(tmp_path: Path) -> None:
     install(tmp_path, "report = report_command:report")
-    loaded = typed("grants", "--help", folder=tmp_path).stderr.split()
+    program = (
+        "import atexit, sys; from agent.cli import main\n"
+        "atexit.register(lambda: print(*sys.modules, file=sys.stderr)); main()"
+    )
+    done = subprocess.run(  # noqa: S603 - fixed command
+        [sys.executable, "-c", program, "grants", "--help"],
+        cwd=ROOT,
+        env={"PATH": os.environ["PATH"], "PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    loaded = done.stderr.split()
     assert "agent.commands.grants" in loaded
     assert not {"agent.commands.doctor.command", "sandbox.commands.up", "report_command"} & set(loaded)
