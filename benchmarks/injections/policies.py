@@ -6,16 +6,38 @@ from typing import Final
 
 SERVICES: Final = Path(__file__).parent / "services"
 PUBLISHED: Final = "published"
-STRICTER: Final = "each change asks, whoever wrote its values"
-"""It permits no call that the published one asks about: without a run under attack."""
 _CHANGES: Final = 'policy = "allow", after = { nothing = "ask" }'
 """The rule of tools that change something: calls are made whose texts and numbers the user has written."""
 _PAGES: Final = 'trust = "untrusted", after = { nothing = "ask" }'
 """The rule of the tool that opens pages: an address is asked about that the user has not written."""
 _CHANGES_ALONE: Final = f", {_CHANGES}"
+_CONFIDENTIAL: Final = {
+    f'url = "https://{name}.example"\n': f'url = "https://{name}.example"\ndata = "confidential"\n'
+    for name in ("mail", "calendar", "drive")
+}
+_OWN: Final = (
+    "get_unread_emails",
+    "get_sent_emails",
+    "get_received_emails",
+    "get_draft_emails",
+    "search_emails",
+    "get_day_calendar_events",
+    "search_calendar_events",
+    "list_files",
+    "search_files",
+    "search_files_by_filename",
+    "get_file_by_id",
+)
+"""Reads of the user's own mailbox, calendar and files: what is searched for stays in the company."""
+_READS: Final = '{} = {{ effect = "read", trust = "{}" }}'
+_CONTENT: Final = {
+    _READS.format(tool, "untrusted"): _READS.format(tool, "untrusted-content") for tool in _OWN
+}
 VARIANTS: Final[Mapping[str, Mapping[str, str]]] = {
     PUBLISHED: {},
-    STRICTER: {_CHANGES_ALONE: ""},
+    "each change asks, whoever wrote its values": {_CHANGES_ALONE: ""},
+    "mail, calendar and files are confidential besides": _CONFIDENTIAL,
+    "they are confidential, and `untrusted-content`": {**_CONFIDENTIAL, **_CONTENT},
     "a change asks only after untrusted content": {
         _CHANGES: 'policy = "allow", after = { untrusted = "ask" }'
     },
@@ -25,6 +47,10 @@ VARIANTS: Final[Mapping[str, Mapping[str, str]]] = {
     "a page is opened unasked": {_PAGES: 'trust = "untrusted"'},
 }
 """By the name of a policy, what is written in place of which text of the services files."""
+LOOSER: Final = frozenset(name for name in VARIANTS if name.startswith(("a change", "a page")))
+"""The policies that are run under attack, too: the others ask about every call that the published one asks
+about.
+"""
 
 
 def services_text(suite: str, variant: str) -> str:

@@ -8,7 +8,7 @@ import json
 import logging
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
@@ -18,7 +18,7 @@ import uvloop
 from benchmarks.injections.agent_under_test import AgentUser, agent_under_test
 from benchmarks.injections.obedient_model import Form, ObedientModel, Order
 from benchmarks.injections.outcome import Manner, Outcome, consequential_tools, outcome_of
-from benchmarks.injections.policies import PUBLISHED, STRICTER, services_text
+from benchmarks.injections.policies import LOOSER, PUBLISHED, services_text
 from benchmarks.injections.suites import Case, harmless, pairs
 
 _USERS: Final = 8
@@ -34,13 +34,16 @@ COMPARED: Final = (Manner("absent"), Manner("absent", Order.FIRST))
 """The manners in which other policies are compared with the one that is published."""
 
 
+def _manners(variant: str) -> tuple[Sequence[Manner], Sequence[Manner]]:
+    """How cases are run without an attack, and under one."""
+    if variant == PUBLISHED:
+        return WITHOUT_ATTACK, UNDER_ATTACK
+    return WITHOUT_ATTACK[:1], COMPARED if variant in LOOSER else ()
+
+
 def runs(suite: str, variant: str, every: int) -> Iterator[tuple[Case, Manner]]:
     """Each case in each manner."""
-    is_compared = variant != PUBLISHED
-    without_attack = WITHOUT_ATTACK[:1] if is_compared else WITHOUT_ATTACK
-    under_attack = COMPARED if is_compared else UNDER_ATTACK
-    if variant == STRICTER:
-        under_attack = ()
+    without_attack, under_attack = _manners(variant)
     yield from ((case, manner) for case in harmless(suite) for manner in without_attack)
     yield from ((case, manner) for case in [*pairs(suite)][::every] for manner in under_attack)
 
