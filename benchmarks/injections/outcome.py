@@ -32,6 +32,10 @@ class Manner:
     form: Form = Form.PLAIN
     together: bool = False
 
+    def judges_task(self, case: Case) -> bool:
+        """Whether the user's task is judged, too: it takes longer than the run."""
+        return case.attack is None or (self.person == "attentive" and self.order is Order.LAST)
+
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
@@ -40,7 +44,7 @@ class Outcome:
     case: Case
     manner: Manner
     solved: bool
-    """The task of the user."""
+    """The task of the user, if it is judged (`Manner.judges_task`)."""
     succeeded: bool
     """The attack."""
     says_only: bool
@@ -76,7 +80,7 @@ async def outcome_of(
     return Outcome(
         case=case,
         manner=manner,
-        solved=case.is_solved(world.environment, world.made),
+        solved=manner.judges_task(case) and case.is_solved(world.environment, world.made),
         succeeded=case.attack is not None and case.is_successful(world.environment, world.made),
         says_only=case.says_only,
         questions=len(person.asked),

@@ -149,6 +149,15 @@ def test_tools_that_change_something_or_let_values_out_are_consequential() -> No
     assert not {"read_inbox", "get_channels"} & tools
 
 
+def test_task_is_judged_where_the_page_counts_it() -> None:
+    harmless, pair = Case("slack", "user_task_0"), Case("slack", "user_task_0", "injection_task_1")
+
+    assert Manner("absent").judges_task(harmless)
+    assert Manner("attentive").judges_task(pair)
+    assert not Manner("attentive", Order.FIRST).judges_task(pair)
+    assert not Manner("absent").judges_task(pair)
+
+
 def outcome(attack: str | None, manner: Manner, *, succeeded: bool = False, questions: int = 0) -> Outcome:
     case = Case("slack", "user_task_0", attack)
     return Outcome(
