@@ -6,11 +6,10 @@ from typing import Final
 
 SERVICES: Final = Path(__file__).parent / "services"
 PUBLISHED: Final = "published"
-_CHANGES: Final = 'policy = "allow", after = { nothing = "ask" }'
-"""The rule of tools that change something: calls are made whose texts and numbers the user has written."""
+_CHANGES: Final = ("write", "external")
+"""The effects of tools that change something or act outside. By default their calls ask, each one."""
 _PAGES: Final = 'trust = "untrusted", after = { nothing = "ask" }'
 """The rule of the tool that opens pages: an address is asked about that the user has not written."""
-_CHANGES_ALONE: Final = f", {_CHANGES}"
 _CONFIDENTIAL: Final = {
     f'url = "https://{name}.example"\n': f'url = "https://{name}.example"\ndata = "confidential"\n'
     for name in ("mail", "calendar", "drive")
@@ -33,18 +32,27 @@ _READS: Final = '{} = {{ effect = "read", trust = "{}" }}'
 _CONTENT: Final = {
     _READS.format(tool, "untrusted"): _READS.format(tool, "untrusted-content") for tool in _OWN
 }
+
+
+def _changes_with(rule: str) -> Mapping[str, str]:
+    """`rule` in place of a question about each change."""
+    return {
+        f'effect = "{effect}" }}': f'effect = "{effect}", policy = "allow", {rule} }}' for effect in _CHANGES
+    }
+
+
 VARIANTS: Final[Mapping[str, Mapping[str, str]]] = {
     PUBLISHED: {},
-    "each change asks, whoever wrote its values": {_CHANGES_ALONE: ""},
-    "mail, calendar and files are confidential besides": _CONFIDENTIAL,
-    "they are confidential, and `untrusted-content`": {**_CONFIDENTIAL, **_CONTENT},
-    "a change asks only after untrusted content": {
-        _CHANGES: 'policy = "allow", after = { untrusted = "ask" }'
-    },
+    "a change is made unasked if the user has written its values": _changes_with(
+        'after = { nothing = "ask" }'
+    ),
+    "a change asks only after untrusted content": _changes_with('after = { untrusted = "ask" }'),
     "a page asks only after untrusted content": {
         _PAGES: 'trust = "untrusted", after = { untrusted = "ask" }'
     },
     "a page is opened unasked": {_PAGES: 'trust = "untrusted"'},
+    "mail, calendar and files are confidential besides": _CONFIDENTIAL,
+    "they are confidential, and `untrusted-content`": {**_CONFIDENTIAL, **_CONTENT},
 }
 """By the name of a policy, what is written in place of which text of the services files."""
 LOOSER: Final = frozenset(name for name in VARIANTS if name.startswith(("a change", "a page")))
