@@ -166,8 +166,11 @@ class Agent:
         parts = self._graph_parts(audit, caller, asks)
         self.gate: Final = parts.gate
         answers = AnswerReader(by_name, self.access)
+        measures = self.measures.calls
         self.app: Final = (
-            served_graph(source, calls, self.gate, asks, self.limits, self.measures.calls) if of_app else None
+            served_graph(source, calls, self.gate, asks, self.model, self.limits, measures)
+            if of_app
+            else None
         )
         """The graph, if it is an application's own; then the services are its own, too."""
         self.answers: Final = answers if self.app is None else self.app.questions.answers

@@ -12,8 +12,12 @@ from graph.approvals.prompts import ApprovalPrompts
 from graph.call_measures import CallMeasures
 from graph.call_steps.budget import CallBudget
 from graph.call_steps.fence import FenceStep
+from graph.credentials.service_credentials import ServiceCredentials
+from graph.error_codes import MODEL
 from graph.limits import Limits
+from graph.models.provider import ModelProvider
 from graph.nodes.custom_node import GraphDefinitionError
+from graph.nodes.model_calls import ModelCalls
 from graph.parts import RunApprovals
 
 _BEGUN_SECONDS: Final = 7 * 86_400.0
@@ -38,16 +42,19 @@ def served_graph(
     parts: ServiceParts,
     gate: ApprovalGate,
     asks: RunApprovals,
+    provider: ModelProvider,
     limits: Limits,
     measures: CallMeasures,
 ) -> "ServedGraph":
-    """The graph of `source`, whose identity is the server's. It is made when it is opened.
+    """The graph of `source`, whose identity is the server's. It is made when it is opened. A parameter
+    `model` of its function gets the model of `provider`.
 
     Raises `ConfigurationError` for a graph without an identity, and for settings that it cannot have.
     """
     from idaas_agent.library.app_graph import AppGraph
     from idaas_agent.library.hosting import Host
     from idaas_agent.library.served_graph import ServedGraph
+    from idaas_agent.library.served_model import ServedModel
     from idaas_agent.library.served_questions import ServedAnswers, ServedQuestions
     from idaas_agent.library.stored_approvals import kept_in
 
@@ -74,6 +81,11 @@ def served_graph(
                 " identity.langgraph_auth()"
             )
         app = AppGraph.of(source, cast("LibrarySettings", settings), host)
+    required = parts.requirements.get(MODEL)
+    calls = ModelCalls(provider, settings.llm_model, required, parts.audit, measures, limits.model_seconds)
+    credentials = ServiceCredentials(parts.requirements, parts.broker, parts.clock)
+    model = ServedModel.of(calls, credentials, settings.llm_api_key_file, app.identity)
+    app.others = {"model": model}
     prompts = None if asks.store is None else ApprovalPrompts(gate, parts.audit, parts.clock, asks.announce)
     answers = ServedAnswers(services={}, access=parts.access, tools=app.identity.known_calls.tools)
     questions = ServedQuestions(prompts, answers, settings.approval_seconds)

@@ -36,15 +36,12 @@ async def test_question_of_a_killed_replica_is_answered_at_another_one_and_its_c
     program: str, sandbox: Sandbox, postgres: PostgresProcess, tmp_path: Path
 ) -> None:
     put_files(sandbox, tmp_path)
-    key = sandbox.cloud.vault.find("llm_api_key")
-    assert key is not None
     variables = sandbox.environment | {
         "ACCESS_IDENTITY": "Human",
         "AGENT_PORT": "0",
         "AUDIT_LOG_FILE": str(tmp_path / "audit.jsonl"),
         "CONVERSATIONS_URL": postgres.url,
         "GRAPH": f"{EXAMPLES}/{program}.py:graph",
-        "OPENAI_API_KEY": key.api_key,
     }
     alice = {"Authorization": f"Bearer {sandbox.access_token()}"}
     async with (

@@ -16,7 +16,7 @@ from identity.errors import ConfigurationError
 from tests.agent.api.threads import app_graphs
 from tests.agent.api.threads.app_graphs import CREATE_AGENT, STATE_GRAPH
 from tests.agent.api.threads.approval_surfaces import OF_THE_CORE, ApprovalSurface
-from tests.agent.api.threads.served_threads import CHAT, AppOf
+from tests.agent.api.threads.served_threads import CHAT, AppOf, ThreadsOf
 from tests.agent.api.threads.test_approval_answers import answer, asked, ended
 from tests.every_surface import of_plugins
 from tests.graph.scripted_model import DONE, calls
@@ -396,3 +396,26 @@ async def test_graph_that_cannot_run_stops_the_start_in_words(
             pass
     [fault] = refused.value.faults
     assert words in fault
+
+
+@pytest.mark.parametrize("program", ["create_agent", "state_graph"])
+async def test_program_asks_the_servers_model_with_the_callers_key_on_record(
+    app: AppOf, threads: ThreadsOf, tmp_path: Path, program: str
+) -> None:
+    await app(CREATE_AGENT, [DONE])
+    log = tmp_path / "audit.jsonl"
+    graph = f"{app_graphs.EXAMPLES}/{program}.py:graph"
+    variables = {"ACCESS_IDENTITY": "Human", "AUDIT_LOG_FILE": str(log)}
+    thinks = AIMessage("Some days.", additional_kwargs={"reasoning_content": "Hm."})
+    served = await threads([BALANCE, thinks], GRAPH=graph, **variables)
+    chunks = events_of((await served.say("How much leave?", stream=True)).text)
+    deltas = [choice["delta"] for chunk in chunks for choice in chunk.get("choices", ())]
+    assert [delta["content"] for delta in deltas if delta.get("content")] == ["Some ", "days. "]
+    assert [delta["reasoning_content"] for delta in deltas if delta.get("reasoning_content")] == ["Hm."]
+    tools = {"leave_balance", "leave_apply"} | ({"today"} if program == "create_agent" else set())
+    assert tools <= set(served.model.tools[0])
+    assert served.model.keys == [served.sandbox.cloud.secrets.llm_api_key] * 2
+    lines = [json.loads(line) for line in log.read_text().splitlines()]
+    asked_model = [line for line in lines if line["event"] == "model_call"]
+    assert {line["outcome"] for line in asked_model} == {"succeeded"}  # the last one may not be written yet
+    assert {line["principal"]["sub"] for line in asked_model} == {"user_alice01"}
