@@ -6,9 +6,8 @@ from typing import Annotated, Final
 
 from pydantic import Field, InstanceOf
 
-from identity.access_token.sealed_caller import SealingKeys
 from identity.secrets.secret import Secret
-from identity.secrets.secret_file import read_bounded_text
+from identity.settings.key_files import ConversationKeysFile
 from identity.settings.values import SecretInFile, VariableGroup, Word, parsed_by
 
 _FORM: Final = "must be sqlite:///path of a file, postgresql://user:password@host:port/database, or none"
@@ -16,9 +15,6 @@ _PARAMETERS: Final = frozenset(
     {"host", "port", "dbname", "user", "password", "sslmode", "sslrootcert", "sslcert", "sslkey"}
     | {"target_session_attrs"}
 )
-_MAX_KEY_FILE: Final = 1000
-_CLEAR: Final = "clear"
-"""The line of a key file that accepts values in clear."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,14 +25,6 @@ class SqliteFile:
 
     def __str__(self) -> str:
         return f"sqlite:///{self.path}"
-
-
-@dataclass(frozen=True, slots=True)
-class ConversationKeys:
-    """The keys of conversations, and whether values that were stored in clear are accepted beside them."""
-
-    keys: SealingKeys
-    allows_clear: bool
 
 
 def _conversations_url(value: str) -> SqliteFile | Secret | None:
@@ -68,21 +56,6 @@ def _postgres_url(value: str) -> Secret:
     return Secret(value)
 
 
-def _text(path: str) -> str:
-    try:
-        return read_bounded_text(Path(path), _MAX_KEY_FILE)
-    except ValueError:
-        raise ValueError("must name a readable file with keys") from None
-
-
-def _conversation_keys(path: str) -> ConversationKeys:
-    lines = [line.strip() for line in _text(path).splitlines()]
-    keys = [line for line in lines if line != _CLEAR]
-    return ConversationKeys(SealingKeys.of("\n".join(keys)), allows_clear=_CLEAR in lines)
-
-
-KeysFile = Annotated[InstanceOf[SealingKeys], parsed_by(lambda path: SealingKeys.of(_text(path)))]
-ConversationKeysFile = Annotated[InstanceOf[ConversationKeys], parsed_by(_conversation_keys)]
 ConversationsUrl = Annotated[
     InstanceOf[SqliteFile] | InstanceOf[Secret] | None, parsed_by(_conversations_url)
 ]

@@ -7,10 +7,10 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, InstanceOf
 
-from agent.settings.variables.conversations import KeysFile
 from identity.idaas.user_event import SubjectMember
 from identity.idaas.user_event_reader import encryption_key
 from identity.secrets.secret import Secret
+from identity.settings.key_files import KeysFile
 from identity.settings.values import (
     SecretInFile,
     Url,
