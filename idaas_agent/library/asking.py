@@ -1,15 +1,17 @@
 """The step of a call that asks its user by LangGraph's `interrupt`, before the gate decides finally."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
+
+from langchain_core.messages import ToolCall
 
 from graph.approvals.answer import Answer, AnswerReader
 from graph.approvals.gate import ApprovalGate, Verdict
 from graph.approvals.pending_call import PendingCall
 from graph.approvals.policy import Deny, denied
 from graph.approvals.prompts import ApprovalPrompts
-from graph.approvals.record import ApprovalKind, ApprovalRequest, PendingApproval
+from graph.approvals.record import ApprovalKind, ApprovalRequest, ApprovalStatus, PendingApproval
 from graph.call_arguments import arguments_digest
 from graph.call_steps.call import Call, Outcome, Proceed
 from graph.context import context_of
@@ -17,8 +19,10 @@ from graph.credentials.service_credentials import ServiceCredential
 from graph.tool_calls.requested_calls import failure_text
 from idaas_agent.library.place import Place
 from idaas_agent.library.questions import AskedCall, Questions
+from idaas_agent.library.stored_approvals import Edits
 from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.errors import AgentError
+from tools.approval_policy import Effect
 from tools.arguments.fault import invalid_arguments
 
 _NO_APPROVERS: Final = (
@@ -36,6 +40,29 @@ class Approvals:
     prompts: ApprovalPrompts
     answers: AnswerReader
     questions: Questions
+    edits: Edits | None = None
+
+    async def with_edits(self, pending: PendingCall) -> PendingCall:
+        """The call with the arguments that its user has approved in place of those of the model, in this
+        process or, with `edits`, in another one.
+        """
+        edited = self.questions.with_edits(pending)
+        if edited is not pending or self.edits is None or not self._may_be_edited(pending):
+            return edited
+        state = await self.gate.known(self.gate.requests.for_call(pending).id, pending.principal)
+        if state is None or state.approved_digest in (None, state.request.digest):
+            return pending
+        arguments = await self.edits.find(state.request, state.approved_digest)
+        if arguments is None:
+            return pending
+        return replace(pending, call=ToolCall({**pending.call, "args": dict(arguments)}))
+
+    def _may_be_edited(self, pending: PendingCall) -> bool:
+        """Whether its user may have been asked about the call, also by a policy that was another one."""
+        if pending.conversation is None:
+            return False
+        policy = self.gate.services[pending.service].policy(pending.call["name"])
+        return policy.effect is not Effect.READ or self.decides(pending)
 
     def decides(self, pending: PendingCall) -> bool:
         """Whether the call may be refused, or asked about."""
@@ -74,9 +101,11 @@ class Approvals:
         return denied(asks.ruled, invalid_arguments(faults)) if faults else asks
 
     async def asked_before(self, pending: PendingCall, approval_id: str) -> PendingApproval | None:
-        """The question of `approval_id`, if it is about the call as it is."""
+        """The question of `approval_id`, if it is about the call as it is, and waits for its answer."""
         state = await self.gate.known(approval_id, pending.principal)
         if state is None or self.gate.requests.for_call(pending).id != approval_id:
+            return None
+        if state.status is not ApprovalStatus.OPEN:
             return None
         arguments = pending.call["args"]
         return PendingApproval(state.request, arguments) if _is_about(state.request, arguments) else None
@@ -93,9 +122,18 @@ class Approvals:
         """See `Decisions`."""
         return await self.answers.read(value, asked, caller)
 
-    async def decide(self, asked: PendingApproval, digest: str | None, caller: VerifiedAccessToken) -> bool:
+    async def approve(
+        self, asked: PendingApproval, arguments: Mapping[str, Any], caller: VerifiedAccessToken
+    ) -> bool:
         """See `Decisions`."""
+        digest = arguments_digest(arguments)
+        if self.edits is not None and digest != asked.request.digest:
+            await self.edits.keep(asked.request, arguments)
         return await self.prompts.decide(asked.request, digest, caller)
+
+    async def reject(self, asked: PendingApproval, caller: VerifiedAccessToken) -> None:
+        """See `Decisions`."""
+        await self.prompts.decide(asked.request, None, caller)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +146,7 @@ class AskingStep:
         """Raises `GraphInterrupt`."""
         if call.goes_on:
             return await proceed(call)
-        call.pending = self.approvals.questions.with_edits(call.pending)
+        call.pending = await self.approvals.with_edits(call.pending)
         if not self.approvals.decides(call.pending):
             return await proceed(call)
         verdict = await self.approvals.verdict(call.pending, call.credential, call.visit.caller)

@@ -124,6 +124,7 @@ class GovernedCalls:
             ApprovalPrompts(gate, parts.audit, clock, host.announce if host else None),
             AnswerReader(gate.services, self.access),
             known.questions,
+            parts.kept.edits,
         )
         records = CallRecords(gate.services, required, parts.audit, host.measures if host else CallMeasures())
         self._refusals = RefusalStep(records)
@@ -199,7 +200,7 @@ class GovernedCalls:
         if not are_valid_arguments(wanted["args"]):
             return None
         call = self._call(service, tool, wanted, place, caller)
-        pending = self._parts.known.questions.with_edits(call.pending)
+        pending = await self._approvals.with_edits(call.pending)
         verdict = await self._approvals.verdict(pending, call.credential, caller)
         if not isinstance(verdict, PendingApproval):
             return None

@@ -56,10 +56,13 @@ class Decisions(Protocol):
     async def read(self, value: object, asked: PendingApproval, caller: VerifiedAccessToken) -> Answer:
         """The answer in `value`. Raises `ApprovalError` if it is none, or does not fit."""
 
-    async def decide(self, asked: PendingApproval, digest: str | None, caller: VerifiedAccessToken) -> bool:
-        """Keeps and records the decision: arguments of `digest` are approved; `None`: rejected. False if it
-        does not count.
-        """
+    async def approve(
+        self, asked: PendingApproval, arguments: Mapping[str, Any], caller: VerifiedAccessToken
+    ) -> bool:
+        """Keeps and records the approval of `arguments`. False if it does not count."""
+
+    async def reject(self, asked: PendingApproval, caller: VerifiedAccessToken) -> None:
+        """Keeps and records the rejection, if it counts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -275,24 +278,23 @@ class Questions:
         try:
             answer = await call.decisions.read(decision, asked, caller)
         except AgentError as error:
-            await call.decisions.decide(asked, None, caller)
+            await call.decisions.reject(asked, caller)
             reason = error.detail if isinstance(error, ApprovalError) else error.code
             self._refused[key] = f"not run: {reason}"
             return
         if not answer.approved:
-            await call.decisions.decide(asked, None, caller)
+            await call.decisions.reject(asked, caller)
             words = json.dumps(answer.message, ensure_ascii=False) if answer.message else None
             self._refused[key] = f"{REJECTED} Their own words: {words}" if words else REJECTED
             return
         arguments = dict(answer.arguments or {})
-        digest = arguments_digest(arguments)
-        is_kept = await call.decisions.decide(asked, digest, caller)
-        if is_kept and digest != asked.request.digest:
+        is_kept = await call.decisions.approve(asked, arguments, caller)
+        if is_kept and arguments_digest(arguments) != asked.request.digest:
             self._edited[key] = ToolCall({**call.pending.call, "args": arguments})
 
     async def _reject_all(self, question: _Question, caller: VerifiedAccessToken, reason: str) -> None:
         for call in question.calls:
-            await call.decisions.decide(call.approval, None, caller)
+            await call.decisions.reject(call.approval, caller)
             self._refused[_key_of(call.pending)] = reason
         question.is_answered = True
 

@@ -6,13 +6,14 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import InstanceOf
+from pydantic import Field, InstanceOf
 
 from graph.approvals.variables import ApprovalVariables
 from identity.error_codes import IdentityCode
 from identity.errors import ConfigurationError
 from identity.secrets.secret import Secret
 from identity.settings.env_file import read_env_file, with_env_file
+from identity.settings.key_files import ConversationKeysFile
 from identity.settings.settings import IdentitySettings, IdentityVariables, read_identity_settings
 from identity.settings.values import SecretInFile, VariableGroup, parsed_by
 
@@ -35,7 +36,17 @@ class RevocationPlaces(VariableGroup):
     """A file with `CONVERSATIONS_URL`, in its place."""
 
 
-class LibraryVariables(RevocationPlaces, ApprovalVariables, IdentityVariables):
+class ApprovalKeys(VariableGroup):
+    """The key of approvals that are stored (`approvals=` of an `Identity`)."""
+
+    heading = "Approvals"
+
+    conversations_key_file: ConversationKeysFile | None = Field(None, repr=False)
+    """A file with the key that encrypts them at rest, in the form of the agent's for conversations
+    (`docs/conversations.md`). Read at start. Without it they are stored in clear."""
+
+
+class LibraryVariables(RevocationPlaces, ApprovalKeys, ApprovalVariables, IdentityVariables):
     """The variables that the library reads."""
 
 

@@ -1,33 +1,54 @@
 """Approvals in a database, which outlive the process: `approvals=` of an `Identity`.
 
-The store is the server's, in tables of the same form, without encryption: a request has no arguments and no
-secret. With it, a call that changes something begins once over all processes that share the database.
+The store is the server's, in tables of the same form, under the same key (`CONVERSATIONS_KEY_FILE`). With it,
+a call that changes something begins once over all processes that share the database, and a call whose user
+has edited it is made as they approved it, whichever process makes it.
 """
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from contextvars import Context
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol, cast
 from weakref import WeakKeyDictionary
 
+from graph.approvals.inbox import KeptArguments, kept_arguments
 from graph.approvals.record import ApprovalKind, ApprovalRequest, ApprovalStore
+from graph.call_arguments import arguments_digest
 from graph.call_steps.once import BEGINNINGS, BegunCalls
+from graph.extensions import Extensions
 from identity.errors import ApprovalError
 from identity.parts import IdentityParts
 from identity.secrets.secret import Secret
 from tools.approval_policy import Effect
 
+if TYPE_CHECKING:
+    from idaas_agent.library.settings import LibrarySettings
+
 _SQLITE: Final = "sqlite:///"
 _KEPT_SECONDS: Final = 400 * 86_400.0
 
 
+class Edits(Protocol):
+    """The arguments that users have approved in place of those of the model."""
+
+    async def keep(self, request: ApprovalRequest, arguments: Mapping[str, Any]) -> None:
+        """Keeps `arguments`, which the user of `request` is about to approve."""
+
+    async def find(self, request: ApprovalRequest, digest: str) -> Mapping[str, Any] | None:
+        """The arguments that were kept for `request` with this digest. Not checked: whether they have it. A
+        call with other arguments has no approval.
+        """
+
+
 @dataclass(frozen=True, slots=True)
 class KeptCalls:
-    """Where approvals and beginnings of calls are kept."""
+    """Where approvals and beginnings of calls are kept. Without `edits`, the process alone knows them."""
 
     approvals: ApprovalStore
     begun: BegunCalls
+    edits: Edits | None = None
 
 
 class StoredApprovals:
@@ -40,15 +61,25 @@ class StoredApprovals:
     def of(self, opened: IdentityParts) -> KeptCalls:
         """What is kept, for the event loop of `opened`, with which the connections are closed."""
         if opened not in self._kept:
-            database = _database(self._url.reveal(), opened.settings.ssl_cert_file)
-            opened.users.push_async_callback(database.aclose)
-            self._kept[opened] = kept_in(_store(database), opened.clock)
+            self._kept[opened] = self._open(opened)
         return self._kept[opened]
+
+    def _open(self, opened: IdentityParts) -> KeptCalls:
+        # The databases of a server are loaded only here.
+        from idaas_agent.library.approval_database import ApprovalDatabase
+
+        place = self._url.reveal()
+        file = Path(place.removeprefix(_SQLITE)) if place.startswith(_SQLITE) else None
+        settings = cast("LibrarySettings", opened.settings)  # those with which the `Identity` was made
+        database = ApprovalDatabase(self._url if file is None else file, settings, clock=opened.clock)
+        Context().run(database.start)  # without the context of its first user, who is one of many
+        opened.users.push_async_callback(database.aclose)
+        return kept_in(database.approvals, opened.clock)
 
 
 def kept_in(store: ApprovalStore, clock: Callable[[], float], seconds: float = _KEPT_SECONDS) -> KeptCalls:
-    """Both in `store`. A beginning is to be known for `seconds`."""
-    return KeptCalls(store, _StoredBegunCalls(store, clock, seconds))
+    """All in `store`. A beginning is to be known for `seconds`."""
+    return KeptCalls(store, _StoredBegunCalls(store, clock, seconds), _StoredEdits(store, clock))
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,19 +112,38 @@ class _StoredBegunCalls:
         return True
 
 
-def _database(url: str, cafile: Path | None) -> Any:  # noqa: ANN401 - `agent.conversations` is imported here only
-    if url.startswith(_SQLITE):
-        from agent.conversations.database.sqlite_database import SqliteDatabase
+@dataclass(frozen=True, slots=True)
+class _StoredEdits:
+    """Edited arguments are kept with a request of their own, which nobody is asked, beside the beginnings of
+    calls, until their approval ends. It permits nothing: the approval of their digest does.
+    """
 
-        return SqliteDatabase(Path(url.removeprefix(_SQLITE)))
-    from agent.conversations.database.postgres_connections import PostgresConnections, conninfo
-    from agent.conversations.database.postgres_database import PostgresDatabase
+    store: ApprovalStore
+    clock: Callable[[], float]
 
-    return PostgresDatabase(PostgresConnections(conninfo(Secret(url), cafile)))
+    async def keep(self, request: ApprovalRequest, arguments: Mapping[str, Any]) -> None:
+        """See `Edits`."""
+        digest = arguments_digest(arguments)
+        place = _place_of_edit(request, digest)
+        edit = ApprovalRequest(
+            id=place,
+            kind=request.kind,
+            thread_id=place,
+            principal=BEGINNINGS,
+            digest=digest,
+            effect=request.effect,
+            created_at=request.created_at,
+            expires_at=request.expires_at + (request.expires_at - request.created_at),
+            extensions=Extensions(KeptArguments(arguments)),
+        )
+        await self.store.open(edit)
+        await self.store.withdraw(BEGINNINGS, place, self.clock())
+
+    async def find(self, request: ApprovalRequest, digest: str) -> Mapping[str, Any] | None:
+        """See `Edits`."""
+        edit = await self.store.get(_place_of_edit(request, digest), BEGINNINGS)
+        return None if edit is None else kept_arguments(edit.request)
 
 
-def _store(database: Any) -> ApprovalStore:  # noqa: ANN401 - the same
-    from agent.conversations.approvals import SqlApprovalStore
-    from agent.conversations.encryption.encryption import Encryption
-
-    return SqlApprovalStore(database, Encryption())
+def _place_of_edit(request: ApprovalRequest, digest: str) -> str:
+    return f"edit-{request.id}-{digest}"

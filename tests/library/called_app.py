@@ -25,6 +25,7 @@ from identity.credentials.requirement import AccessTokenRequirement
 from identity.errors import AccessTokenError
 from identity.principal import AccessIdentity
 from identity.secrets.secret import Secret
+from identity.settings.key_files import ConversationKeys
 from tests.audit_records import AuditRecords
 from tests.clock import Clock
 from tests.graph.echo_service import EchoService
@@ -48,9 +49,12 @@ class Parts(SimpleNamespace):
 class MemoryIdentity:
     """An `OpenIdentity`: every token `<subject>-…` is that subject's."""
 
-    def __init__(self, approvals: str | None = None) -> None:
+    def __init__(self, approvals: str | None = None, keys: ConversationKeys | None = None) -> None:
         self.settings: Any = SimpleNamespace(
-            access_identity=AccessIdentity.HUMAN, approval_seconds=600.0, ssl_cert_file=None
+            access_identity=AccessIdentity.HUMAN,
+            approval_seconds=600.0,
+            ssl_cert_file=None,
+            conversations_key_file=keys,
         )
         self._approvals = approvals
         self.known_calls = self._knowing_nothing()
@@ -205,12 +209,16 @@ def in_a_graph(node: Any, checkpointer: Any) -> Any:
 
 
 async def called_app(
-    *services: Any, checkpointer: Any = None, together: bool = False, approvals: str | None = None
+    *services: Any,
+    checkpointer: Any = None,
+    together: bool = False,
+    approvals: str | None = None,
+    keys: ConversationKeys | None = None,
 ) -> CalledApp:
     """An application with the tools of `services` in LangGraph's `ToolNode`; `together` in ours."""
     from idaas_agent.library.tool_node import tool_node_of
 
-    identity = MemoryIdentity(approvals)
+    identity = MemoryIdentity(approvals, keys)
     tools = await tools_of(identity, services)
     node = tool_node_of(identity, tools) if together else ToolNode(tools)
     saver = InMemorySaver() if checkpointer is None else checkpointer

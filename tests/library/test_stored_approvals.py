@@ -2,8 +2,11 @@
 
 import json
 import signal
+import sqlite3
 import subprocess
 import sys
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, closing
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +16,18 @@ from langchain_core.messages import AIMessage
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.graph import MessagesState
 
+from agent.conversations.owned_thread import ThreadOwner
+from agent.conversations.threads import ThreadStore
+from idaas_agent.library.approval_database import ApprovalDatabase
 from idaas_agent.library.middleware import IdentityMiddleware
+from idaas_agent.library.tool_node import tool_node_of
 from idaas_agent.library.tools import tools_of
-from identity.errors import AccessTokenError
+from identity.access_token.sealed_caller import SealingKeys
+from identity.errors import AccessTokenError, UnavailableError
+from identity.principal import Principal
+from identity.secrets.secret import Secret
+from identity.settings.key_files import ConversationKeys
+from tests.databases.postgres_server import stored_in
 from tests.library.called_app import (
     APPROVE,
     REJECT,
@@ -24,6 +36,7 @@ from tests.library.called_app import (
     Context,
     MemoryIdentity,
     ScriptedChat,
+    call,
     called_app,
     decisions,
     edit,
@@ -35,12 +48,44 @@ from tests.library.called_app import (
 from tools.approval_policy import ApprovalMode, Effect, ToolPolicy
 
 pytestmark = pytest.mark.promise("approval-binds")
+ALICE = Principal("https://idaas.example", "alice")
+KEY, NEXT_KEY = "A" * 43, "B" * 42 + "A"
+EDITED = {"amount": 20, "note": "rent-of-may"}
+WEEK = 7 * 86_400
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     is_sqlite = request.param == "sqlite"
     return f"sqlite:///{tmp_path}/approvals.db" if is_sqlite else request.getfixturevalue("postgres").url
+
+
+@pytest.fixture
+def stored(request: pytest.FixtureRequest, url: str) -> Callable[[], str]:
+    """All that the database has."""
+    if url.startswith("postgresql"):
+        return lambda: stored_in(request.getfixturevalue("postgres"))
+    file = Path(url.removeprefix("sqlite:///"))
+    return lambda: "".join(part.read_bytes().decode("latin-1") for part in file.parent.glob(f"{file.name}*"))
+
+
+def keys_of(*lines: str) -> ConversationKeys:
+    return ConversationKeys(SealingKeys.of("\n".join(lines)), allows_clear=False)
+
+
+@asynccontextmanager
+async def opened(app: CalledApp, url: str) -> AsyncIterator[ApprovalDatabase]:
+    """The database as another process has it."""
+    is_file = url.startswith("sqlite:///")
+    place = Path(url.removeprefix("sqlite:///")) if is_file else Secret(url)
+    database = ApprovalDatabase(place, app.identity.settings, clock=app.identity.clock)
+    yield database
+    await database.aclose()
+
+
+async def kept_up(app: CalledApp, url: str) -> None:
+    async with opened(app, url) as database:
+        await database.upkeep()
 
 
 async def closed(app: CalledApp) -> None:
@@ -68,6 +113,137 @@ async def test_edit_counts_in_another_process(url):
     await restarted(app)
     await app.run(decisions(edit(20)))
     assert bank.paid == [20]
+    await closed(app)
+
+
+async def test_edit_that_the_middleware_was_given_counts_in_another_process(url):
+    bank, identity = Bank(), MemoryIdentity(url)
+    turn = AIMessage("", tool_calls=[pay(50, "call_1"), pay(60, "call_2")])
+    agent = create_agent(
+        ScriptedChat(turns=[turn, AIMessage("done")]),
+        await tools_of(identity, [bank]),
+        middleware=[IdentityMiddleware(identity, {}, shared_threads=False)],
+        context_schema=Context,
+        checkpointer=InMemorySaver(),
+        interrupt_before=["tools"],
+    )
+    app = CalledApp(identity, agent)
+    await app.run({"messages": [("user", "Pay.")]})
+    await app.run(decisions(edit(20), REJECT))
+    await restarted(app)
+    await app.run(None)
+    assert bank.paid == [20]
+    await closed(app)
+
+
+async def test_answer_that_was_taken_before_the_process_ended_is_not_asked_for_again(url):
+    bank, identity, ended = Bank(), MemoryIdentity(url), []
+
+    async def ends_once(request, execute):
+        if not ended and await decided(app):
+            ended.append(True)
+            raise RuntimeError("the process ends")
+        return await execute(request)
+
+    tools = await tools_of(identity, [bank])
+    node = tool_node_of(identity, tools, awrap_tool_call=ends_once, handle_tool_errors=False)
+    app = CalledApp(identity, in_a_graph(node, InMemorySaver()))
+    await app.ask(pay(50))
+    with pytest.raises(RuntimeError):
+        await app.run(decisions(edit(20)))
+    await restarted(app)
+    state = await app.run(None)
+    assert "__interrupt__" not in state
+    assert bank.paid == [20]
+    await closed(app)
+
+
+async def decided(app: CalledApp) -> bool:
+    """Whether alice has answered all questions."""
+    kept = app.identity.known_calls.kept(await app.identity.parts())
+    return not await kept.approvals.pending(ALICE)
+
+
+async def test_edited_arguments_that_were_changed_in_the_database_are_not_used(tmp_path):
+    file = tmp_path / "approvals.db"
+    bank, identity = Bank(), MemoryIdentity(f"sqlite:///{file}")
+    agent = create_agent(
+        ScriptedChat(turns=[AIMessage("", tool_calls=[pay(50)]), AIMessage("done")]),
+        await tools_of(identity, [bank]),
+        middleware=[IdentityMiddleware(identity, {}, shared_threads=False)],
+        context_schema=Context,
+        checkpointer=InMemorySaver(),
+        interrupt_before=["tools"],
+    )
+    app = CalledApp(identity, agent)
+    await app.run({"messages": [("user", "Pay.")]})
+    await app.run(decisions(edit(20)))
+    await restarted(app)
+    with closing(sqlite3.connect(file)) as connection, connection:
+        cursor = connection.execute("SELECT id, body FROM approvals WHERE id LIKE 'edit-%'")
+        [(approval_id, body)] = cursor.fetchall()
+        changed = body.replace(b'{"amount":20}', b'{"amount":21}')
+        assert changed != body
+        connection.execute("UPDATE approvals SET body = ? WHERE id = ?", (changed, approval_id))
+    state = await app.run(None)
+    assert bank.paid == []
+    assert results(state)["call_1"][0] == "error"
+    await closed(app)
+
+
+async def test_question_and_edit_are_encrypted_under_the_key_of_conversations(url, stored):
+    app = await called_app(bank := Bank(), approvals=url, keys=keys_of(KEY))
+    await app.ask(call("pay", "call_1", amount=50, note="rent-of-april"))
+    await app.run(decisions({"type": "edit", "edited_action": {"name": "pay", "args": EDITED}}))
+    assert bank.calls[-1][1] == EDITED
+    await closed(app)
+    kept = stored()
+    assert "edit-" in kept
+    for text in ("rent-of-may", "bank.pay", "call_1"):
+        assert text not in kept
+    app.identity.forgets()
+    app.identity.settings.conversations_key_file = None
+    with pytest.raises(UnavailableError, match="CONVERSATIONS_KEY_FILE lacks the key"):
+        await app.ask(pay(10, "call_2"))
+    await closed(app)
+
+
+async def test_approval_counts_under_the_key_that_follows_and_then_the_former_is_not_needed(url):
+    app = await called_app(bank := Bank(), approvals=url, keys=keys_of(KEY))
+    await app.ask(pay(50))
+    await closed(app)
+    app.identity.settings.conversations_key_file = keys_of(NEXT_KEY, KEY)
+    await kept_up(app, url)
+    app.identity.settings.conversations_key_file = keys_of(NEXT_KEY)
+    app.identity.forgets()
+    await app.run(decisions(APPROVE))
+    assert bank.paid == [50]
+    await closed(app)
+
+
+async def test_approval_is_deleted_a_week_after_its_time(url, stored):
+    app = await called_app(Bank(), approvals=url)
+    question = question_of(await app.ask(pay(50)))
+    approval_id = question["approvals"][0]["id"]
+    app.identity.clock.advance(600 + WEEK - 1)
+    await kept_up(app, url)
+    assert approval_id in stored()
+    app.identity.clock.advance(2)
+    await kept_up(app, url)
+    assert approval_id not in stored()
+    await closed(app)
+
+
+async def test_approval_of_an_agents_conversation_in_the_same_database_is_not_deleted(url, stored):
+    app = await called_app(Bank(), approvals=url)
+    question = question_of(await app.ask(pay(50)))
+    clock = app.identity.clock
+    alice = await app.identity.tokens.verify(Secret("alice-at"))
+    async with opened(app, url) as database:
+        await ThreadStore(database.database, clock=clock).open(ThreadOwner.of(alice), app.thread)
+    clock.advance(600 + WEEK + 1)
+    await kept_up(app, url)
+    assert question["approvals"][0]["id"] in stored()
     await closed(app)
 
 
