@@ -1,12 +1,19 @@
-"""An application whose process is killed during a call: `python -m tests.library.killed_app FOLDER STEP`."""
+"""An application whose process is killed: `python -m tests.library.killed_app FOLDER PLACE STEP`.
+
+PLACE is where checkpoints and approvals are kept: `sqlite`, in FOLDER, or the URL of a PostgreSQL.
+"""
 
 import asyncio
 import json
 import os
 import signal
 import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
+from langgraph.checkpoint.postgres.aio import AsyncPostgresSaver
 from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 from langgraph.prebuilt import ToolNode
 
@@ -15,27 +22,49 @@ from tests.library.called_app import APPROVE, CalledApp, MemoryIdentity, call, d
 from tools.approval_policy import Effect, ToolPolicy
 
 
-async def main(folder: Path, step: str) -> None:
-    """Asks, approves the call that kills the process, or goes on after that."""
+def die() -> None:
+    """As by `kill -9`."""
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+@asynccontextmanager
+async def saver_at(place: str, folder: Path) -> AsyncIterator[Any]:
+    """LangGraph's own saver."""
+    if place == "sqlite":
+        async with AsyncSqliteSaver.from_conn_string(str(folder / "checkpoints.db")) as saver:
+            yield saver
+        return
+    async with AsyncPostgresSaver.from_conn_string(place) as saver:
+        await saver.setup()
+        yield saver
+
+
+async def main(folder: Path, place: str, step: str) -> None:
+    """`ask`: is killed while the run waits. `answer`: approves the call. `die`: approves it, and is killed
+    during the call. `again`: goes on.
+    """
 
     def send() -> str:
         """Sends."""
         with (folder / "sent").open("a") as sent:
             sent.write("1\n")
-        os.kill(os.getpid(), signal.SIGKILL)
+        if step == "die":
+            die()
         return "sent"
 
-    identity = MemoryIdentity(f"sqlite:///{folder}/approvals.db")
+    approvals = f"sqlite:///{folder}/approvals.db" if place == "sqlite" else place
+    identity = MemoryIdentity(approvals)
     node = ToolNode([governed_tool(identity, send, ToolPolicy(Effect.WRITE))])
-    async with AsyncSqliteSaver.from_conn_string(str(folder / "checkpoints.db")) as saver:
-        app = CalledApp(identity, in_a_graph(node, saver))
+    async with saver_at(place, folder) as saver:
+        app = CalledApp(identity, in_a_graph(node, saver), thread=folder.name)
         if step == "ask":
             state = await app.ask(call("send", "call_1"))
-        else:
-            state = await app.run(decisions(APPROVE))
+            assert "__interrupt__" in state
+            die()
+        state = await app.run(None if step == "again" else decisions(APPROVE))
         await (await identity.parts()).users.aclose()
     sys.stdout.write(json.dumps(results(state)))
 
 
 if __name__ == "__main__":
-    asyncio.run(main(Path(sys.argv[1]), sys.argv[2]))
+    asyncio.run(main(Path(sys.argv[1]), sys.argv[2], sys.argv[3]))

@@ -10,6 +10,7 @@ from langchain.agents import create_agent
 from langchain_core.callbacks import AsyncCallbackHandler
 from langchain_core.messages import AIMessage
 from langgraph.checkpoint.memory import InMemorySaver
+from langgraph.checkpoint.postgres.aio import AsyncPostgresSaver
 from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 
 from idaas_agent.library.middleware import IdentityMiddleware
@@ -50,13 +51,18 @@ class Traces(AsyncCallbackHandler):
         return seen
 
 
-@pytest.fixture(params=["memory", "sqlite"])
+@pytest.fixture(params=["memory", "sqlite", "postgresql"])
 async def saver(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Any]:
     if request.param == "memory":
         yield InMemorySaver()
-        return
-    async with AsyncSqliteSaver.from_conn_string(str(tmp_path / "checkpoints.db")) as made:
-        yield made
+    elif request.param == "sqlite":
+        async with AsyncSqliteSaver.from_conn_string(str(tmp_path / "checkpoints.db")) as made:
+            yield made
+    else:
+        async with AsyncPostgresSaver.from_conn_string(request.getfixturevalue("postgres").url) as made:
+            await made.setup()
+            yield made
+            await made.adelete_thread("t")  # its tables stay
 
 
 def says(*calls: Any) -> AIMessage:
@@ -68,9 +74,20 @@ async def kept_by(saver: Any, folder: Path) -> bytes:
     if isinstance(saver, InMemorySaver):
         stored = {str(k): {ns: dict(v) for ns, v in each.items()} for k, each in saver.storage.items()}
         return pickle.dumps([stored, dict(saver.writes), dict(saver.blobs)])
+    if isinstance(saver, AsyncPostgresSaver):
+        return b"".join([part async for part in rows_of(saver.conn)])
     await saver.conn.commit()
     files = [file for file in folder.iterdir() if file.is_file()]  # noqa: ASYNC240 - of a test
     return b"".join(file.read_bytes() for file in files)
+
+
+async def rows_of(connection: Any) -> AsyncIterator[bytes]:
+    """All rows of all tables of LangGraph's in a PostgreSQL, as bytes."""
+    tables = await connection.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
+    for table in await tables.fetchall():
+        for row in await (await connection.execute(f"SELECT * FROM {table['tablename']}")).fetchall():  # noqa: S608 - names of tables
+            for value in row.values():
+                yield value if isinstance(value, bytes) else repr(value).encode()
 
 
 @pytest.mark.parametrize("with_middleware", [True, False])

@@ -349,18 +349,36 @@ async def test_middlewares_question_is_answered_in_another_process(url):
     await closed(app)
 
 
-def test_call_during_which_the_process_was_killed_is_never_made_again(tmp_path: Path):
+@pytest.fixture
+def run_step(url: str, tmp_path: Path) -> Callable[[str], tuple[int, Any]]:
+    """Runs a step of `killed_app` in a process of its own: its exit status, and the results or its errors."""
+    place = "sqlite" if url.startswith("sqlite") else url
+
     def run(step: str) -> tuple[int, Any]:
-        command = [sys.executable, "-m", "tests.library.killed_app", str(tmp_path), step]
+        command = [sys.executable, "-m", "tests.library.killed_app", str(tmp_path), place, step]
         ended = subprocess.run(command, capture_output=True, text=True, check=False, timeout=200)  # noqa: S603 - ours
         return ended.returncode, json.loads(ended.stdout) if ended.stdout else ended.stderr
 
-    assert run("ask") == (0, {})
-    code, _ = run("approve")
+    return run
+
+
+def test_call_that_waited_when_the_process_was_killed_is_made_once(run_step, tmp_path):
+    assert run_step("ask") == (-signal.SIGKILL, "")
+    code, found = run_step("answer")
+    assert code == 0, found
+    assert found["call_1"] == ["success", "sent"]
+    assert run_step("again")[0] == 0
+    assert (tmp_path / "sent").read_text() == "1\n"
+
+
+def test_call_during_which_the_process_was_killed_is_never_made_again(run_step, tmp_path):
+    assert run_step("ask") == (-signal.SIGKILL, "")
+    code, _ = run_step("die")
     assert code == -signal.SIGKILL
     assert (tmp_path / "sent").read_text() == "1\n"
-    code, found = run("again")
-    assert code == 0, found
-    assert found["call_1"][0] == "error"
-    assert "may already have taken effect" in found["call_1"][1]
+    for step in ("again", "answer"):
+        code, found = run_step(step)
+        assert code == 0, found
+        assert found["call_1"][0] == "error"
+        assert "may already have taken effect" in found["call_1"][1]
     assert (tmp_path / "sent").read_text() == "1\n"
