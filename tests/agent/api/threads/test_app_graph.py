@@ -369,10 +369,11 @@ async def test_run_that_goes_round_and_round_ends(app: AppOf) -> None:
 
 async def test_labels_of_what_a_run_has_read_stay_with_the_conversation(app: AppOf) -> None:
     post = calls(("post", {"text": "8000"}))
-    served = await app(OWN + "labelled", [calls(("salary", {})), DONE, post, DONE])
+    served = await app(OWN + "labelled", [calls(("salary", {})), DONE])
     await served.say("How much do I get?")
-    await served.say("Post it")
-    [approval] = (await served.ask("GET", "/threads/thread-1")).json()["approvals"]
+    other = await app(OWN + "labelled", [post, DONE])
+    await other.say("Post it")
+    [approval] = (await other.ask("GET", "/threads/thread-1")).json()["approvals"]
     assert approval["tool"] == "post"
     assert approval["read"] == ["app.salary: confidential"]
 
