@@ -229,7 +229,10 @@ export class ConversationView {
     this.focus();
   }
 
-  /** Announces to screen readers the beginning of an answer and the complete answer, not each piece. */
+  /**
+   * Announces to screen readers the beginning of an answer and the complete answer, not each piece. A question that was given
+   * back has no turn any more: its refusal announces itself.
+   */
   #announce(turn) {
     const { thread } = this.app.chat;
     const { status, approvals = [] } = turn?.answer ?? {};
@@ -239,7 +242,7 @@ export class ConversationView {
     this.#announced = { thread, status, waits };
     if (status === 'streaming') this.status.textContent = this.language.text('chat.status_asking');
     else if (status === 'waiting') this.status.textContent = this.#waits(this.#turns.at(-1).cards[0]);
-    else if (before.status === 'streaming' && before.thread === thread) this.status.textContent = this.#ended(turn.answer);
+    else if (turn && before.status === 'streaming' && before.thread === thread) this.status.textContent = this.#ended(turn.answer);
   }
 
   #waits({ title, meaning, approval }) {

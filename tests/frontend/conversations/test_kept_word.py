@@ -5,7 +5,7 @@ import re
 from typing import Any
 
 from langchain_core.messages import AIMessage
-from playwright.async_api import Page, expect
+from playwright.async_api import Page, Route, expect
 
 from graph.error_codes import GraphCode
 from identity.errors import ServiceError
@@ -251,3 +251,19 @@ async def test_waiting_approval_is_seen_in_another_tab_and_said_where_it_is_allo
     )
     await page.evaluate("window.looks = 'visible'; document.dispatchEvent(new Event('visibilitychange'))")
     await expect(page).to_have_title(re.compile("^Apply"))
+
+
+async def test_question_that_is_given_back_before_its_failure_was_drawn_is_in_the_field_again(
+    page: Page, lasting_agent: LastingAgent
+) -> None:
+    async def lose_the_request(route: Route) -> None:
+        await page.evaluate("() => { requestAnimationFrame = (frame) => (globalThis.held ??= []).push(frame); }")
+        await route.abort()
+
+    await lasting_agent.open_page(page)
+    await page.route("**/ag-ui/agent", lose_the_request)
+    await ask(page, "Are you there?")
+    await expect(question(page)).to_have_value("Are you there?")
+    await page.evaluate("() => held.forEach((frame) => frame())")
+    await expect(page.locator(".refusal")).to_contain_text("could not be reached")
+    await expect(questions(page)).to_have_count(0)
