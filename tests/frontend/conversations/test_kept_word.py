@@ -257,7 +257,7 @@ async def test_question_that_is_given_back_before_its_failure_was_drawn_is_in_th
     page: Page, lasting_agent: LastingAgent
 ) -> None:
     async def lose_the_request(route: Route) -> None:
-        await page.evaluate("() => { requestAnimationFrame = (frame) => (globalThis.held ??= []).push(frame); }")
+        await page.evaluate("() => { held = []; requestAnimationFrame = (frame) => held.push(frame); }")
         await route.abort()
 
     await lasting_agent.open_page(page)
