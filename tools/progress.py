@@ -45,6 +45,11 @@ class TimeLimit:
             now = asyncio.get_running_loop().time()
             self.timeout.reschedule(min(now + self.seconds, self._last))
 
+    def stop(self) -> None:
+        """Ends no more, until `progressed`."""
+        if not self.timeout.expired():
+            self.timeout.reschedule(None)
+
     def end(self) -> None:
         """The time ends now, for a block that is in `timeout`."""
         self._last = 0.0

@@ -3,7 +3,8 @@
 import asyncio
 import ssl
 import time
-from collections.abc import Awaitable, Callable, Collection, Hashable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Hashable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from importlib import import_module
@@ -283,10 +284,9 @@ class MCPService:
 
     async def _open(self, credential: Credential) -> Session:
         # Other callers wait for this opening: one that hangs must not delay them after the server recovers.
-        limit = self._listing_limit()
-        return await self._in_time(limit, self._opened(credential, limit))
+        return await self._in_time(self._listing_limit(), self._opened(credential))
 
-    async def _opened(self, credential: Credential, limit: TimeLimit) -> Session:
+    async def _opened(self, credential: Credential) -> Session:
         """A session in the version that the server speaks.
 
         Without a proof the older version is tried, and the next session tries the newer one again. So does
@@ -296,9 +296,8 @@ class MCPService:
         modern = ModernSession(self._server, credential)
         if await modern.open():
             return modern
-        limit.timeout.reschedule(None)  # importing takes 0.2 s or more, and is not the server's time
-        legacy_session = await asyncio.to_thread(_legacy_session)
-        limit.progressed()
+        with self._time_stopped():  # importing takes 0.2 s or more, and is not the server's time
+            legacy_session = await asyncio.to_thread(_legacy_session)
         session = legacy_session(self._server, credential)
         try:
             await session.open()
@@ -306,8 +305,19 @@ class MCPService:
             self._server.is_modern = None
             if was_modern is None or error.status not in (400, 404, 405):
                 raise
-            return await self._opened(credential, limit)
+            return await self._opened(credential)
         return session
+
+    @contextmanager
+    def _time_stopped(self) -> Iterator[None]:
+        """No limit ends in the block, also none of the callers who wait for a session; each begins anew."""
+        for limit in self._limits:
+            limit.stop()
+        try:
+            yield
+        finally:
+            for limit in self._limits:
+                limit.progressed()
 
     def _listing_limit(self) -> TimeLimit:
         return TimeLimit(min(self._listing_seconds, self._seconds))

@@ -1,10 +1,13 @@
 """The list of an MCP service's tools: how long it is current, and its use while the server is down."""
 
 import asyncio
+import sys
+import threading
 
 import pytest
 from starlette.responses import Response, StreamingResponse
 
+import tools.mcp_service
 from identity.secrets.secret import Secret
 from tests.tools.mcp_service.mcp_server import Server, failure_of, limited
 from tools.approval_policy import Effect, ToolPolicy
@@ -47,6 +50,28 @@ async def test_listing_of_a_hanging_server_times_out_and_pauses_for_a_second(ser
     server.response = None
     now = 1.0
     assert await service.tools(access)
+
+
+async def test_time_for_importing_the_older_version_is_not_the_servers(
+    serve, service_at, key_ring, monkeypatch
+):
+    name = "tools.mcp_service.legacy"
+    imported = threading.Event()
+
+    class SlowImport:
+        @staticmethod
+        def find_spec(module, *_):
+            if module == name:
+                imported.wait()
+
+    monkeypatch.setattr(tools.mcp_service, "legacy", sys.modules[name])
+    monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setattr(sys, "meta_path", [SlowImport, *sys.meta_path])
+    service = service_at(await serve(Server()))
+    with limited(service, 2):
+        listing = asyncio.create_task(service.tools(key_ring("K1")))
+        asyncio.get_running_loop().call_later(2.2, imported.set)
+        assert await listing
 
 
 async def test_pause_ends_with_the_first_successful_call(serve, service_at, key_ring):
