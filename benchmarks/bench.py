@@ -1,7 +1,6 @@
 """The servers that rows measure; each starts at its first use and runs until the end of the run."""
 
 import json
-import os
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
@@ -13,7 +12,7 @@ from typing import Any, Final, Self
 
 import httpx
 
-from benchmarks.processes import INHERITED, ServerProcess, StartProcess, fork_process, start_process
+from benchmarks.processes import ServerProcess, StartProcess, fork_process, start_process
 from benchmarks.report import Plan
 from tests.databases.postgres_process import PostgresProcess, postgres_process
 from tests.databases.redis_process import RedisProcess, redis_process
@@ -233,8 +232,7 @@ class Bench:
         if name not in self._servers:
             port = free_port()
             log = self._folder / f"{len(self._servers)}-{name.replace('/', '_')}.log"
-            inherited = {key: os.environ[key] for key in INHERITED if key in os.environ}
-            server = ServerProcess(arguments(port), {**inherited, **environment}, port, log, path, self.start)
+            server = ServerProcess(arguments(port), environment, port, log, path, self.start)
             self._stack.callback(server.stop)
             server.wait_until_ready()
             self._servers[name] = server

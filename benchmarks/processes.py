@@ -37,7 +37,7 @@ def cpu_seconds(parent: psutil.Process) -> float:
 
 
 _CLOCK: Final = ("FAKETIME", "FAKETIME_DONT_FAKE_MONOTONIC", "FAKETIME_FORCE_MONOTONIC_FIX", "NO_FAKE_STAT")
-INHERITED: Final = ("PATH", "HOME", "LANG", "PYTHONPATH", "LD_PRELOAD", *_CLOCK)
+_INHERITED: Final = ("PATH", "HOME", "LANG", "PYTHONPATH", "LD_PRELOAD", *_CLOCK)
 """Variables of this process that programs get. With those of faketime, all have one time."""
 
 
@@ -69,7 +69,8 @@ class ServerProcess:
         self.url: Final = f"http://127.0.0.1:{port}"
         self._log = log
         self._path = path
-        self._process = start(command, environment, log)
+        inherited = {name: os.environ[name] for name in _INHERITED if name in os.environ}
+        self._process = start(command, {**inherited, **environment}, log)
 
     @property
     def pid(self) -> int:
@@ -124,8 +125,7 @@ def row_server(name: str, start: StartProcess) -> Iterator[ServerProcess]:
     port = free_port()
     with tempfile.TemporaryDirectory() as folder:
         command = [sys.executable, "-m", f"benchmarks.servers.{name}", str(port)]
-        environment = {"PATH": os.environ.get("PATH", "")}
-        server = ServerProcess(command, environment, port, Path(folder) / f"{name}.log", start=start)
+        server = ServerProcess(command, {}, port, Path(folder) / f"{name}.log", start=start)
         try:
             server.wait_until_ready()
             yield server

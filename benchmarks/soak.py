@@ -43,7 +43,7 @@ from agent.conversations.database.sqlite_database import SqliteDatabase
 from agent.conversations.owned_thread import RunKey, stored_owner
 from agent.conversations.thread import owner_digest
 from agent.conversations.threads import ThreadStore
-from benchmarks.processes import INHERITED, ServerProcess, StartProcess, start_process
+from benchmarks.processes import ServerProcess, StartProcess, start_process
 from identity.principal import Principal
 from tests.loopback import free_port
 
@@ -274,11 +274,10 @@ def agent_and_tokens(users: int, start_server: StartProcess) -> Iterator[tuple[M
 
         def start(module: str, *arguments: str, path: str = "/health", **variables: str) -> ServerProcess:
             port = free_port()
-            inherited = {key: os.environ[key] for key in INHERITED if key in os.environ}
             filled = [str(port) if argument == "PORT" else argument for argument in arguments]
             command = [sys.executable, "-m", f"benchmarks.servers.{module}", *filled]
             log = folder / f"{module}.log"
-            server = ServerProcess(command, inherited | variables, port, log, path, start_server)
+            server = ServerProcess(command, variables, port, log, path, start_server)
             servers.append(server)
             server.wait_until_ready()
             return server
