@@ -154,7 +154,8 @@ async def serve_until_stopped(servers: Mapping[socket.socket, WebServer]) -> Non
     """Runs the servers until SIGINT or SIGTERM, or until one of them ends.
 
     The first signal lets responses continue within the servers' time for it, after SIGTERM with their delay;
-    the second ends them at once.
+    the second ends them at once. Signals do no more until the event loop is closed: what is closed after the
+    servers, such as the audit log, is closed whole.
     """
     loop = asyncio.get_running_loop()
     stopping = asyncio.Event()
@@ -174,8 +175,6 @@ async def serve_until_stopped(servers: Mapping[socket.socket, WebServer]) -> Non
     for server in servers.values():
         server.stop()
     ends = await asyncio.gather(*serving, return_exceptions=True)
-    for number in _SIGNALS:
-        loop.remove_signal_handler(number)
     for end in ends:
         if isinstance(end, Exception):
             raise end

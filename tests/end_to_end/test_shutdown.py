@@ -147,6 +147,26 @@ async def test_workers_finish_their_responses_and_a_second_signal_ends_them(sand
     }
 
 
+async def test_signal_while_the_agent_closes_lets_it_close(sandbox, tmp_path):
+    audit_log = tmp_path / "audit.jsonl"
+    variables = sandbox.environment | {
+        "ACCESS_IDENTITY": "Machine",
+        "AGENT_PORT": "0",
+        "AUDIT_LOG_FILE": str(audit_log),
+    }
+    async with forked("serve", folder=tmp_path, **variables) as agent:
+        http, alice = client(f"http://127.0.0.1:{await agent.port()}", sandbox.access_token())
+        async with http:
+            await (await alice.chat(WEATHER)).end()
+        sandbox.cloud.faults.set("amap", Fault(hang=True))  # the end of its session
+        os.killpg(agent.pid, signal.SIGINT)
+        await agent.says("Finished server process")
+        for number in (signal.SIGTERM, signal.SIGINT):
+            agent.send_signal(number)
+        assert await agent.ends() == 0
+    assert json.loads(audit_log.read_text().splitlines()[-1])["event"] == "audit_ended"
+
+
 @pytest.mark.parametrize("workers", [1, 2])
 async def test_after_sigterm_new_connections_are_served_for_the_delay_while_the_agent_is_not_ready(
     sandbox, tmp_path, workers
