@@ -83,7 +83,7 @@ class AppService:
         self._policy = policy
         self._schemas = [self.schema]
         self.outcomes: Final[FIFOCache[Any, Any]] = FIFOCache(_OUTCOMES)
-        """What calls returned, by what they are known by, if it is more than a text."""
+        """What calls returned whose task may run again, by what they are known by."""
 
     def cached_tools(self, access: Access) -> Sequence[ToolSchema]:  # noqa: ARG002 - the same for every caller
         """See `Service`."""
@@ -114,6 +114,7 @@ class AppService:
     ) -> ToolResult:
         """See `Service`. The tool finds its run, with what LangGraph injects."""
         of_app = IN_CALL.get()
+        self.outcomes.pop(of_app.known_by, None)
         call = ToolCall(name=tool, args={**arguments, **of_app.injected}, id=of_app.call_id, type="tool_call")
         try:
             outcome = await self.tool.ainvoke(call, of_app.config)
@@ -125,10 +126,16 @@ class AppService:
             return outcome
         if isinstance(outcome, ToolMessage):
             outcome.content = redact(outcome.content, of_app.secrets)
-            self.outcomes[of_app.known_by] = outcome
+            self._keep(outcome, of_app)
             return ToolResult(str(outcome.text), ok=outcome.status != "error")
-        self.outcomes[of_app.known_by] = outcome
+        self._keep(outcome, of_app)
         return ToolResult("done")
+
+    def _keep(self, outcome: Any, of_app: CallOfApp) -> None:  # noqa: ANN401 - of any type
+        """`outcome` is that of this call alone: a server of models may give the id of a call to others."""
+        of_app.outcome = outcome
+        if of_app.known_by is not None:
+            self.outcomes[of_app.known_by] = outcome
 
     async def aclose(self) -> None:
         """See `Service`."""
@@ -167,7 +174,9 @@ class AppTool(GovernedTool):
         return own, {**config, "callbacks": None}, CallOfApp(config, injected)
 
     def _outcome(self, message: ToolMessage, of_app: CallOfApp) -> Any:  # noqa: ANN401 - what the tool returned
-        outcome = self._service.outcomes.get(of_app.known_by)
+        outcome = of_app.outcome
+        if outcome is None and of_app.known_by is not None:
+            outcome = self._service.outcomes.get(of_app.known_by)
         was_made = isinstance(message.artifact, dict) and message.artifact.get("called")
         if outcome is None or not was_made:
             return message

@@ -47,6 +47,9 @@ class CallOfApp:
     injected: Mapping[str, Any] = field(default_factory=dict)
     call_id: str = ""
     known_by: object = None
+    """The call, where its task may run again; `None`: it is made once."""
+    outcome: Any = field(default=None, repr=False)
+    """What the tool returned to this call, if it is more than a text."""
     secrets: Sequence[Secret] = field(default=(), repr=False)
 
 
@@ -155,7 +158,8 @@ class GovernedTool(BaseTool):
         calls = await governed.source.calls()
         caller = await verified_caller(governed.source.identity, place)
         of_app.call_id = calls.id_at(place) if call_id is None else call_id
-        of_app.known_by = (place.conversation, place.task, of_app.call_id)
+        if place.conversation is not None:
+            of_app.known_by = (place.conversation, caller.principal, place.task, of_app.call_id)
         of_app.secrets = (caller.token,)
         wanted = ToolCall(name=self.name, args=arguments, id=of_app.call_id, type="tool_call")
         outer = IN_CALL.set(of_app)

@@ -1,5 +1,7 @@
 """`Identity.govern`: tools and functions of the application."""
 
+import asyncio
+from contextvars import ContextVar
 from typing import Annotated
 
 from langchain_core.tools import InjectedToolCallId, tool
@@ -9,6 +11,8 @@ from langgraph.types import Command, interrupt
 
 from idaas_agent.library.app_tool import governed_tool
 from idaas_agent.library.governed_tool import GovernedTool
+from identity.audit.event import AuditEvent
+from identity.secrets.secret import Secret
 from tests.library.called_app import (
     APPROVE,
     CalledApp,
@@ -20,6 +24,15 @@ from tests.library.called_app import (
     results,
 )
 from tools.approval_policy import ApprovalMode, ArgumentRule, Effect, ToolPolicy
+
+USER: ContextVar[str] = ContextVar("user")
+
+
+class ActingIdentity(MemoryIdentity):
+    """Its callers are those for whom code without a graph acts: `USER`."""
+
+    async def required_caller(self):
+        return await self.tokens.verify(Secret(f"{USER.get()}-at"))
 
 
 def app_of(*given, policy: ToolPolicy | None = None) -> CalledApp:
@@ -142,3 +155,47 @@ async def test_access_token_in_a_result_is_redacted():
 
     app = app_of(leaks, policy=ToolPolicy(Effect.READ))
     assert "alice-at" not in results(await app.ask(call("leaks", "call_1")))["call_1"][1]
+
+
+async def test_calls_of_two_users_with_one_id_have_their_own_results():
+    identity = ActingIdentity()
+    both_were_made = asyncio.Barrier(2)
+
+    async def record(event: AuditEvent) -> None:
+        if event.outcome.value == "succeeded":
+            await both_were_made.wait()
+
+    identity.records.record = record
+
+    async def balance() -> str:
+        """The balance."""
+        return f"the balance of {USER.get()}"
+
+    governed = governed_tool(identity, balance, ToolPolicy(Effect.READ))
+
+    async def asked_by(user: str) -> str:
+        USER.set(user)
+        return (await governed.ainvoke(call("balance", "call_1"))).content
+
+    texts = await asyncio.gather(*(asyncio.create_task(asked_by(user)) for user in ("alice", "bob")))
+    assert texts == ["the balance of alice", "the balance of bob"]
+
+
+async def test_call_that_fails_has_no_result_of_an_earlier_one():
+    identity = ActingIdentity()
+
+    async def balance() -> str:
+        """The balance."""
+        if USER.get() == "bob":
+            raise RuntimeError
+        return "the balance of alice"
+
+    governed = governed_tool(identity, balance, ToolPolicy(Effect.READ))
+    results_of = []
+    for user in ("alice", "bob"):
+        USER.set(user)
+        results_of.append(await governed.ainvoke(call("balance", "call_1")))
+    assert [(result.status, "alice" in result.content) for result in results_of] == [
+        ("success", True),
+        ("error", False),
+    ]
