@@ -51,7 +51,7 @@ async def test_of_messages_that_are_sent_again_those_that_are_new_begin_the_run(
 async def test_message_that_is_sent_again_is_recognized_while_its_caller_may_start_no_run(
     process: ProcessOf,
 ) -> None:
-    one = process([calls(("weather", {})), DONE], HangingService(weather="sunny"))
+    one = process([calls(("weather", {}))] * 2, HangingService(weather="sunny"))
     chats = Chats(one.runs, one.conversations)
     begun = await chats.begin(ALICE, [ASKED], THREAD, streaming=True)
     await chats.begin(ALICE, [human("another")], "thread-2", streaming=True)
