@@ -25,6 +25,7 @@ from agent.api.openapi_document import api_document
 from agent.api.public_routes import PUBLIC
 from agent.api.question_source import installed_sources
 from agent.api.rights import RIGHTS
+from agent.api.route_table import add_routes
 from agent.api.surface import Surfaces, installed_surfaces
 from agent.api.threads.routes import THREADS
 from agent.api.threads.run_routes import RUNS
@@ -136,8 +137,7 @@ def create_app(settings: Settings, agent: Agent | None = None) -> FastAPI:
     )
     app.openapi = api_document(app, surfaces)  # type: ignore[method-assign]  # as FastAPI documents
     app.state.agent = composed
-    for router in surfaces.routers:
-        app.include_router(router)
+    add_routes(app, surfaces.routers)
     return app
 
 
