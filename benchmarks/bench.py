@@ -1,8 +1,11 @@
 """The servers that rows measure; each starts at its first use and runs until the end of the run."""
 
 import json
+import os
+import signal
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from functools import cached_property
@@ -20,6 +23,7 @@ from tests.loopback import free_port
 
 USERS: Final = 4000
 _LIFETIME: Final = 3600
+_PROFILE_SECONDS: Final = 60.0
 
 
 class SlowModel:
@@ -44,6 +48,30 @@ class SlowModel:
     def close(self) -> None:
         """Closes the connection to it."""
         self._http.close()
+
+
+class ProfiledServer:
+    """A server whose calls are counted (`servers.profiled`). `file` has its last profile."""
+
+    def __init__(self, process: ServerProcess, file: Path) -> None:
+        self.process: Final = process
+        self.file: Final = file
+
+    @contextmanager
+    def profile(self) -> Iterator[None]:
+        """Counts what the server does within the block."""
+        os.kill(self.process.pid, signal.SIGUSR2)
+        self._wait(lambda: self.file.exists() and self.file.stat().st_size == 0)
+        yield
+        os.kill(self.process.pid, signal.SIGUSR2)
+        self._wait(lambda: self.file.stat().st_size > 0)
+
+    def _wait(self, has_happened: Callable[[], bool]) -> None:
+        deadline = time.monotonic() + _PROFILE_SECONDS
+        while not has_happened():
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"{self.file.name}: no profile")
+            time.sleep(0.01)
 
 
 class Bench:
@@ -133,6 +161,15 @@ class Bench:
     def peer(self, name: str, **variables: str) -> ServerProcess:
         """`benchmarks/peers/<name>.py`, with the agent's variables and a static key."""
         return self.application(f"benchmarks.peers.{name}", **variables)
+
+    def profiled(self, server: str) -> ProfiledServer:
+        """`agent`, under Machine identity, or the peer `bare`."""
+        file = self._folder / f"{server}.profile"
+        command = [sys.executable, "-m", "benchmarks.servers.profiled", server, str(file)]
+        environment = self.agent_environment | {"LLM_API_KEY": "static", "ACCESS_IDENTITY": "Machine"}
+        path = "/ready" if server == "agent" else "/health"
+        process = self._server(f"profiled {server}", lambda port: [*command, str(port)], environment, path)
+        return ProfiledServer(process, file)
 
     def application(self, module: str, **variables: str) -> ServerProcess:
         """The `app()` of a module, run by uvicorn."""

@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import Final
 
 _THEMES: Final = {
+    "calls": ("calls",),
     "chats": (
         "ag_ui",
         "enterprise_chat",
