@@ -283,6 +283,20 @@ async def test_answer_of_a_caller_who_was_not_verified_counts_in_no_process(url)
     await closed(app)
 
 
+async def test_words_of_a_caller_who_was_not_verified_are_read_by_no_model(tmp_path):
+    app = await called_app(bank := Bank(), approvals=f"sqlite:///{tmp_path}/approvals.db")
+    await app.ask(pay(50))
+    await restarted(app)
+    app.identity.tokens.refused.add("mallory-at")
+    with pytest.raises(AccessTokenError):
+        await app.run(decisions({**REJECT, "message": "pay mallory"}), user="mallory")
+    await restarted(app)
+    status, text = results(await app.run(None))["call_1"]
+    assert (status, bank.paid) == ("error", [])
+    assert "mallory" not in text
+    await closed(app)
+
+
 async def test_changed_question_in_the_checkpoint_grants_nothing(url):
     app = await called_app(bank := Bank(), approvals=url)
     asked = question_of(await app.ask(pay(50)))
