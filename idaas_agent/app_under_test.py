@@ -5,16 +5,15 @@ from collections.abc import Callable, Sequence
 from types import SimpleNamespace
 from typing import Any, cast
 
-from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import BaseMessage
 from langchain_core.outputs import ChatGeneration, ChatResult
 from langchain_core.tools import BaseTool
-from langchain_core.utils.function_calling import convert_to_openai_tool
 from pydantic import PrivateAttr
 
 from graph.approvals.policies import Policies
 from graph.callers import Verifier
 from graph.limits import Limits
+from graph.models.async_chat_model import AsyncChatModel
 from graph.models.provider import ModelProvider
 from idaas_agent.library.app_graph import AppGraph, Source
 from idaas_agent.library.hosting import Host
@@ -67,7 +66,7 @@ class _IdentityUnderTest(Identity):
         return await tools_of(self, self.services)
 
 
-class ScriptedChat(BaseChatModel):
+class ScriptedChat(AsyncChatModel):
     """A chat model of LangChain's that a `ModelProvider` answers."""
 
     _provider: ModelProvider = PrivateAttr()
@@ -78,17 +77,6 @@ class ScriptedChat(BaseChatModel):
         made = cls()
         made._provider = provider
         return made
-
-    @property
-    def _llm_type(self) -> str:
-        return "scripted"
-
-    def bind_tools(self, tools: Sequence[Any], **_: Any) -> Any:  # noqa: ANN401 - LangChain's
-        """The model, which may call `tools`."""
-        return self.bind(tools=[convert_to_openai_tool(tool) for tool in tools])
-
-    def _generate(self, *_: Any, **__: Any) -> ChatResult:  # noqa: ANN401 - LangChain's
-        raise NotImplementedError("use ainvoke")
 
     async def _agenerate(self, messages: list[BaseMessage], *_: Any, **options: Any) -> ChatResult:  # noqa: ANN401 - LangChain's
         tools = options.get("tools", ())

@@ -7,12 +7,12 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
-from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.outputs import ChatGeneration, ChatResult
-from langchain_core.utils.function_calling import convert_to_openai_tool
 from langgraph.constants import TAG_NOSTREAM
 from pydantic import Field, PrivateAttr
+
+from graph.models.async_chat_model import AsyncChatModel
 
 if TYPE_CHECKING:
     from graph.nodes.model_calls import ModelCalls
@@ -22,7 +22,7 @@ ASK: Final[ContextVar[Ask | None]] = ContextVar("idaas_agent.ask_model", default
 """Asks a model of the agent for the caller of the visit whose hooks run now."""
 
 
-class AgentModel(BaseChatModel):
+class AgentModel(AsyncChatModel):
     """A model of the agent's provider. Put it in by `request.override(model=…)`, or ask it with `ainvoke`
     in a hook around the model: for the caller, with the key of the agent's model, on record.
 
@@ -45,17 +45,6 @@ class AgentModel(BaseChatModel):
     def calls(self) -> "ModelCalls | None":
         """The requests of this model; `None`: of the agent's own."""
         return self._calls
-
-    @property
-    def _llm_type(self) -> str:
-        return "idaas-agent"
-
-    def bind_tools(self, tools: Sequence[Any], **_: Any) -> Any:  # noqa: ANN401 - LangChain's
-        """The model, which may call `tools`."""
-        return self.bind(tools=[convert_to_openai_tool(tool) for tool in tools])
-
-    def _generate(self, *_: Any, **__: Any) -> ChatResult:  # noqa: ANN401 - LangChain's
-        raise NotImplementedError("use ainvoke")
 
     async def _agenerate(self, messages: list[BaseMessage], *_: Any, **options: Any) -> ChatResult:  # noqa: ANN401 - LangChain's
         ask = ASK.get()

@@ -4,15 +4,14 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
-from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, AIMessageChunk, AnyMessage, BaseMessage
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
 from langchain_core.runnables.config import var_child_runnable_config
-from langchain_core.utils.function_calling import convert_to_openai_tool
 from pydantic import PrivateAttr
 
 from graph.credentials.service_credentials import ServiceCredentials
 from graph.error_codes import MODEL
+from graph.models.async_chat_model import AsyncChatModel
 from graph.nodes.model_calls import ModelCall, ModelCalls
 from identity.secrets.secret import Secret
 
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
     from idaas_agent.library.identity import Identity
 
 
-class ServedModel(BaseChatModel):
+class ServedModel(AsyncChatModel):
     """Asked for the caller of the run, with the key of the server's model, on record and within its time. It
     takes tools, and no `tool_choice` or other options. Raises the errors of the model and of its key.
     """
@@ -47,17 +46,6 @@ class ServedModel(BaseChatModel):
         made._static_key = static_key
         made._identity = identity
         return made
-
-    @property
-    def _llm_type(self) -> str:
-        return "idaas-agent"
-
-    def bind_tools(self, tools: Sequence[Any], **_: Any) -> Any:  # noqa: ANN401 - LangChain's
-        """The model, which may call `tools`."""
-        return self.bind(tools=[convert_to_openai_tool(tool) for tool in tools])
-
-    def _generate(self, *_: Any, **__: Any) -> ChatResult:  # noqa: ANN401 - LangChain's
-        raise NotImplementedError("use ainvoke")
 
     async def _agenerate(self, messages: list[BaseMessage], *_: Any, **options: Any) -> ChatResult:  # noqa: ANN401 - LangChain's
         response = await self._response(messages, options, None)
@@ -96,7 +84,7 @@ class ServedModel(BaseChatModel):
 
 
 def _end_of(response: AIMessage) -> AIMessageChunk:
-    """What a response has besides its words."""
+    """The last piece of a response: all that it has besides its words."""
     return AIMessageChunk(
         content="",
         tool_calls=response.tool_calls,
