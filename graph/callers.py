@@ -40,6 +40,13 @@ class Verifier(Protocol):
         """Raises `AccessTokenError` for a token that does not admit its bearer."""
 
 
+async def verified_bearer(verifier: Verifier, token: Secret | None) -> VerifiedAccessToken:
+    """The bearer of a run's access token. Raises `AccessTokenError`, also if the run has none."""
+    if token is None:
+        raise AccessTokenError(GraphCode.ACCESS_TOKEN_MISSING, "the run has no access token of a caller")
+    return await verifier.verify(token)
+
+
 @dataclass(frozen=True)
 class Callers:
     """Finds the caller of a run, and verifies them before each visit of a node: here, of a run that is not
@@ -57,9 +64,7 @@ class Callers:
         """The caller of a run that begins: the bearer of its access token. Raises `AccessTokenError`."""
         lookup = self.token_of(runtime)
         token = await lookup if isawaitable(lookup) else lookup
-        if token is None:
-            raise AccessTokenError(GraphCode.ACCESS_TOKEN_MISSING, "the run has no access token of a caller")
-        return await self.verifier.verify(token)
+        return await verified_bearer(self.verifier, token)
 
 
 class Node(Protocol):

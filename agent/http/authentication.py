@@ -18,6 +18,7 @@ from agent.settings.settings import Settings
 from idaas_agent.library.bearer import bearer_token, challenge
 from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.access_token.verifier import AccessTokenVerifier
+from identity.audit.authentication import verified_on_record
 from identity.audit.event import AuditOutcome
 from identity.audit.trail import AuditTrail, Step
 from identity.errors import AccessTokenError, AgentError
@@ -124,16 +125,11 @@ class Admission:
             await self._step(None).ended_by(error)
             raise
         step = self._step(token)
-        try:
-            caller = await self.verifier.verify(token)
-        except BaseException as error:
-            await step.ended_by(error)
-            raise
+        caller = await verified_on_record(self.verifier, token, step)
         user = user_label(self.settings.telemetry_user)(caller.principal)
         USER.set(user)
         CURRENT_SPAN.get().set_for_trace(user_attribute(self.settings.telemetry_user), user)
         if recorded or caller.fingerprint not in self._recorded:
-            step.found(principal=caller.principal)
             await step.ended(AuditOutcome.SUCCEEDED)
             if not recorded:
                 self._recorded[caller.fingerprint] = True

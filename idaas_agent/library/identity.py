@@ -22,6 +22,7 @@ from identity.access_token.revocation import Origin, Revocation, Target
 from identity.access_token.revocation_list import RevocationList
 from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.access_token.verifier import REVOCATION_REACH
+from identity.audit.authentication import verified_on_record
 from identity.audit.event import AuditOutcome
 from identity.audit.trail import Step
 from identity.credentials.placement import Placement
@@ -400,12 +401,7 @@ class Identity:
         """Verified and recorded."""
         parts = await self.parts()
         step = self._authentication(parts, token)
-        try:
-            caller = await parts.verifier.verify(token)
-        except BaseException as error:
-            await step.ended_by(error)
-            raise
-        step.found(principal=caller.principal)
+        caller = await verified_on_record(parts.verifier, token, step)
         await step.ended(AuditOutcome.SUCCEEDED)
         return caller
 

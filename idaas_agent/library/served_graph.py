@@ -18,6 +18,7 @@ from langgraph.errors import GraphRecursionError
 from langgraph.graph.state import CompiledStateGraph
 from langgraph.types import Command, Interrupt
 
+from graph.callers import verified_bearer
 from graph.context import AgentContext
 from graph.error_codes import GraphCode
 from graph.proposed_calls import RequestedCall
@@ -26,7 +27,7 @@ from idaas_agent.library.hosting import RUN
 from idaas_agent.library.served_questions import ServedQuestions
 from idaas_agent.library.shown_run import ShownRun
 from identity.access_token.verified_access_token import VerifiedAccessToken
-from identity.errors import AccessTokenError, AgentError, InternalError
+from identity.errors import AgentError, InternalError
 from identity.observation.failure import place_of
 
 INTERRUPT: Final = "__interrupt__"
@@ -131,10 +132,8 @@ class ServedGraph:
         return graph
 
     async def _verified(self, context: AgentContext) -> VerifiedAccessToken:
-        token = context.access_token
-        if token is None:
-            raise AccessTokenError(GraphCode.ACCESS_TOKEN_MISSING, "the run has no access token of a caller")
-        return await (await self.app.identity.parts()).verifier.verify(token)
+        parts = await self.app.identity.parts()
+        return await verified_bearer(parts.verifier, context.access_token)
 
     def _config(self, config: RunnableConfig, graph: Any, run: AgentContext) -> RunnableConfig:  # noqa: ANN401 - LangGraph's
         """`config` with the server's context of the run, and at most the steps of its rounds of tools."""
