@@ -19,7 +19,6 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar, cast
 from langchain_core.messages import AIMessage, AnyMessage, BaseMessage, convert_to_messages
 from langchain_core.runnables import Runnable, RunnableConfig, RunnableLambda, ensure_config
 from langchain_core.runnables.config import set_config_context, var_child_runnable_config
-from langgraph._internal._constants import CONFIG_KEY_RUNTIME
 from langgraph.runtime import Runtime
 from langgraph.types import StreamWriter
 
@@ -30,6 +29,7 @@ from graph.error_codes import GraphCode
 from graph.events import MAX_CHARACTERS, TOO_LONG, OwnEvent, ResponseStarted, TextEvent
 from graph.labels.data_labels import joined, labelled
 from graph.labels.run_labels import note_labels
+from graph.langgraph_internals import CONFIG_KEY_RUNTIME
 from graph.state import SHARED_KEYS
 from identity.errors import AgentError, AuditError, InternalError
 from identity.observation.failure import place_of
