@@ -69,10 +69,11 @@ def error_codes() -> str:
 
     sections = []
     for code in ERROR_CODES:
-        row = row_of(code, ("*the settings of the service*",))
+        row = row_of(code)
         person = row.person.replace("{service}", "*the service*")
-        cause, remedy = sentence(row.cause), sentence(row.remedy)
-        sections.append(f"\n### {code}\n\n> {person}.\n\n{cause} **Remedy:** {remedy}\n")
+        cause = sentence(row.cause)
+        remedy = row.remedy.replace("the declaration of the service", "*the settings of the service*")
+        sections.append(f"\n### {code}\n\n> {person}.\n\n{cause} **Remedy:** {sentence(remedy)}\n")
     return "".join(sections)
 
 

@@ -28,17 +28,18 @@ _SETTINGS: Final[Mapping[ErrorCode, tuple[str, ...]]] = {
     IdentityCode.SDK_CONFIG_UNREADABLE: ("CLOUD_IDAAS_CONFIG_PATH",),
     GraphCode.LLM_API_KEY_UNAVAILABLE: ("LLM_API_KEY_IDENTIFIER",),
     GraphCode.MODEL_CALL_FAILED: ("LLM_BASE_URL", "LLM_MODEL"),
+    AgentCode.TOO_MANY_RUNS: ("MAX_CONCURRENT_RUNS",),
     ToolCode.ENTERPRISE_SERVICE_FAILED: ENTERPRISE_SETTINGS,
     ToolCode.EXTERNAL_API_KEY_UNAVAILABLE: EXTERNAL_SETTINGS,
     ToolCode.EXTERNAL_SERVICE_FAILED: EXTERNAL_SETTINGS,
 }
-"""The settings that the remedy of a code names. A code that is not listed names the settings that the service
-of the error declares."""
+"""The settings that the remedy of a code names. An error that has settings of its own names these instead: of
+the service that it is about, or of the plug-in that raises it."""
 
 
-def row_of(code: ErrorCode, default: tuple[str, ...] = ()) -> ErrorRow:
-    """The row of `code` with the names of its settings; `default` are those of a code that has none."""
-    return code.row.naming(_SETTINGS.get(code, default))
+def row_of(code: ErrorCode) -> ErrorRow:
+    """The row of `code` with the names of its settings."""
+    return code.row.naming(_SETTINGS.get(code, ()))
 
 
 ERROR_TABLE: Final[Mapping[str, ErrorRow]] = MappingProxyType({code: row_of(code) for code in ERROR_CODES})

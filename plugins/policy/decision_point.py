@@ -215,4 +215,5 @@ def _subject(principal: Principal, groups: frozenset[str], claims: Mapping[str, 
 
 
 def _unavailable(reason: str) -> UnreachableError:
-    return UnreachableError(AgentCode.POLICY_UNAVAILABLE, f"decision point of POLICY_URL: {reason}")
+    text = f"decision point of POLICY_URL: {reason}"
+    return UnreachableError(AgentCode.POLICY_UNAVAILABLE, text, settings=("POLICY_URL", "POLICY_SCOPE"))

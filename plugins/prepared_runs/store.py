@@ -21,6 +21,7 @@ from identity.observation.request_context import DEVICE
 from identity.principal import Principal
 from plugins.prepared_runs.prepared_run import PreparedKind, PreparedRun, client_of
 
+_LIMITS: Final = ("MAX_PREPARED_BY_CLIENT", "MAX_PREPARED_FOR_USER")
 _WAITS: Final = "status = 'open' AND expires_at > ?"
 
 
@@ -79,7 +80,8 @@ class PreparedRunStore:
             counts = (of_client, limits.of_client), (of_user, limits.of_user), (of_pair, limits.of_pair)
             for [[waiting]], most in counts:
                 if waiting > most:  # with this one, which is not kept then
-                    raise LimitError(AgentCode.TOO_MANY_RUNS, f"{most} prepared runs wait")
+                    text = f"{most} prepared runs wait"
+                    raise LimitError(AgentCode.TOO_MANY_RUNS, text, settings=_LIMITS)
             return None
 
         async with available():

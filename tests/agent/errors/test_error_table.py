@@ -9,6 +9,7 @@ import pytest
 
 from agent.errors.error_codes import AgentCode
 from agent.errors.error_table import ERROR_CODES, ERROR_TABLE, for_operators
+from agent.settings.plugin_variables import plugin_groups
 from agent.settings.settings import variable_groups, variables
 from graph.error_codes import GraphCode
 from identity.error_codes import IdentityCode
@@ -132,6 +133,12 @@ def test_layer_names_no_setting_that_another_layer_reads(layer: str):
     assert named == []
     texts = (ROOT / layer / "errors.toml").read_text(encoding="utf-8")
     assert [setting for setting in settings if setting in texts] == []
+
+
+def test_no_text_of_the_agent_names_a_variable_of_a_plug_in():
+    texts = TEXTS[AgentCode].read_text(encoding="utf-8")
+    of_plug_ins = [name.upper() for group in plugin_groups() for name in group.model_fields]
+    assert [name for name in of_plug_ins if name in texts] == []
 
 
 @pytest.mark.parametrize("layer", [*LAYERS, "agent", "plugins"])
