@@ -14,7 +14,8 @@ from typing_extensions import is_typeddict
 
 from graph.context import AgentContext
 from graph.error_codes import MODEL
-from graph.nodes.custom_node import GraphDefinitionError, custom_route
+from graph.nodes.custom_node import custom_route
+from graph.nodes.operator_code import GraphDefinitionError
 from graph.parts import AUTHENTICATE, GraphParts
 from graph.routes import APPROVALS, CREDENTIALS
 from graph.state import AgentInput, AgentOutput, AgentState

@@ -33,10 +33,11 @@ from graph.models.provider import ModelProvider
 from graph.nodes.agent_model import AgentModel
 from graph.nodes.approvals import ApprovalsNode
 from graph.nodes.credentials import CredentialsNode
-from graph.nodes.custom_node import CustomNode, GraphDefinitionError
+from graph.nodes.custom_node import CustomNode
 from graph.nodes.middleware import Middleware
 from graph.nodes.model import ModelNode
 from graph.nodes.model_calls import ModelCalls
+from graph.nodes.operator_code import GraphDefinitionError
 from graph.nodes.service import service_nodes
 from graph.prompt import SYSTEM_PROMPT
 from graph.proposed_calls import begin_proposed_calls
@@ -125,7 +126,7 @@ class GraphParts:
     steps: int
     """The visits of these nodes in the longest run."""
     own: Callable[[str, Runnable[Any, Any]], Node] = field(repr=False)
-    """What the agent makes of a node of the operator's own."""
+    """Wraps a node of the operator's own."""
     model: Callable[[str], AgentModel] = field(repr=False)
     """Another model of the agent's provider, by its name, for middleware: it is asked with the key of the
     agent's model. Raises `GraphDefinitionError` if the provider has one model, and what its function raises.
@@ -189,7 +190,8 @@ def graph_parts(
                 for name, requirement in required.items()
                 if isinstance(requirement.credential, OAuthTokenRequirement)
             }
-            consents = Consents(gate, prompts, asks.consent_urls, of_users if asks.resume_values else ())
+            by_resume_values = of_users if asks.resume_values else ()
+            consents = Consents(gate, prompts, asks.consent_urls, by_resume_values)
 
     catalog = ToolCatalog(services, limits.tool_seconds)
     key = model.api_key if isinstance(model.api_key, Secret) else None

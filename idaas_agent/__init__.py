@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from graph.models.provider import ChatModelProvider as ChatModelProvider
     from graph.models.provider import ModelProvider as ModelProvider
     from graph.models.provider import ResponseReader as ResponseReader
-    from graph.nodes.custom_node import NodeContext as NodeContext
+    from graph.nodes.operator_code import NodeContext as NodeContext
     from graph.parts import GraphParts as GraphParts
     from graph.state import AgentState as AgentState
     from idaas_agent.library.identity import Identity as Identity
@@ -85,7 +85,7 @@ _NAMES: Final = {
     "graph.error_codes": "GraphCode",
     "graph.models.piece": "Piece",
     "graph.models.provider": "ChatModelProvider ModelProvider ResponseReader",
-    "graph.nodes.custom_node": "NodeContext",
+    "graph.nodes.operator_code": "NodeContext",
     "graph.parts": "GraphParts",
     "graph.state": "AgentState",
 }

@@ -31,7 +31,7 @@ from agent.settings.settings import read_settings
 from graph.build import build_graph
 from graph.error_codes import GraphCode
 from graph.models.provider import ChatModelProvider
-from graph.nodes.custom_node import GraphDefinitionError
+from graph.nodes.operator_code import GraphDefinitionError
 from idaas_agent.testing import AgentUnderTest, ScriptedModel, ToolsUnderTest, call
 from identity.audit.event import AuditedAction
 from identity.credentials.requirement import ApiKeyRequirement

@@ -16,8 +16,8 @@ from graph.credentials.service_credentials import ServiceCredentials
 from graph.error_codes import MODEL
 from graph.limits import Limits
 from graph.models.provider import ModelProvider
-from graph.nodes.custom_node import GraphDefinitionError
 from graph.nodes.model_calls import ModelCalls
+from graph.nodes.operator_code import GraphDefinitionError
 from graph.parts import RunApprovals
 
 _BEGUN_SECONDS: Final = 7 * 86_400.0

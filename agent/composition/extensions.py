@@ -18,7 +18,7 @@ from agent.settings.variables.model import MODEL_STUDIO_API, OPENAI_COMPATIBLE
 from graph.build import CompiledAgentGraph, compiled_graph
 from graph.models.openai_compatible import model_studio, openai_compatible
 from graph.models.provider import ModelProvider
-from graph.nodes.custom_node import GraphDefinitionError
+from graph.nodes.operator_code import GraphDefinitionError
 from graph.parts import GraphParts
 from identity.error_codes import IdentityCode
 from identity.errors import ConfigurationError

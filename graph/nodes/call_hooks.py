@@ -10,8 +10,8 @@ from graph.call_steps.call import Call, Proceed
 from graph.call_steps.once import MAY_HAVE_EFFECT
 from graph.call_steps.refusals import RefusalStep
 from graph.labels.data_labels import joined
-from graph.nodes.custom_node import CustomNodeVisit
 from graph.nodes.model import ModelNode
+from graph.nodes.operator_code import OperatorVisit
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ class CallHooksStep:
         async def refused(wanted: ToolCall, deny: Deny) -> ToolMessage:
             return await self.refusals.recorded(call.made_anew(wanted), deny)
 
-        visit = CustomNodeVisit(call.service.name, self.model, call.visit, call.credential.obtained)
+        visit = OperatorVisit(call.service.name, self.model, call.visit, call.credential.obtained)
         result = await self.model.middleware.call(
             visit, call.pending.call, made=made, again=made_again, refused=refused
         )

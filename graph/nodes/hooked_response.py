@@ -18,7 +18,7 @@ from langgraph.types import StreamWriter
 
 from graph.models.own_chat_model import OwnChatModel
 from graph.nodes.agent_model import AgentModel
-from graph.nodes.custom_node import CustomNodeVisit, GraphDefinitionError
+from graph.nodes.operator_code import GraphDefinitionError, OperatorVisit
 from graph.tool_calls.tool_catalog import api_tool
 from identity.errors import AgentError
 from identity.observation.failure import log_failure
@@ -74,7 +74,7 @@ class HookedResponse:
     reads the run's events, and by LangGraph's streams.
     """
 
-    visit: CustomNodeVisit
+    visit: OperatorVisit
     ask_model: AskModel
     prompt: Prompt
     offered: Mapping[str, ToolSchema]

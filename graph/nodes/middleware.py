@@ -1,6 +1,6 @@
 """LangChain's middleware around the model and the calls of tools: the operator's code, as own nodes are.
 
-A hook gets what an own node gets (`graph.nodes.custom_node`). What it makes of messages is for the model: the
+A hook gets what an own node gets (`graph.nodes.operator_code`). What it makes of messages is for the model: the
 conversation keeps them. A synchronous `before_model`, which asks nobody, is called again for what the model
 reads again, so that what it replaced stays replaced. What it chooses of tools and models is checked
 (`graph.nodes.hooked_response`); what it makes of a call is decided about by the gate, as what the model
@@ -21,7 +21,7 @@ from langgraph.prebuilt.tool_node import ToolCallRequest
 from graph.approvals.policy import Deny
 from graph.call_arguments import are_valid_arguments
 from graph.nodes.agent_model import ASK, AgentModel
-from graph.nodes.custom_node import CustomNodeVisit, GraphDefinitionError, NodeContext, State, show
+from graph.nodes.operator_code import OperatorVisit, GraphDefinitionError, NodeContext, State, show
 from graph.nodes.hooked_response import HOOKED, AskModel, HookedResponse, Pieces, Prompt
 from tools.service import ToolSchema
 
@@ -81,7 +81,7 @@ class Middleware:
 
     async def response(
         self,
-        visit: CustomNodeVisit,
+        visit: OperatorVisit,
         ask_model: AskModel,
         *,
         tools: Sequence[ToolSchema] = (),
@@ -120,7 +120,7 @@ class Middleware:
             show(response, write, steps=visit.has_steps)
         return response, offered if hooked.chosen is None else hooked.chosen
 
-    async def _replaced(self, read: list[AnyMessage], visit: CustomNodeVisit) -> list[AnyMessage]:
+    async def _replaced(self, read: list[AnyMessage], visit: OperatorVisit) -> list[AnyMessage]:
         """The messages as the hooks left them in the earlier requests, each of which ended with a question or
         with results. A hook that removes messages, or ends the run, changes nothing of later requests.
         """
@@ -130,7 +130,7 @@ class Middleware:
         return read
 
     async def _replaced_before(
-        self, end: int, read: list[AnyMessage], visit: CustomNodeVisit
+        self, end: int, read: list[AnyMessage], visit: OperatorVisit
     ) -> list[AnyMessage]:
         earlier = read[:end]
         for part in self.replacing:
@@ -141,7 +141,7 @@ class Middleware:
         return [*earlier, *read[end:]]
 
     async def call(
-        self, visit: CustomNodeVisit, call: ToolCall, *, made: Make, again: Make, refused: Make
+        self, visit: OperatorVisit, call: ToolCall, *, made: Make, again: Make, refused: Make
     ) -> ToolMessage:
         """The result of `call`: `made` makes it, `again` once more, `refused` records that it is not made.
 

@@ -23,7 +23,7 @@ from graph.limits import Limits
 from graph.models.own_chat_model import OwnChatModel
 from graph.models.response import without_tool_calls
 from graph.nodes.agent_model import AgentModel
-from graph.nodes.custom_node import CustomNodeVisit
+from graph.nodes.operator_code import OperatorVisit
 from graph.nodes.middleware import Middleware
 from graph.nodes.model_calls import ModelCall, ModelCalls
 from graph.prompt import build_prompt, prompt_for
@@ -127,7 +127,7 @@ class ModelNode:
             sent = [api_tool(tool) for tool in offered.tools]
             response = await ask_model(prompt(state["messages"]), tools=sent, shown=True)
             return _Turn(response, offered)
-        own = CustomNodeVisit(MODEL, self, visit)
+        own = OperatorVisit(MODEL, self, visit)
         response, chosen = await self.middleware.response(
             own, ask_model, tools=offered.tools, prompt=prompt, shown=True
         )

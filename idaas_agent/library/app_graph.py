@@ -21,7 +21,7 @@ from langgraph.prebuilt import ToolNode
 from typing_extensions import is_typeddict
 
 from graph.context import AgentContext
-from graph.nodes.custom_node import GraphDefinitionError
+from graph.nodes.operator_code import GraphDefinitionError
 from idaas_agent.library.governed_tool import GovernedTool
 from idaas_agent.library.hosting import Host
 from idaas_agent.library.identity import Identity

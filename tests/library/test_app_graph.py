@@ -12,7 +12,7 @@ from langgraph.graph import START, MessagesState, StateGraph
 from langgraph.prebuilt import ToolNode
 from typing_extensions import TypedDict
 
-from graph.nodes.custom_node import GraphDefinitionError
+from graph.nodes.operator_code import GraphDefinitionError
 from graph.parts import GraphParts
 from idaas_agent import READS, Identity, IdentityContext
 from idaas_agent.library.app_graph import AppGraph, is_of_app

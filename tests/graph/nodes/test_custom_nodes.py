@@ -16,7 +16,7 @@ from langgraph.types import Command, interrupt
 
 from graph.build import build_graph
 from graph.error_codes import GraphCode
-from graph.nodes.custom_node import GraphDefinitionError, NodeContext
+from graph.nodes.operator_code import GraphDefinitionError, NodeContext
 from graph.parts import GraphParts
 from graph.state import AgentState
 from identity.errors import AccessTokenError, InternalError

@@ -6,7 +6,7 @@ import pytest
 from langchain_core.messages import HumanMessage, SystemMessage
 from langgraph.runtime import Runtime
 
-from graph.nodes.custom_node import NodeContext
+from graph.nodes.operator_code import NodeContext
 from identity.errors import InternalError
 from identity.principal import AccessIdentity
 from tests.graph.bench import bench

@@ -25,7 +25,7 @@ from langgraph.checkpoint.memory import InMemorySaver
 from graph.build import build_graph
 from graph.context import AgentContext
 from graph.error_codes import GraphCode
-from graph.nodes.custom_node import GraphDefinitionError
+from graph.nodes.operator_code import GraphDefinitionError
 from graph.parts import GraphParts
 from identity.audit.event import AuditedAction
 from identity.audit.trail import AuditTrail

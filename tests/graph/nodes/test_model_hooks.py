@@ -26,7 +26,7 @@ from graph.context import AgentContext
 from graph.error_codes import GraphCode
 from graph.limits import Limits
 from graph.models.provider import ChatModelProvider
-from graph.nodes.custom_node import GraphDefinitionError
+from graph.nodes.operator_code import GraphDefinitionError
 from graph.parts import GraphParts
 from identity.access_token.verified_access_token import VerifiedAccessToken, assume_verified
 from identity.audit.event import AuditedAction
