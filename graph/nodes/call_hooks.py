@@ -7,9 +7,9 @@ from langchain_core.messages import ToolCall, ToolMessage
 from graph.approvals.policy import Deny
 from graph.call_steps.budget import CallBudget
 from graph.call_steps.call import Call, Proceed
+from graph.call_steps.labels import keep_labels
 from graph.call_steps.once import MAY_HAVE_EFFECT
 from graph.call_steps.refusals import RefusalStep
-from graph.labels.data_labels import joined
 from graph.nodes.model import ModelNode
 from graph.nodes.operator_code import OperatorVisit
 
@@ -46,5 +46,5 @@ class CallHooksStep:
         result = await self.model.middleware.call(
             visit, call.pending.call, made=made, again=made_again, refused=refused
         )
-        call.update["read"] = joined(call.update.get("read"), visit.labels)
+        keep_labels(call, visit.labels)
         return result

@@ -33,8 +33,7 @@ from graph.call_steps.refusals import RefusalStep
 from graph.callers import Visit
 from graph.context import AgentContext
 from graph.credentials.service_credentials import ServiceCredential, ServiceCredentials, requirements
-from graph.labels.data_labels import labels_of
-from graph.labels.run_labels import RunLabels
+from graph.state import AgentState
 from graph.tool_calls.call_record import CallRecords
 from graph.tool_calls.default_arguments import with_defaults
 from graph.tool_calls.requested_calls import BAD_ARGUMENTS
@@ -154,7 +153,7 @@ class GovernedCalls:
 
     def declare_labels(self, service: str, tool: str) -> None:
         """The results of a tool count as read, wherever they are in a conversation."""
-        self._parts.known.read.declare(tool, labels_of(self._services[service], tool))
+        self._parts.known.read.declare(self._services[service], tool)
 
     async def faults(
         self, service: str, tool: ToolSchema, arguments: Mapping[str, Any], caller: VerifiedAccessToken
@@ -249,9 +248,10 @@ class GovernedCalls:
             caller.principal,
             place.conversation,
             place.messages,
-            dict(read),
+            dict(read.labels),
         )
-        visit = Visit({"messages": list(place.messages), "read": dict(read)}, caller, _runtime(place, read))
+        state: AgentState = {"messages": list(place.messages), "read": dict(read.labels)}
+        visit = Visit(state, caller, _runtime(place, read))
         return Call(
             pending=pending,
             visit=visit,
@@ -261,10 +261,12 @@ class GovernedCalls:
         )
 
 
-def _runtime(place: Place, read: dict[str, str]) -> Runtime[AgentContext]:
-    """The runtime of the agent's own steps: a server's context of the run, or one of the call alone."""
+def _runtime(place: Place, read: object) -> Runtime[AgentContext]:
+    """The runtime of the agent's own steps: a server's context of the run, or one of the call alone. `read`
+    is the record of what the conversation has read.
+    """
     run = AgentContext() if place.run is None else place.run
-    context = replace(run, extensions=run.extensions.having(place).having(RunLabels(read)))
+    context = replace(run, extensions=run.extensions.having(place).having(read))
     if place.run is None or place.runtime is None:
         return Runtime(context=context)
     of_task = place.runtime

@@ -11,7 +11,6 @@ from langgraph.runtime import Runtime
 
 from graph.authorship import by_program
 from graph.context import AgentContext, Conversation
-from graph.labels.run_labels import RunLabels
 from graph.langgraph_internals import (
     CONFIG_KEY_CHECKPOINT_NS,
     CONFIG_KEY_CHECKPOINTER,
@@ -87,12 +86,6 @@ class Place:
     def thread(self) -> str | None:
         """The thread of the whole run, with those of its sub-agents."""
         return None if self.conversation is None else self.conversation.thread_id.partition("|")[0]
-
-    @property
-    def labels(self) -> dict[str, str] | None:
-        """The labels of what the conversation of a server's run has read, to which more may be added."""
-        record = None if self.run is None else self.run.extensions.get(RunLabels)
-        return None if record is None else record.labels
 
     @property
     def saved_at(self) -> RunnableConfig:

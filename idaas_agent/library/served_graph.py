@@ -82,7 +82,8 @@ class ServedGraph:
                 began = await self.questions.resumed(state, context, caller)
                 shown.knows(state.values.get("messages", ()))
             else:
-                shown.begins(given["messages"], self.app.identity.known_calls.read)
+                shown.knows(given["messages"])
+                self.app.identity.known_calls.read.begin_run(context, given["messages"])
             config = self._config(config, graph, shown.context)
             if self.checkpointer is None:
                 options.pop("durability", None)

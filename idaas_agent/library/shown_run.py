@@ -17,7 +17,6 @@ from langchain_core.messages import (
 from langgraph.prebuilt import ToolNode
 from langgraph.types import Command, Overwrite
 
-from graph.authorship import program_of
 from graph.context import AgentContext
 from graph.events import (
     MAX_CHARACTERS,
@@ -32,9 +31,6 @@ from graph.events import (
     shown_arguments,
     shown_text,
 )
-from graph.labels.data_labels import joined
-from graph.labels.run_labels import RunLabels
-from idaas_agent.library.read_labels import ReadLabels
 from identity.secrets.redaction import redact
 
 _SUMMARY: Final = "lc_source"
@@ -60,13 +56,6 @@ class ShownRun:
         self._calls: dict[str, ToolCall] = {}
         self._shown_calls: set[str] = set()
         self._known: set[str | None] = set()
-
-    def begins(self, messages: Sequence[AnyMessage], read: ReadLabels) -> None:
-        """The run begins with these messages. What the program of a client wrote counts as read."""
-        self.knows(messages)
-        record = self.context.extensions.get(RunLabels)
-        if record is not None and any(program_of(message) for message in messages):
-            record.labels.update(joined(record.labels, read.unseen))
 
     def knows(self, messages: Iterable[AnyMessage]) -> None:
         """The conversation has these messages."""
