@@ -11,34 +11,32 @@ from typing import Any, Final, Self
 
 from agent.background import end_tasks
 from agent.composition.app_graph import is_of_app, served_graph
+from agent.composition.checks import optional_checks, required_checks
 from agent.composition.extensions import agent_graph, graph_source, load_both, model_provider, unusable_graph
-from agent.composition.installed_policies import check_policies, in_force, installed_policies
-from agent.composition.kept import Kept, grants_of
+from agent.composition.installed_policies import in_force, installed_policies
+from agent.composition.kept import grants_of, kept_by
+from agent.composition.named_models import NamedModels
 from agent.composition.question_listeners import installed_listeners
 from agent.composition.service_parts import ServiceParts
+from agent.composition.shown_measures import show_measures
 from agent.conversations.storage import ConversationStorage
-from agent.errors.error_codes import AgentCode
 from agent.http.authentication import Admission
 from agent.http.rate_limit import RequestRate
 from agent.http.shutdown import Shutdown, shutting_down
 from agent.operations.metrics.agent_measures import AgentMeasures
-from agent.operations.readiness import Check, Readiness
+from agent.operations.readiness import Readiness
 from agent.operations.revocation.configured import revocation_stores, user_event_reader
 from agent.operations.revocation.enforcer import RevocationEnforcer
 from agent.operations.traces.langsmith import trace_by_default
 from agent.operations.traces.tracer import Tracer, tracer_of
 from agent.redis import shared_redis
 from agent.runs.chats import Chats
-from agent.runs.conversation_runs import Conversations
-from agent.runs.live_run import LiveRuns
-from agent.runs.relay import Relay
 from agent.runs.run_limits import RunLeases, RunLimit
-from agent.runs.run_parts import RunGraph, RunParts
+from agent.runs.run_parts import RunGraph
 from agent.runs.runs import Runs
 from agent.settings.settings import Settings
 from graph.approvals.answer import AnswerReader
 from graph.approvals.consent_urls import ConsentUrls
-from graph.approvals.inbox import Inbox
 from graph.approvals.policy import AnyUser
 from graph.approvals.rights import UserRights, rights_of
 from graph.call_steps.once import BegunCalls
@@ -48,17 +46,12 @@ from graph.limits import Limits
 from graph.models.provider import ModelProvider
 from graph.parts import GraphParts, RunApprovals, RunIdentity, RunModel, graph_parts
 from graph.prompt import SYSTEM_PROMPT
-from http1.transport import PoolUse
 from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.audit.trail import AuditTrail
 from identity.credentials.requirement import ApiKeyRequirement
-from identity.errors import UnreachableError
 from identity.principal import AccessIdentity
 from identity.secrets.secret import Secret
 from tools.service import Service, ToolSchema
-
-_OPTIONAL_SECONDS: Final = 0.9
-"""How long a check may take without which the agent stays in service: probes wait for a second at least."""
 
 
 class Agent:
@@ -131,12 +124,11 @@ class Agent:
         """The requirements of the model and the services, by the names of the graph's nodes."""
         self.access: Final = calls.access
         self.listed_tools: Final = calls.listed_tools
-        self._model_provider: Final = partial(model_provider, settings, tls)
-        self._other_models: Final[dict[str, ModelProvider]] = {}
+        self.named_models: Final = NamedModels(partial(model_provider, settings, tls))
 
         # What is kept, and what processes share
-        self._process_id: Final = secrets.token_hex(16)
-        executes = None if resume_values else self._process_id  # else the server executes the runs
+        self.process_id: Final = secrets.token_hex(16)
+        executes = None if resume_values else self.process_id  # else the server executes the runs
         storage = ConversationStorage.of(settings, clock, executes)
         approvals = None if storage is None else storage.approvals
         self.redis: Final = shared_redis(settings, self.measures.redis)
@@ -163,6 +155,13 @@ class Agent:
             fence=None if storage is None else storage.fence,
             policies=self.policies,
         )
+        self.limits: Final = Limits(
+            images=settings.llm_images,
+            tool_rounds=settings.max_tool_rounds,
+            tool_seconds=settings.tool_timeout_seconds,
+            model_seconds=settings.model_timeout_seconds,
+        )
+        """The limits of one run."""
         parts = self._graph_parts(audit, caller, asks)
         self.gate: Final = parts.gate
         answers = AnswerReader(by_name, self.access)
@@ -190,8 +189,7 @@ class Agent:
         )
         kept = None
         if storage is not None and grants is not None:
-            inbox = Inbox(storage.approvals, audit, clock, settings.policy_groups_claim)
-            kept = Kept(storage, self._conversations(storage), grants, inbox)
+            kept = kept_by(self, storage, grants)
         self.kept: Final = kept
         """The parts that outlast a run; `None`: no conversation is stored, and runs cannot pause."""
         self.chats: Final = Chats(self.runs, None if self.kept is None else self.kept.conversations)
@@ -209,30 +207,19 @@ class Agent:
             lost=self.measures.revocations.lost,
         )
         self.user_events: Final = user_event_reader(settings, self.http, clock)
-        self.readiness: Final = Readiness(self._required_checks(), optional=self._optional_checks())
+        self.readiness: Final = Readiness(required_checks(self), optional=optional_checks(self))
         self.shutdown: Final = Shutdown(
             on_begin=lambda: self.readiness.end(shutting_down()),
             end_runs=lambda: self.runs.end(shutting_down),
             runs_ended=self.runs.ended,
         )
         self._warm_up: asyncio.Task[None] | None = None
-        self._show_measures(self.identity.pool)
+        show_measures(self)
 
     def admission_of_clients(self, scope: str) -> Admission:
         """The admission of clients that have `scope`, and of no person."""
         verifier = self.identity.verifier_of_clients(scope)
         return Admission(verifier, self.identity.audit, self.settings, scope, self.clock)
-
-    @property
-    def limits(self) -> Limits:
-        """The limits of one run."""
-        settings = self.settings
-        return Limits(
-            images=settings.llm_images,
-            tool_rounds=settings.max_tool_rounds,
-            tool_seconds=settings.tool_timeout_seconds,
-            model_seconds=settings.model_timeout_seconds,
-        )
 
     def _graph_parts(self, audit: AuditTrail, caller: TokenLookup, asks: RunApprovals) -> GraphParts:
         settings = self.settings
@@ -249,7 +236,7 @@ class Agent:
                 api_key=self.llm_api_key,
                 name=settings.llm_model,
                 system_prompt=settings.system_prompt_file or SYSTEM_PROMPT,
-                named=self._named_model,
+                named=self.named_models.of,
             ),
             approvals=asks,
             audit=audit,
@@ -257,74 +244,6 @@ class Agent:
             limits=self.limits,
             clock=self.clock,
         )
-
-    def _named_model(self, name: str) -> ModelProvider:
-        """Another model of the provider, for the graph that GRAPH names. It is closed with the agent."""
-        if name not in self._other_models:
-            self._other_models[name] = self._model_provider(name)
-        return self._other_models[name]
-
-    def _conversations(self, storage: ConversationStorage) -> Conversations:
-        redis = self.redis
-        live = LiveRuns()
-        parts = RunParts(
-            graph=self.graph,
-            threads=storage.threads,
-            approvals=storage.approvals,
-            answers=self.answers,
-            checkpoints=storage.checkpoints,
-            process_id=self._process_id,
-            window_tokens=self.settings.conversation_tokens,
-            clock=self.clock,
-            consent_urls=self.consent_urls,
-        )
-        shared = Relay(redis, storage.encryption, storage.threads, live, clock=self.clock) if redis else None
-        return Conversations(parts, self.runs, live=live, relay=shared)
-
-    def _show_measures(self, pool: PoolUse) -> None:
-        """Gives the metrics the pools of the parts, and how approvals are counted. `pool` has the connections
-        to IDaaS.
-        """
-        measures = self.measures
-        kept = self.kept
-        measures.pools.uses["idaas"] = pool
-        database = None if kept is None else kept.storage.database
-        measures.pools.add(self.services, model=self.model, postgresql=database, redis=self.redis)
-        if kept is not None:
-            measures.approvals.count = lambda: kept.approvals.count_open(
-                self.clock() - self.settings.approval_seconds
-            )
-
-    def _required_checks(self) -> dict[str, Check]:
-        """The audit log, the revocations, the signing keys, and every credential of the machine."""
-        revocation = self.revocation
-        checks: dict[str, Check] = {
-            "audit_log": self.audit_log.check,
-            "revocations": revocation.check_read if revocation.shared else revocation.check,
-            "signing_keys": self.jwks.load,
-        }
-        for name, required in self.requirements.items():
-            if required.access_identity is AccessIdentity.MACHINE:
-                checks[name] = partial(
-                    self.broker.obtain, required.credential, required.access_identity, None
-                )
-        return checks
-
-    def _optional_checks(self) -> dict[str, Check]:
-        """The store of conversations, and what the processes share: most requests can be served without them,
-        by what this process knows and counts.
-        """
-        checks: dict[str, Check] = {}
-        if self.policies:
-            checks["policy"] = partial(check_policies, self.policies)
-        if self.kept is not None:
-            check = self.kept.storage.check
-            checks["conversations"] = partial(_in_time, check, AgentCode.CONVERSATIONS_UNAVAILABLE)
-        if self.redis is not None:
-            checks["redis"] = partial(_in_time, self.redis.check, AgentCode.REDIS_UNAVAILABLE)
-        if self.revocation.shared:
-            checks["revocation_stores"] = self.revocation.check
-        return checks
 
     async def _list_tools(self) -> None:
         """Opens sessions and lists tools of services with Machine identity; others wait for a user."""
@@ -362,7 +281,7 @@ class Agent:
         await asyncio.gather(*(service.aclose() for service in self.services))
         events_jwks = self.user_events and self.user_events.keys
         await _closed(self.revocation, events_jwks)
-        await _closed(self.model, *self._other_models.values(), self.run_leases, self.redis, self.identity)
+        await _closed(self.model, self.named_models, self.run_leases, self.redis, self.identity)
         if self.tracer is not None:
             await asyncio.to_thread(self.tracer.stop)
 
@@ -392,12 +311,3 @@ async def _closed(*parts: Any) -> None:  # noqa: ANN401 - what has `aclose`
     for part in parts:
         if part is not None:
             await part.aclose()
-
-
-async def _in_time(check: Check, code: AgentCode) -> None:
-    """A part that hangs must not delay the response: a probe that waits removes the agent from service."""
-    try:
-        async with asyncio.timeout(_OPTIONAL_SECONDS):
-            await check()
-    except TimeoutError:
-        raise UnreachableError(code, f"no response within {_OPTIONAL_SECONDS:g} s") from None

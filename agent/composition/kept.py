@@ -2,16 +2,23 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from agent.conversations.approvals import SqlApprovalStore
 from agent.conversations.storage import ConversationStorage
 from agent.runs.conversation_runs import Conversations
+from agent.runs.live_run import LiveRuns
+from agent.runs.relay import Relay
+from agent.runs.run_parts import RunParts
 from graph.approvals.grants import Grants
 from graph.approvals.inbox import Inbox
 from identity.access_token.revocation_list import RevocationList
 from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.audit.trail import AuditTrail
 from tools.service import Access, Service
+
+if TYPE_CHECKING:
+    from agent.composition.agent import Agent
 
 
 def grants_of(
@@ -27,6 +34,30 @@ def grants_of(
     """
     by_name = {service.name: service for service in services}
     return Grants(storage.grants, by_name, access, revocations, audit, clock)
+
+
+def kept_by(agent: "Agent", storage: ConversationStorage, grants: Grants) -> "Kept":
+    """The parts of `agent` that have `storage`, once its graph and its runs are made."""
+    settings = agent.settings
+    clock = agent.clock
+    parts = RunParts(
+        graph=agent.graph,
+        threads=storage.threads,
+        approvals=storage.approvals,
+        answers=agent.answers,
+        checkpoints=storage.checkpoints,
+        process_id=agent.process_id,
+        window_tokens=settings.conversation_tokens,
+        clock=clock,
+        consent_urls=agent.consent_urls,
+    )
+    live = LiveRuns()
+    relay = None
+    if agent.redis is not None:
+        relay = Relay(agent.redis, storage.encryption, storage.threads, live, clock=clock)
+    conversations = Conversations(parts, agent.runs, live=live, relay=relay)
+    inbox = Inbox(storage.approvals, agent.identity.audit, clock, settings.policy_groups_claim)
+    return Kept(storage, conversations, grants, inbox)
 
 
 @dataclass(frozen=True, slots=True)
