@@ -19,7 +19,9 @@ _MAX_ARGUMENT: Final = 64
 
 def error_of_node(error: E, node: str) -> E:
     """A copy of `error` about `node`: the model, or the service of that name."""
-    return error.of(service_of(node), title="the language model" if node == MODEL else None)
+    if node == MODEL:
+        return error.of(MODEL, title="the language model")
+    return error.of(service_of(node))
 
 
 class GraphCode(ErrorCode):

@@ -34,6 +34,7 @@ from typing import Any, Final, Literal, NotRequired, TypeAlias
 from typing_extensions import TypedDict  # pydantic makes schemas of no other before Python 3.12
 
 from identity.credentials.requirement import CREDENTIAL_MEMBERS, DeclaredCredential
+from identity.printable import cut
 from identity.secrets.secret import Secret
 
 MAX_CHARACTERS: Final = 4_000
@@ -43,18 +44,19 @@ TOO_LONG: Final[Mapping[str, str]] = {"…": "too long to show"}
 """Replaces longer arguments in an event."""
 
 DECLARED: Final = ("service", "access_identity", *CREDENTIAL_MEMBERS)
-"""What events and results say about with whose rights a tool is called."""
+"""The members of events and results that say with whose rights a tool is called."""
 
 
 def shown_text(text: str) -> str:
     """The result of a call, cut to the size that is shown."""
-    return text if len(text) <= MAX_CHARACTERS else f"{text[:MAX_CHARACTERS]}…"
+    return cut(text, MAX_CHARACTERS)
 
 
 def shown_arguments(arguments: Mapping[str, Any]) -> dict[str, Any]:
     """The arguments of a call, or `TOO_LONG`."""
-    fits = len(json.dumps(dict(arguments), ensure_ascii=False)) <= MAX_CHARACTERS
-    return dict(arguments if fits else TOO_LONG)
+    if len(json.dumps(dict(arguments), ensure_ascii=False)) > MAX_CHARACTERS:
+        return dict(TOO_LONG)
+    return dict(arguments)
 
 
 class TextEvent(TypedDict):

@@ -34,8 +34,9 @@ def files_of(runtime: Runtime[AgentContext]) -> RunFiles | None:
 
 def file_parts(message: AnyMessage) -> list[dict[str, Any]]:
     """The references to files in a message of a person."""
-    listed = isinstance(message, HumanMessage) and isinstance(message.content, list)
-    return [part for part in message.content if isinstance(part, dict) and _is_file(part)] if listed else []
+    if not isinstance(message, HumanMessage) or not isinstance(message.content, list):
+        return []
+    return [part for part in message.content if isinstance(part, dict) and _is_file(part)]
 
 
 def detached(messages: Sequence[AnyMessage]) -> tuple[list[AnyMessage], dict[str, bytes]]:

@@ -1,4 +1,4 @@
-"""What is read of LangGraph that it does not publish, all of it, and with which versions.
+"""LangGraph's unpublished names that are read here, all of them, and with which versions.
 
 LangGraph keeps the task that runs in its configuration: the saved state from which it runs, the answers that
 have come. No public function returns these. A version is known when the tests of `tests/library` have passed

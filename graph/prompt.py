@@ -36,7 +36,9 @@ def prompt_for(text: str, caller: Caller) -> str:
 
     def value(found: re.Match[str]) -> str:
         claim = claims.get(found[1], "")
-        return " ".join((claim if isinstance(claim, str) else ", ".join(claim)).split())[:_MAX_CLAIM]
+        if not isinstance(claim, str):
+            claim = ", ".join(claim)
+        return " ".join(claim.split())[:_MAX_CLAIM]
 
     return _CLAIM.sub(value, "\n\n".join(part.strip() for part in (common, *of_groups)))
 
@@ -61,8 +63,10 @@ def build_prompt(
             sent += [refusal(call, "the call was interrupted and has no result") for call in waiting.values()]
             calls = message.tool_calls if isinstance(message, AIMessage) else ()
             waiting = {call["id"] or "": call for call in calls}
-        sent += [message] if message is not None else []
+        if message is not None:
+            sent.append(message)
     if context:
         questions = [place for place, message in enumerate(sent) if isinstance(message, HumanMessage)]
-        sent.insert(questions[-1] if questions else len(sent), HumanMessage(f"{_CONTEXT}\n\n{context}"))
+        before = questions[-1] if questions else len(sent)
+        sent.insert(before, HumanMessage(f"{_CONTEXT}\n\n{context}"))
     return sent

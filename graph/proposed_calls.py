@@ -36,4 +36,5 @@ class ProposedCallsState(TypedDict, total=False):
 def begin_proposed_calls(_: Sequence[AnyMessage], runtime: Runtime[AgentContext]) -> dict[str, Any]:
     """The calls at the beginning of a run: the one that its caller requests."""
     requested = context_of(runtime).extensions.get(RequestedCall)
-    return {"requested": None if requested is None else requested.call, "proposed": []}
+    call = None if requested is None else requested.call
+    return {"requested": call, "proposed": []}

@@ -35,7 +35,8 @@ def appended(stored: list[AnyMessage], new: Any) -> list[AnyMessage]:  # noqa: A
     `InvalidUpdateError`: a surface refuses such an input before the run, but not that of two runs that begin
     at the same time.
     """
-    messages = convert_to_messages(new if isinstance(new, list) else [new])
+    listed = new if isinstance(new, list) else [new]
+    messages = convert_to_messages(listed)
     for message in messages:
         if isinstance(message, RemoveMessage):
             raise InvalidUpdateError("a stored message is not removed")
@@ -58,7 +59,7 @@ class CustomGraphState(TypedDict, total=False):
     instructions: str
     """The system prompt of the run, in place of the configured one."""
     context: str
-    """What they have found for the question: data for the model, in nobody's voice."""
+    """The data that they have found for the question: for the model, in nobody's voice."""
 
 
 class AgentState(AgentInput, CustomGraphState, LabelState, ProposedCallsState, QuestionState, total=False):

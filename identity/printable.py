@@ -57,6 +57,13 @@ def without_open_emoji(text: str) -> str:
     return text[: max(end, 0)] + _EMOJI_AT_END.sub("", text[max(end, 0) :])
 
 
+def cut(text: str, most: int) -> str:
+    """The first `most` characters of `text`, and `…` if there are more."""
+    if len(text) <= most:
+        return text
+    return f"{text[:most]}…"
+
+
 def printable_json(value: Any) -> str:  # noqa: ANN401 - any JSON value
     """JSON, indented, that can be printed as `printable` prints texts: the value is unchanged."""
     return printable(json.dumps(value, indent=2, ensure_ascii=False))

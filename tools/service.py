@@ -7,7 +7,7 @@ from typing import Any, Final, Protocol, TypeVar
 
 from langchain_core.messages.tool import ToolOutputMixin
 
-from identity.credentials.requirement import Credential, CredentialRequirement
+from identity.credentials.requirement import Credential, CredentialRequirement, DeclaredCredential
 from identity.errors import ErrorCode
 from identity.principal import AccessIdentity, Caller
 from tools.approval_policy import Data, ToolPolicy
@@ -145,6 +145,13 @@ def node_of(nodes: Mapping[str, Service], service: str, tool: str) -> str:
     """The node that calls `tool` of `service`; that of the service's own permission if none has the tool."""
     of_service = (name for name in nodes if service_of(name) == service)
     return next((name for name in of_service if tool in nodes[name].tool_names), service)
+
+
+def declared_credential_of(service: Service) -> DeclaredCredential:
+    """The most that calls of `service` may use, as it declares it; empty for one without a credential."""
+    if service.credential is None:
+        return DeclaredCredential()
+    return service.credential.at_most
 
 
 def data_of(service: Service, tool: str) -> Data:

@@ -11,6 +11,7 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from agent.errors.error_response import RequestError
+from identity.printable import cut
 from identity.strict_json import read_value
 
 M = TypeVar("M", bound=BaseModel)
@@ -144,5 +145,4 @@ def _out_of_range(kind: str, bound: float, value: object) -> tuple[str, str]:
 
 
 def _short(number: object) -> str:
-    text = str(number)
-    return text if len(text) <= 24 else f"{text[:24]}…"
+    return cut(str(number), 24)

@@ -17,6 +17,7 @@ from typing import Any, Final
 from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, SystemMessage, ToolCall, ToolMessage
 
 from graph.authorship import by_program, program_of
+from graph.models.piece import thinking_kwargs
 
 
 def message_to_json(message: AnyMessage) -> dict[str, Any]:
@@ -68,7 +69,6 @@ def _of_response(message: AIMessage) -> dict[str, Any]:
 
 
 def _response(members: Mapping[str, Any]) -> AIMessage:
-    reasoning = members.get("reasoning")
     metadata: dict[str, Any] = {}
     for name, member in (("finish_reason", "finish_reason"), ("model_name", "model")):
         if member in members:
@@ -81,7 +81,7 @@ def _response(members: Mapping[str, Any]) -> AIMessage:
             ToolCall(id=call["id"], name=call["name"], args=call["args"], type="tool_call")
             for call in members.get("tool_calls", ())
         ],
-        additional_kwargs={"reasoning_content": reasoning} if reasoning else {},
+        additional_kwargs=thinking_kwargs(members.get("reasoning") or ""),
         response_metadata=metadata,
         usage_metadata=members.get("usage"),
     )

@@ -29,7 +29,7 @@ from identity.strict_json import read_value
 from tools.arguments.fault import ArgumentFault
 from tools.elicitation import content_faults, defaults
 from tools.lasting import Lasting
-from tools.service import Access, Service, node_of, offered_tool
+from tools.service import Access, Service, ToolSchema, node_of, offered_tool
 
 MAX_MESSAGE: Final = 2_000
 """Characters of the person's words that are kept."""
@@ -53,9 +53,11 @@ class Answer:
     def response(self) -> dict[str, Any]:
         """The answer to the question of a server, in its protocol's form."""
         if not self.approved:
-            return {"action": "cancel" if self.dismissed else "decline"}
-        content = {} if self.arguments is None else {"content": dict(self.arguments)}
-        return {"action": "accept"} | content
+            action = "cancel" if self.dismissed else "decline"
+            return {"action": action}
+        if self.arguments is None:
+            return {"action": "accept"}
+        return {"action": "accept", "content": dict(self.arguments)}
 
 
 def require_signed_in(caller: VerifiedAccessToken, now: float) -> None:
@@ -129,7 +131,8 @@ def _boolean(value: Mapping[str, Any]) -> Answer | None:
     edits = [value[name] for name in ("arguments", "editedArgs") if value.get(name) is not None]
     if value["approved"] is not True or len(edits) > 1 or not all(isinstance(e, Mapping) for e in edits):
         return None
-    return Answer(approved=True, arguments=edits[0] if edits else None, lasting=value.get("lasting"))
+    arguments = edits[0] if edits else None
+    return Answer(approved=True, arguments=arguments, lasting=value.get("lasting"))
 
 
 def _rejection(words: object) -> Answer | None:
@@ -227,8 +230,11 @@ class AnswerReader:
         arguments = edited_arguments(answer, request.tool, asked.arguments)
         node = node_of(self.services, request.service, request.tool)
         service = self.services.get(node)
-        tool = service and await offered_tool(service, request.tool, self.access(node, caller))
-        arguments = with_defaults(arguments, tool.parameters if tool else {})
+        tool: ToolSchema | None = None
+        if service is not None:
+            tool = await offered_tool(service, request.tool, self.access(node, caller))
+        if tool is not None:
+            arguments = with_defaults(arguments, tool.parameters)
         for fault in await self.faults(node, request.tool, arguments, caller):
             text = f"the edited arguments of approval {request.id} do not fit the tool"
             raise invalid_approval(text, fault.argument)
@@ -237,12 +243,15 @@ class AnswerReader:
 
 def _content(answer: Answer, asked: PendingApproval, question: Mapping[str, Any]) -> Answer:
     """`answer` with the content of the form; without any, that which the form begins with."""
-    filled = replace(answer, arguments=asked.arguments) if answer.arguments is None else answer
-    content = edited_arguments(filled, asked.request.tool, defaults(question, samples=True))
+    if answer.arguments is None:
+        answer = replace(answer, arguments=asked.arguments)
+    content = edited_arguments(answer, asked.request.tool, defaults(question, samples=True))
     for fault in content_faults(question, content):
         text = f"the answer to {asked.request.id} does not fit the question"
         raise invalid_approval(text, fault.argument)
-    return replace(answer, arguments=content if question["mode"] == "form" else None)
+    if question["mode"] != "form":
+        return replace(answer, arguments=None)
+    return replace(answer, arguments=content)
 
 
 def _granted(answer: Answer, asked: PendingApproval) -> Answer:

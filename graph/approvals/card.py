@@ -63,7 +63,7 @@ def summary(request: ApprovalRequest) -> str:
 
 def _headline(request: ApprovalRequest, asker: str | None) -> str:
     return _HEADLINES[request.kind].format(
-        asker="The agent" if asker is None else printable_line(asker),
+        asker=printable_line(asker or "The agent"),
         tool=printable(request.tool),
         service=printable(request.service),
         effect=request.effect,

@@ -71,7 +71,9 @@ class Consents:
             return outcome, False
         state = await self.gate.known(request.id, request.principal)
         if state is not None and state.status is not ApprovalStatus.OPEN:
-            return _not_given(service) if waits else outcome, False
+            if waits:
+                return _not_given(service), False
+            return outcome, False
         if state is None and not waits:
             return outcome, False
         answer = None if state is None else parse_answer(given, request.id)

@@ -50,10 +50,14 @@ class DeclaredPolicy:
             approver = facts.approver
             named = asks.approvers if isinstance(asks, Ask) else None
             may = approver and named and approver.may_approve(pending.principal, named)
-            return Allow() if facts.approved and may else asks
+            if facts.approved and may:
+                return Allow()
+            return asks
         if facts.approved:
             return Allow()
-        return Ask(lasting=() if policy.lasting is None else (policy.lasting.seconds,))
+        if policy.lasting is None:
+            return Ask()
+        return Ask(lasting=(policy.lasting.seconds,))
 
     async def forecast(
         self,
@@ -71,7 +75,10 @@ class DeclaredPolicy:
                 return Deny(reason=_NO_USER if policy.mode is None else DENIED)
             case [ApprovalMode.ASK]:
                 return asks
-        return Undetermined(rules=tuple(map(str, policy.rules)), asks=asks if isinstance(asks, Ask) else None)
+        rules = tuple(map(str, policy.rules))
+        if isinstance(asks, Ask):
+            return Undetermined(rules=rules, asks=asks)
+        return Undetermined(rules=rules)
 
     def _mode(self, call: ToolCall, service: str) -> ApprovalMode:
         """The mode of a call by the policy of its tool, its arguments and its access identity."""

@@ -85,8 +85,9 @@ class DisclosurePolicy:
         mode = guards.of_data if carries else ApprovalMode.ALLOW
         if not has_written(arguments, parameters, words):
             mode = strictest(mode, guards.of_values)
-        is_shown = carries or mode is not ApprovalMode.ALLOW
-        return Disclosure(shown(pending.read) if is_shown else (), mode)
+        if carries or mode is not ApprovalMode.ALLOW:
+            return Disclosure(shown(pending.read), mode)
+        return Disclosure((), mode)
 
     def _keeps_labels(self, node: str) -> bool:
         """Whether each tool of a service has a label, also those that another node calls."""

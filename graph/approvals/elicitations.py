@@ -88,8 +88,8 @@ class Elicitations:
             responses[question["key"]] = response
         of_call = question["of_call"]
         answers = {key: responses.get(key, {"action": "cancel"}) for key in of_call["questions"]}
-        state = of_call["state"]
-        return Answered(answers, None if state is None else Secret(state), of_call["rounds"])
+        state = None if of_call["state"] is None else Secret(of_call["state"])
+        return Answered(answers, state, of_call["rounds"])
 
     def _kept(self, pending: PendingCall, of_call: Mapping[str, Any], key: str) -> str:
         """Keeps the question `key`, with what the call needs; its id."""
@@ -110,7 +110,9 @@ class Elicitations:
             return None, None
         now = self._request(pending, question)
         status = None if state is None else state.status
-        return (request if now.id == request.id else None), status
+        if now.id != request.id:
+            return None, status
+        return request, status
 
     def _request(
         self, pending: PendingCall, question: Mapping[str, Any], read: tuple[str, ...] = ()

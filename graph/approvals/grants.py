@@ -26,7 +26,7 @@ from identity.principal import Principal
 from identity.printable import rfc3339
 from tools.approval_policy import ApprovalMode
 from tools.lasting import LONGEST_SECONDS, Lasting
-from tools.service import Access, Service, node_of, offered_tool
+from tools.service import Access, Service, declared_credential_of, node_of, offered_tool
 
 _LOG: Final = logging.getLogger(__name__)
 _OF_A_TOOL: Final = ("principal", "service", "tool", "effect", "access_identity", "declared")
@@ -67,6 +67,7 @@ class Grant:
     def members(self) -> dict[str, Any]:
         """It as JSON for its principal. Times are RFC 3339, UTC."""
         request = approval_members(self.request)
+        last_used_at = None if self.last_used_at is None else rfc3339(self.last_used_at)
         return {
             "id": self.id,
             "thread_id": self.thread_id,
@@ -76,7 +77,7 @@ class Grant:
             "created_at": rfc3339(self.created_at),
             "ends_at": rfc3339(self.ends_at),
             "uses": self.uses,
-            "last_used_at": None if self.last_used_at is None else rfc3339(self.last_used_at),
+            "last_used_at": last_used_at,
         }
 
     def may_cover(self, call: ApprovalRequest, arguments: Mapping[str, Any], at: float) -> bool:
@@ -130,7 +131,9 @@ class Grants:
         if decided_at is None:
             return False
         asker = state.request.principal
-        people = [Approver(asker, issued_at=math.inf), *([state.approver] if state.approver else ())]
+        people = [Approver(asker, issued_at=math.inf)]
+        if state.approver is not None:
+            people.append(state.approver)
         return any(
             self.revocations.changed(person.principal.subject, decided_at, person.token, person.issued_at)
             for person in people
@@ -153,7 +156,7 @@ class Grants:
         modes = policy.modes(request.access_identity)
         declared = policy.lasting is not None and policy.approvers is None and ApprovalMode.ASK in modes
         by_rules = request.ruled.policy is not None and ApprovalMode.ALLOW in modes
-        rights = service.credential.at_most if service.credential else {}
+        rights = declared_credential_of(service)
         has_rights = all(request.declared.get(name) == text for name, text in rights.items())
         same = policy.effect is request.effect and has_rights
         offered = policy.offered(grant.lasting.example, LONGEST_SECONDS)

@@ -87,12 +87,13 @@ class Inbox:
         about = request.audited(request.digest)
         step = self.audit.approval(AuditedAction.APPROVAL_DECIDED, caller.principal, caller, **about)
         try:
-            await step.ended(AuditOutcome.SUCCEEDED if approved else AuditOutcome.REFUSED)
+            await step.ended(AuditOutcome.of_decision(approved=approved))
         except AuditError:
             await self.store.withdraw(request.principal, request.thread_id, now, call_id=request.call_id)
             raise
 
     def _approver(self, caller: VerifiedAccessToken) -> Approver:
         groups = caller.claims.get(self.group_claim, ())
-        names = frozenset((groups,) if isinstance(groups, str) else groups)
-        return Approver(caller.principal, names, caller.fingerprint, caller.issued_at)
+        if isinstance(groups, str):
+            groups = (groups,)
+        return Approver(caller.principal, frozenset(groups), caller.fingerprint, caller.issued_at)

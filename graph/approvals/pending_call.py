@@ -23,10 +23,9 @@ from graph.credentials.service_credentials import ServiceRequirement, access_ide
 from graph.extensions import NO_EXTENSIONS, Extensions
 from graph.tool_calls.requested_calls import latest_response
 from identity.audit.event import Ruled
-from identity.credentials.requirement import DeclaredCredential
 from identity.principal import AccessIdentity, Principal
 from tools.approval_policy import DataLabels, Effect
-from tools.service import Service
+from tools.service import Service, declared_credential_of
 from tools.service_name import service_of
 
 
@@ -95,13 +94,14 @@ class ApprovalRequests:
             raise ValueError("a call of a conversation that is not kept waits for no decision")
         access_identity = self.access_identity(pending.service)
         policy = service.policy(call["name"])
-        declared: DeclaredCredential = service.credential.at_most if service.credential else {}
+        declared = declared_credential_of(service)
         names = [pending.response.id or "", pending.service, call["name"], call["id"] or ""]
         if approvers is not None:
             names.append(approvers)
         if digest is not None:
             names.append(digest)
         rights = access_identity, policy.effect, declared
+        by_policy = ruled or Ruled()
         return ApprovalRequest(
             id=_id(kind, pending.principal, pending.conversation, *names, *rights),
             kind=kind,
@@ -116,7 +116,7 @@ class ApprovalRequests:
             read=read,
             declared=declared,
             approvers=approvers,
-            ruled=Ruled() if ruled is None else Ruled(policy=ruled.policy, rules=ruled.rules),
+            ruled=Ruled(policy=by_policy.policy, rules=by_policy.rules),
             extensions=extensions,
             **self._times(),
         )

@@ -43,8 +43,9 @@ class ApprovalPrompts:
         """The answer to `request` that `caller` gave with this run; `None` if there is none, or their access
         token has expired.
         """
-        answers = context_of(runtime).answers if self.may_decide(caller) else {}
-        return answers.get(request.id)
+        if not self.may_decide(caller):
+            return None
+        return context_of(runtime).answers.get(request.id)
 
     async def pause(
         self, shown: PendingApproval, caller: VerifiedAccessToken | None, url: str | None = None
@@ -84,16 +85,17 @@ class ApprovalPrompts:
         """
         store = self.gate.store
         principal = request.principal
+        approved = digest is not None
         now = self.clock()
         about = request.audited(digest or request.digest)
         step = self.audit.approval(AuditedAction.APPROVAL_DECIDED, principal, caller, **about)
         try:
-            await store.decide(request.id, principal, approved=digest is not None, digest=digest, at=now)
+            await store.decide(request.id, principal, approved=approved, digest=digest, at=now)
         except ApprovalError as error:
             await step.ended(AuditOutcome.FAILED, error.code)
             return False
         try:
-            await step.ended(AuditOutcome.REFUSED if digest is None else AuditOutcome.SUCCEEDED)
+            await step.ended(AuditOutcome.of_decision(approved=approved))
         except AuditError:
             await store.withdraw(principal, request.thread_id, now)
             raise

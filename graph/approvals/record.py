@@ -92,9 +92,11 @@ class Approver:
 
     def may_approve(self, asker: Principal, approvers: str) -> bool:
         """Whether they are another person than `asker`, and a member of the group, or the person."""
-        named = approvers.removeprefix(PERSON)
-        is_named = self.principal == Principal(asker.issuer, named)
-        return self.principal != asker and (approvers in self.groups if named == approvers else is_named)
+        if self.principal == asker:
+            return False
+        if approvers.startswith(PERSON):
+            return self.principal == Principal(asker.issuer, approvers.removeprefix(PERSON))
+        return approvers in self.groups
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,11 +123,11 @@ class ApprovalRequest:
     """The credential of the call, as its service declares it."""
     approvers: str | None = None
     ruled: Ruled = field(default=Ruled())
-    """What requires the question: rules, in the file of a policy."""
+    """The rules that require the question, in the file of a policy."""
     created_at: float
     expires_at: float
     read: tuple[str, ...] = ()
-    """What the conversation has read that the call could carry elsewhere: `payroll.payslip: confidential`."""
+    """Labels of the data that the call could carry elsewhere: `payroll.payslip: confidential`."""
     extensions: Extensions = field(default_factory=Extensions)
     """The records of features beside it."""
 
@@ -135,12 +137,13 @@ class ApprovalRequest:
 
     def audited(self, digest: str | None = None) -> dict[str, Any]:
         """Its members in the audit log. `digest` is that of the arguments, which a decision may change."""
+        effect = self.effect if self.tool else None
         return {
             "arguments_digest": digest,
             "approval": self.id,
             "service": self.service or None,
             "tool": self.tool or None,
-            "effect": self.effect if self.tool else None,
+            "effect": effect,
             "call_id": self.call_id or None,
             "access_identity": self.access_identity,
             "audience": self.declared.get("audience"),

@@ -162,7 +162,9 @@ def _values(form: Mapping[str, Any]) -> str:
         return f"{_shown(form['prefix'])}…"
     if "min" in form:
         return f"{_shown(form['min'])} – {_shown(form['max'])}"
-    return ", ".join(map(_shown, form["one_of"] if "one_of" in form else [form["equal"]]))
+    if "one_of" in form:
+        return ", ".join(map(_shown, form["one_of"]))
+    return _shown(form["equal"])
 
 
 def _shown(value: object) -> str:

@@ -11,7 +11,7 @@ from typing_extensions import TypedDict  # pydantic makes schemas of no other be
 from graph.approvals.gate import ApprovalGate
 from graph.approvals.policy import Allow, AnyUser, Ask, Deny, Undetermined
 from tools.approval_policy import Trust
-from tools.service import Service, ToolSchema, data_of
+from tools.service import Service, ToolSchema, data_of, declared_credential_of
 from tools.service_name import service_of
 
 _DECISIONS: Final[Mapping[type, str]] = {Allow: "allow", Ask: "ask", Deny: "deny", Undetermined: "depends"}
@@ -89,7 +89,7 @@ async def rights_of(
     async def of_service(service: Service) -> ServiceRights:
         listed = tools(service)
         identity = gate.requests.access_identity(service.name)
-        declared = service.credential.at_most if service.credential else {}
+        declared = declared_credential_of(service)
         return ServiceRights(
             name=service_of(service.name),
             access_identity=identity and identity.value,
@@ -102,9 +102,10 @@ async def rights_of(
         )
 
     name = user.claims.get("name")
-    subject = {"iss": user.principal.issuer, "sub": user.principal.subject}
+    if not isinstance(name, str):
+        name = None
     return UserRights(
-        subject={**subject, "name": name if isinstance(name, str) else None},
+        subject={"iss": user.principal.issuer, "sub": user.principal.subject, "name": name},
         policy=policy,
         services=[await of_service(service) for service in gate.services.values()],
         grants=[*grants],

@@ -28,11 +28,11 @@ class Call:
     credential: ServiceCredential
     """The caller's, which the calls of one visit share."""
     update: dict[str, Any]
-    """What the calls of one visit change of the run's state beside their results, by its keys."""
+    """The changes of the run's state by the calls of one visit, beside their results, by its keys."""
     goes_on: bool = False
     """Whether it began before, and its user has answered its server since."""
     allowed: Allow = field(default_factory=Allow)
-    """What permits the call."""
+    """The decision that permits the call."""
     sent: bool = False
     """Whether the service may have received it."""
     result: ToolResult | None = None

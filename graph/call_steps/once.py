@@ -13,7 +13,7 @@ from graph.context import AgentContext, context_of
 from identity.principal import Principal
 
 BEGINNINGS: Final = Principal("", "begun calls")
-"""Whose the beginnings of calls are in a store of approvals: no token has this issuer."""
+"""The principal of beginnings of calls in a store of approvals: no token has this issuer."""
 MAY_HAVE_EFFECT: Final = (
     "not run again: the run was interrupted during this call, which may already have taken effect; check "
     "that before you call again"

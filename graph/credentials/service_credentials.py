@@ -73,8 +73,8 @@ class ServiceCredential:
     renewed: Credential | None = field(init=False, default=None)
     """The credential that this node obtained, for the state."""
     update: RunCredentials | None = field(init=False, default=None)
-    """What the state gets of this node: the credential that it obtained, or that there is none now. A source
-    that did not respond is not asked again in the run: it has been asked as often as one run may.
+    """The update of the state by this node: the credential that it obtained, or that there is none now. A
+    source that did not respond is not asked again in the run: it has been asked as often as one run may.
     """
 
     @property

@@ -29,6 +29,7 @@ from graph.models.response import ModelResponse
 from identity.errors import ServiceError
 from identity.observation.span import CURRENT_SPAN
 from identity.observation.traceparent import HEADER, Receiver
+from identity.printable import cut
 from identity.secrets.redaction import redact
 from identity.secrets.secret import Secret
 from identity.transport.body import EncodedResponseError, ResponseTooLargeError, decode_utf8
@@ -68,8 +69,13 @@ class ChatModel(ChatOpenAI):
         api_key = cast(Secret, kwargs.pop("api_key"))
         reader = cast(ResponseReader | None, kwargs.pop("reader", None))
         listeners = Listeners(run_manager)
-        readers = [*([reader] if reader is not None else []), *([listeners] if listeners else [])]
-        message_id = f"{LC_ID_PREFIX}-{run_manager.run_id if run_manager else uuid4()}"
+        readers: list[ResponseReader] = []
+        if reader is not None:
+            readers.append(reader)
+        if listeners:
+            readers.append(listeners)
+        run_id = run_manager.run_id if run_manager else uuid4()
+        message_id = f"{LC_ID_PREFIX}-{run_id}"
         response = ModelResponse(api_key)
         try:
             if readers:
@@ -144,13 +150,17 @@ class ChatModel(ChatOpenAI):
         payload = self._get_request_payload(messages, stop=stop, **options)
         more = payload.pop("extra_body", None) or {}
         context = CURRENT_SPAN.get().traceparent(Receiver.MODEL)
-        trace = {} if context is None else {HEADER: context}
+        headers = {"Authorization": f"Bearer {api_key.reveal()}"}
+        if context is not None:
+            headers[HEADER] = context
+        streams = bool(options.get("stream"))
+        response_type = object if streams else httpx2.Response
         return await self.root_async_client.post(
             "/chat/completions",
-            cast_to=object if options.get("stream") else httpx2.Response,
+            cast_to=response_type,
             body=payload | more,
-            options={"headers": {"Authorization": f"Bearer {api_key.reveal()}", **trace}},
-            stream=bool(options.get("stream")),
+            options={"headers": headers},
+            stream=streams,
             stream_cls=ModelEvents,
         )
 
@@ -193,11 +203,11 @@ def _to_service_error(error: Exception, api_key: Secret) -> ServiceError:
     elif isinstance(error, openai.APIConnectionError | httpx2.HTTPError):
         detail = "the connection to the model service failed"
     elif isinstance(error, openai.APIError):
-        code = error.code if isinstance(error.code, str) and _CODE_WORD.fullmatch(error.code) else None
-        if code and redact(code, [api_key]) != code:
-            code = None  # a key has the form of a word
         detail = "the model service responded with an error" if status is None else f"status {status}"
-        detail += f' "{code}"' if code else ""
+        code = error.code
+        is_word = isinstance(code, str) and _CODE_WORD.fullmatch(code)
+        if code and is_word and redact(code, [api_key]) == code:  # a key has the form of a word
+            detail += f' "{code}"'
         if message := _message_of(error, api_key):
             logger.warning("the model service responded with an error (%s): %s", detail, message)
     elif isinstance(error, ResponseTooLargeError | EncodedResponseError):
@@ -217,4 +227,4 @@ def _message_of(error: openai.APIError, api_key: Secret) -> str:
     if not isinstance(message, str):
         return ""
     line = "".join(character if character.isprintable() else " " for character in redact(message, [api_key]))
-    return line if len(line) <= _MAX_MESSAGE else f"{line[:_MAX_MESSAGE]}…"
+    return cut(line, _MAX_MESSAGE)

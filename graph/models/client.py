@@ -46,7 +46,8 @@ def model_client(
         kind = media_type(response.headers.get("content-type"))
         response.headers["content-type"] = kind  # without the name of a codec
         if response.is_success:
-            limit_body(response, MAX_STREAMED_BYTES if kind == "text/event-stream" else MAX_BYTES)
+            most = MAX_STREAMED_BYTES if kind == "text/event-stream" else MAX_BYTES
+            limit_body(response, most)
         else:
             truncate_body(response, MAX_ERROR_BYTES)
 

@@ -13,7 +13,7 @@ from langchain_core.messages import AIMessage, AIMessageChunk
 from langchain_core.outputs import ChatGenerationChunk
 from langchain_core.tracers._streaming import _StreamingCallbackHandler, _V2StreamingCallbackHandler
 
-from graph.models.piece import JoinedPieces, Piece
+from graph.models.piece import JoinedPieces, Piece, thinking_kwargs
 
 _PARTS: Final = 16
 """Servers show the whole message so far with each piece, and keep what they have shown."""
@@ -49,7 +49,7 @@ class Listeners:
 
     async def _show(self, piece: Piece) -> None:
         if self._chunks:
-            thinking = {"reasoning_content": piece.thinking} if piece.thinking else {}
+            thinking = thinking_kwargs(piece.thinking)
             await self._token(AIMessageChunk(content=piece.text, additional_kwargs=thinking, id=self._id))
         if self._protocol is not None:
             await self._send(self._protocol.deltas(piece))
@@ -106,8 +106,8 @@ class _ProtocolEvents:
             yield self._event("finish", index, content={"type": block, block: whole[block]})
         first = len(self._blocks)
         for index, call in enumerate([*message.tool_calls, *message.invalid_tool_calls], first):
-            begun = {**call, "args": {} if call["type"] == "tool_call" else ""}
-            yield self._event("start", index, content=begun)
+            no_arguments: object = {} if call["type"] == "tool_call" else ""
+            yield self._event("start", index, content={**call, "args": no_arguments})
             yield self._event("finish", index, content=dict(call))
         end: dict[str, Any] = {"event": "message-finish", "metadata": dict(message.response_metadata)}
         if message.usage_metadata is not None:

@@ -48,7 +48,7 @@ def openai_compatible(
         stream_usage=stream_usage,
         http_socket_options=(),  # or LangChain warns that proxies are not used, of a client that is not used
         use_responses_api=False,
-        extra_body=dict(extra_body) if extra_body else None,
+        extra_body=dict(extra_body or {}) or None,
     )
     return ChatModelProvider(
         chat, tool_options=tool_options, close=http.aclose, pool_use=use, takes_reader=True
@@ -60,9 +60,6 @@ def model_studio(*, enable_thinking: bool | None = None, **options: Any) -> Chat
 
     `enable_thinking` is sent unless it is `None`, which leaves the decision to the model.
     """
-    return openai_compatible(
-        **options,
-        stream_usage=True,
-        tool_options={"parallel_tool_calls": True},
-        extra_body=None if enable_thinking is None else {"enable_thinking": enable_thinking},
-    )
+    if enable_thinking is not None:
+        options["extra_body"] = {"enable_thinking": enable_thinking}
+    return openai_compatible(**options, stream_usage=True, tool_options={"parallel_tool_calls": True})

@@ -8,6 +8,7 @@ from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, AnyMessage, BaseMessage
 
 from graph.error_codes import GraphCode
+from graph.models.piece import thinking_kwargs
 from graph.models.provider import ResponseReader, completed, would_stream
 from identity.errors import AgentError, ServiceError
 from identity.secrets.secret import Secret
@@ -105,7 +106,7 @@ def _in_form_of_the_agent(message: BaseMessage) -> BaseMessage:
     )
     return AIMessage(
         content=str(message.text),
-        additional_kwargs={"reasoning_content": thinking} if thinking else {},
+        additional_kwargs=thinking_kwargs(thinking),
         tool_calls=message.tool_calls,
         invalid_tool_calls=message.invalid_tool_calls,
         response_metadata=metadata,

@@ -1,7 +1,7 @@
 """The pieces of a response that are passed on while it arrives."""
 
 from math import inf
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 _AT_ONCE: Final = 16_384
 
@@ -11,6 +11,11 @@ class Piece(NamedTuple):
 
     text: str = ""
     thinking: str = ""
+
+
+def thinking_kwargs(thinking: str) -> dict[str, Any]:
+    """The `additional_kwargs` of a message of LangChain's with this thinking."""
+    return {"reasoning_content": thinking} if thinking else {}
 
 
 class JoinedPieces:

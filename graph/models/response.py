@@ -14,7 +14,7 @@ from langchain_core.messages.ai import InputTokenDetails, OutputTokenDetails, Us
 from graph.call_arguments import parse_arguments
 from graph.error_codes import GraphCode
 from graph.limits import MAX_CALLS
-from graph.models.piece import JoinedPieces, Piece
+from graph.models.piece import JoinedPieces, Piece, thinking_kwargs
 from identity.errors import ServiceError
 from identity.secrets.redaction import Redactor, StreamRedactor
 from identity.secrets.secret import Secret
@@ -89,14 +89,15 @@ class ModelResponse:
             calls = parsed_calls((call.name, call.arguments, call.id) for call in self._calls)
         thinking = self._thinking.whole()
         metadata = {"finish_reason": self._finish, "model_name": self._model, "model_provider": "openai"}
+        usage = _usage_metadata(self._usage) if self._usage else None
         redact = self._redactor.redact
         message = AIMessage(
             content=self._text.whole(),
-            additional_kwargs={"reasoning_content": thinking} if thinking else {},
+            additional_kwargs=thinking_kwargs(thinking),
             tool_calls=redact(calls[0]),
             invalid_tool_calls=redact(calls[1]),
             response_metadata=redact(metadata),
-            usage_metadata=_usage_metadata(self._usage) if self._usage else None,
+            usage_metadata=usage,
             id=message_id,
         )
         return checked(message)
@@ -180,7 +181,9 @@ class _Text:
 
     def add(self, piece: str) -> str:
         """The text that is complete with `piece`."""
-        return self._keep(self._redactor.feed(piece) if piece else "")
+        if not piece:
+            return self._keep("")
+        return self._keep(self._redactor.feed(piece))
 
     def flush(self) -> str:
         """After the last piece: what might have been the beginning of the key."""
@@ -232,8 +235,8 @@ def _content(value: object) -> str:
 
 
 def _usage_metadata(usage: Mapping[str, Any]) -> UsageMetadata:
-    """What the service counted, as LangChain's messages have it. What it did not count is left out of the
-    details, and 0 elsewhere.
+    """The usage that the service counted, as LangChain's messages have it. What it did not count is left out
+    of the details, and 0 elsewhere.
     """
     counted = _present(usage)
     sent = counted.get("prompt_tokens", 0)
@@ -252,7 +255,7 @@ def _usage_metadata(usage: Mapping[str, Any]) -> UsageMetadata:
     return UsageMetadata(
         input_tokens=sent,
         output_tokens=written,
-        total_tokens=counted["total_tokens"] if "total_tokens" in counted else sent + written,
+        total_tokens=counted.get("total_tokens", sent + written),
         input_token_details=cast(InputTokenDetails, _present(sent_details)),
         output_token_details=cast(OutputTokenDetails, _present(written_details)),
     )

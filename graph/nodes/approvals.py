@@ -144,10 +144,10 @@ class ApprovalsNode:
 
     async def _pause(self, redacted: PendingApproval, visit: Visit) -> object:
         """Pauses the run; or LangGraph's resume value, if this run has one."""
-        opens_url = self.resume_values and is_answered_at_url(redacted.request)
-        return await self.prompts.pause(
-            redacted, visit.caller, url_reference(redacted.request.id) if opens_url else None
-        )
+        url: str | None = None
+        if self.resume_values and is_answered_at_url(redacted.request):
+            url = url_reference(redacted.request.id)
+        return await self.prompts.pause(redacted, visit.caller, url)
 
     async def _answer_server(
         self, pending: PendingCall, request: ApprovalRequest, answer: Answer, visit: Visit

@@ -64,13 +64,14 @@ class CredentialsNode:
         """The nodes whose credentials the next step needs."""
         if called := called_services(state):
             return [name for name in credentials if name in called]
-        unlisted = (
-            service.name
-            for service in self.services
-            if service.name in credentials and service.cached_tools(credentials[service.name]) is None
-        )
-        calls_model = MODEL in credentials and not state.get("requested")
-        return [*([MODEL] if calls_model else []), *unlisted]
+        needed: list[str] = []
+        if MODEL in credentials and not state.get("requested"):
+            needed.append(MODEL)
+        for service in self.services:
+            name = service.name
+            if name in credentials and service.cached_tools(credentials[name]) is None:
+                needed.append(name)
+        return needed
 
     async def _obtain(self, name: str, credential: ServiceCredential) -> Credential | AgentError:
         try:

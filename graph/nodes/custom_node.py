@@ -86,7 +86,8 @@ def _checked(update: object, redacted: Callable[[Any], Any]) -> dict[str, Any]:
         raise GraphDefinitionError("its context must be a text")
     written = update.get("messages")
     if written:
-        messages = convert_to_messages(written if isinstance(written, list) else [written])
+        listed = written if isinstance(written, list) else [written]
+        messages = convert_to_messages(listed)
         if any(type(message) is not AIMessage or message.tool_calls for message in messages):
             raise GraphDefinitionError("its messages must be of type AIMessage, without calls of tools")
         checked["messages"] = [_own_message(message, redacted) for message in messages]

@@ -1,8 +1,8 @@
 """LangChain's middleware around the model and the calls of tools: the operator's code, as own nodes are.
 
-A hook gets what an own node gets (`graph.nodes.operator_code`). What it makes of messages is for the model: the
-conversation keeps them. A synchronous `before_model`, which asks nobody, is called again for what the model
-reads again, so that what it replaced stays replaced. What it chooses of tools and models is checked
+A hook gets what an own node gets (`graph.nodes.operator_code`). What it makes of messages is for the model:
+the conversation keeps them. A synchronous `before_model`, which asks nobody, is called again for what the
+model reads again, so that what it replaced stays replaced. What it chooses of tools and models is checked
 (`graph.nodes.hooked_response`); what it makes of a call is decided about by the gate, as what the model
 requests.
 """
@@ -21,8 +21,8 @@ from langgraph.prebuilt.tool_node import ToolCallRequest
 from graph.approvals.policy import Deny
 from graph.call_arguments import are_valid_arguments
 from graph.nodes.agent_model import ASK, AgentModel
-from graph.nodes.operator_code import OperatorVisit, GraphDefinitionError, NodeContext, State, show
 from graph.nodes.hooked_response import HOOKED, AskModel, HookedResponse, Pieces, Prompt
+from graph.nodes.operator_code import GraphDefinitionError, NodeContext, OperatorVisit, State, show
 from tools.service import ToolSchema
 
 _SUMMARIES: Final = "SummarizationMiddleware"
@@ -118,13 +118,16 @@ class Middleware:
         response = await visit.run_isolated(turn)
         if write is not None and not (pieces and pieces.begun):
             show(response, write, steps=visit.has_steps)
-        return response, offered if hooked.chosen is None else hooked.chosen
+        chosen: Collection[str] = offered if hooked.chosen is None else hooked.chosen
+        return response, chosen
 
     async def _replaced(self, read: list[AnyMessage], visit: OperatorVisit) -> list[AnyMessage]:
         """The messages as the hooks left them in the earlier requests, each of which ended with a question or
         with results. A hook that removes messages, or ends the run, changes nothing of later requests.
         """
-        for end in range(1, len(read)) if self.replacing else ():
+        if not self.replacing:
+            return read
+        for end in range(1, len(read)):
             if isinstance(read[end], AIMessage | HumanMessage) and not isinstance(read[end - 1], AIMessage):
                 read = await self._replaced_before(end, read, visit)
         return read
@@ -175,8 +178,9 @@ class Middleware:
             if getattr(result, "tool_call_id", None) != call["id"]:
                 raise GraphDefinitionError("awrap_tool_call must return the ToolMessage of its call")
             text = visit.redact(str(result.text))
-            last = results[-1] if results else await visit.run_in_agent(refused(call, Deny(reason=text)))
-            return last.model_copy(update={"content": text, "status": result.status})
+            if not results:
+                results.append(await visit.run_in_agent(refused(call, Deny(reason=text))))
+            return results[-1].model_copy(update={"content": text, "status": result.status})
 
         return await visit.run_isolated(wrapped)
 

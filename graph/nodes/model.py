@@ -23,9 +23,9 @@ from graph.limits import Limits
 from graph.models.own_chat_model import OwnChatModel
 from graph.models.response import without_tool_calls
 from graph.nodes.agent_model import AgentModel
-from graph.nodes.operator_code import OperatorVisit
 from graph.nodes.middleware import Middleware
 from graph.nodes.model_calls import ModelCall, ModelCalls
+from graph.nodes.operator_code import OperatorVisit
 from graph.prompt import build_prompt, prompt_for
 from graph.tool_calls.call_record import CallRecord, CallRecords
 from graph.tool_calls.default_arguments import call_with_defaults
@@ -68,7 +68,9 @@ class ModelNode:
             return {}
         rounds = state.get("rounds", 0)
         requested = state.get("requested")
-        calls = state.get("proposed") or ([] if rounds or requested is None else [requested])
+        calls = list(state.get("proposed") or ())
+        if not calls and not rounds and requested is not None:
+            calls = [requested]
         if requested is not None and not calls:
             result = redact(str(state["messages"][-1].text), secrets_of(state, caller))
             return {"messages": [AIMessage(result, id=uuid.uuid4().hex)]}

@@ -133,7 +133,9 @@ class OperatorVisit:
         note_labels(self._visit.runtime, labels)
 
     async def run_isolated(self, work: Work[T]) -> T:
-        """As the function of this name. A call that could not be recorded is raised, whatever `work` makes of that."""
+        """As the function of this name. A call that could not be recorded is raised, whatever `work` makes of
+        that.
+        """
         try:
             return await run_isolated(self._name, self._visit.state, work, self.runtime)
         finally:
@@ -193,9 +195,9 @@ async def run_isolated(name: str, state: State, work: Work[T], runtime: Runtime[
     except AgentError:
         raise
     except Exception as fault:  # noqa: BLE001 - the operator's code raises anything
-        text = (
-            fault.args[0] if isinstance(fault, GraphDefinitionError) else f"it raised {type(fault).__name__}"
-        )
+        text = f"it raised {type(fault).__name__}"
+        if isinstance(fault, GraphDefinitionError):
+            text = fault.args[0]
         detail = f'node "{name}": {text} at {place_of(fault)}'
         raise InternalError(GraphCode.GRAPH_NODE_FAILED, detail) from None
 
@@ -205,8 +207,11 @@ def show(message: AIMessage, write: StreamWriter, *, steps: bool, follows: bool 
     if steps:
         write(ResponseStarted(type="response_started", message_id=str(message.id)))
     text = str(message.text)
-    if text:
-        write(TextEvent(type="content", text=f"\n\n{text}" if follows and not steps else text))
+    if not text:
+        return
+    if follows and not steps:
+        text = f"\n\n{text}"
+    write(TextEvent(type="content", text=text))
 
 
 def _writer_of_events(
@@ -219,10 +224,10 @@ def _writer_of_events(
 
     def write_own(value: Any) -> None:  # noqa: ANN401 - any JSON
         text = json.dumps(value)
-        is_short = len(text) <= MAX_CHARACTERS
-        event = OwnEvent(
-            type="custom", step=name, value=redacted(json.loads(text)) if is_short else dict(TOO_LONG)
-        )
+        shown: Any = dict(TOO_LONG)
+        if len(text) <= MAX_CHARACTERS:
+            shown = redacted(json.loads(text))
+        event = OwnEvent(type="custom", step=name, value=shown)
         try:
             asyncio.get_running_loop()
         except RuntimeError:

@@ -8,7 +8,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, Literal, TypeAlias
 
 from langchain_core.callbacks import AsyncCallbackManager, BaseCallbackManager
 from langchain_core.messages import ToolCall, ToolMessage
@@ -93,14 +93,17 @@ class CallRecord:
         self._of_run = secrets_of(state, caller)
         self._redactor = Redactor(self._of_run)
         self._obtained = obtained
-        credential, acts_as = (required.credential, required.access_identity) if required else (None, None)
+        credential = required.credential if required else None
+        acts_as = required.access_identity if required else None
+        described = credential.described if credential else {}
+        effect = service.policy(call["name"]).effect if service else None
         name = self._redact(call["name"])
         self._tool: str = name if service else name[:_MAX_NAME]
         self._call_id = call["id"] or ""
         self._shown: dict[str, Any] = {
             "service": service_name,
             "access_identity": acts_as and acts_as.value,
-            **(credential.described if credential else {}),
+            **described,
         }
         self._reports = 0
         self._step = records.audit.call(
@@ -113,7 +116,7 @@ class CallRecord:
             call_id=self._call_id,
             approval=ruled and ruled.approval,
             arguments_digest=arguments_digest(call["args"]),
-            effect=service.policy(call["name"]).effect if service else None,
+            effect=effect,
             ruled=ruled and ruled.recorded,
             read=shown(state.get("read") or {}),
         )
@@ -146,7 +149,8 @@ class CallRecord:
                 await finished(message)
                 return message
             result = await self._kept(result)
-            message = self._write_finished(result, error.code if error else None, milliseconds)
+            code = error.code if error else None
+            message = self._write_finished(result, code, milliseconds)
             await finished(message)
         return message
 
@@ -155,13 +159,15 @@ class CallRecord:
         self._reports += 1
         if self._reports > _MAX_REPORTS:
             return
+        if fraction is not None:
+            fraction = min(max(float(fraction), 0.0), 1.0)
         self._write(
             {
                 "type": "tool_progress",
                 "tool": self._tool,
                 "service": self._shown["service"],
                 "call_id": self._call_id,
-                "progress": None if fraction is None else min(max(float(fraction), 0.0), 1.0),
+                "progress": fraction,
                 "message": self._redact(message)[:_MAX_REPORT],
             }
         )
@@ -190,7 +196,8 @@ class CallRecord:
             if span.content:
                 span.set(Attribute.TOOL_ARGUMENTS, json.dumps(arguments, ensure_ascii=False, default=str))
             result, error = await work()
-            self._step.failed(error or (SUCCESS if result.ok else TOOL_ERROR))
+            outcome = SUCCESS if result.ok else TOOL_ERROR
+            self._step.failed(error or outcome)
             self._step.found(files=tuple(digest(data) for _, data in result.files) or None)
             if span.content:
                 span.set(Attribute.TOOL_RESULT, self._redact(result.text))
@@ -209,9 +216,11 @@ class CallRecord:
             clean = fits and not contains(data, self._secrets)
             identifier = await keep(data) if clean and keep is not None else None
             part = file_part(identifier or "", self._redact(name), data)
-            lines.append(description(part, _KEPT if identifier else _NOT_KEPT))
             if identifier:
+                lines.append(description(part, _KEPT))
                 parts.append(part)
+            else:
+                lines.append(description(part, _NOT_KEPT))
         if parts:
             self._shown["files"] = parts
         return replace(result, text="\n".join(lines), files=())
@@ -230,7 +239,7 @@ class CallRecord:
         text = self._redact(result.text)
         code = error and error.value
         ended = {"called": result.called, "duration_ms": milliseconds}
-        event = {
+        event: dict[str, Any] = {
             "type": "tool_finished",
             "tool": self._tool,
             "call_id": self._call_id,
@@ -239,12 +248,15 @@ class CallRecord:
             **ended,
             "result": shown_text(text),
         }
-        self._write(event if code is None else event | {"error": code})
+        if code is not None:
+            event["error"] = code
+        self._write(event)
+        status: Literal["success", "error"] = "success" if result.ok else "error"
         return ToolMessage(
             result.text,
             tool_call_id=self._call_id,
             name=self._call["name"],
-            status="success" if result.ok else "error",
+            status=status,
             artifact=self._shown | ended | {"error": code},
         )
 

@@ -83,11 +83,13 @@ def collisions(services: Sequence[Service], found: Sequence[_Found]) -> dict[str
             having[name].append(service.name)
             if listed.get(name) is False:
                 declaring[name].append(service.name)
-    return {
-        name: Collision(name, tuple(names), declaring[name][0] if len(declaring[name]) == 1 else None)
-        for name, names in having.items()
-        if len(names) > 1
-    }
+    collisions: dict[str, Collision] = {}
+    for name, names in having.items():
+        if len(names) > 1:
+            declarers = declaring[name]
+            owner = declarers[0] if len(declarers) == 1 else None
+            collisions[name] = Collision(name, tuple(names), owner)
+    return collisions
 
 
 class ToolCatalog:

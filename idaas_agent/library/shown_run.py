@@ -2,7 +2,7 @@
 
 import json
 import uuid
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any, Final
 
@@ -31,6 +31,7 @@ from graph.events import (
     shown_arguments,
     shown_text,
 )
+from graph.models.piece import thinking_kwargs
 from identity.secrets.redaction import redact
 
 _SUMMARY: Final = "lc_source"
@@ -196,7 +197,7 @@ def _kept(message: AIMessage | ToolMessage) -> AnyMessage:
         id=message.id,
         name=message.name,
         tool_calls=message.tool_calls,
-        additional_kwargs={"reasoning_content": thinking} if thinking else {},
+        additional_kwargs=thinking_kwargs(thinking),
         response_metadata=message.response_metadata,
         usage_metadata=message.usage_metadata,
     )

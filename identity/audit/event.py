@@ -73,6 +73,11 @@ class AuditOutcome(StrEnum):
     CANCELLED = "cancelled"
     """The client disconnected, or the agent shut down, before it ended."""
 
+    @classmethod
+    def of_decision(cls, *, approved: bool) -> "AuditOutcome":
+        """The outcome of a person's decision."""
+        return cls.SUCCEEDED if approved else cls.REFUSED
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ruled:

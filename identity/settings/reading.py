@@ -15,6 +15,7 @@ from identity.error_codes import IdentityCode
 from identity.errors import ConfigurationError
 from identity.idaas.client_authentication.declaration import AuthenticationSources
 from identity.idaas.configuration import DEFAULT_PATH, SdkConfiguration, read_sdk_configuration
+from identity.printable import cut
 from identity.settings.authentication_sources import authentication_sources
 from identity.settings.quotation_marks import quotation_mark_faults, without_quotation_marks
 from identity.settings.values import VariableGroup, holds, secret_in_file
@@ -168,5 +169,4 @@ def _fault(fault: Mapping[str, Any]) -> str:
 
 
 def _shown(value: object) -> str:
-    text = repr(value)
-    return text if len(text) <= _MAX_SHOWN else f"{text[:_MAX_SHOWN]}…"
+    return cut(repr(value), _MAX_SHOWN)

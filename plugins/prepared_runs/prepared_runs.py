@@ -130,7 +130,7 @@ class PreparedRuns:
             await self.store.decide(
                 approval_id, caller.principal, approved=approved, digest=request.digest, at=now
             )
-        outcome = AuditOutcome.SUCCEEDED if approved else AuditOutcome.REFUSED
+        outcome = AuditOutcome.of_decision(approved=approved)
         await self._step(AuditedAction.APPROVAL_DECIDED, request, caller).ended(outcome)
         question = kept_arguments(request)["question"]
         by = printable(client_of(request) or "")

@@ -52,7 +52,7 @@ from agent.http.rate_limit import RECOUNT
 from agent.runs.run import Cancelled, Finished, Paused, RunReader
 from agent.runs.runs import Runs
 from graph.events import ServicesUnavailable, joined_unavailable
-from graph.models.piece import JoinedPieces, Piece
+from graph.models.piece import JoinedPieces, Piece, thinking_kwargs
 from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.errors import AgentError
 
@@ -143,7 +143,7 @@ async def _agent(inputs: AsyncIterator[Any], config: RunnableConfig) -> AsyncIte
 
 
 def _chunk(piece: Piece) -> AIMessageChunk:
-    reasoning = {"reasoning_content": piece.thinking} if piece.thinking else {}
+    reasoning = thinking_kwargs(piece.thinking)
     return AIMessageChunk(content=piece.text, additional_kwargs=reasoning)
 
 
@@ -154,13 +154,15 @@ def _last_chunk(end: Finished, unavailable: ServicesUnavailable | None, *, whole
         output_tokens=end.usage.output_tokens,
         total_tokens=end.usage.input_tokens + end.usage.output_tokens,
     )
-    reasoning = {"reasoning_content": end.reasoning} if whole and end.reasoning else {}
-    about = {} if unavailable is None else {"services_unavailable": unavailable["services"]}
+    metadata: dict[str, Any] = {"finish_reason": end.finish_reason}
+    if unavailable is not None:
+        metadata["services_unavailable"] = unavailable["services"]
+    piece = Piece(end.text, end.reasoning) if whole else Piece()
     return AIMessageChunk(
-        content=end.text if whole else "",
-        additional_kwargs=reasoning,
+        content=piece.text,
+        additional_kwargs=thinking_kwargs(piece.thinking),
         usage_metadata=usage,
-        response_metadata={"finish_reason": end.finish_reason, **about},
+        response_metadata=metadata,
     )
 
 
