@@ -60,6 +60,31 @@ def test_every_promise_that_a_test_names_is_in_security_md():
     assert promises_with_tests().keys() - documented_promises() == set()
 
 
+def test_the_mapping_of_owasps_list_names_ten_risks_and_promises_of_security_md():
+    rows = owasp_rows()
+    assert [row[0] for row in rows] == [f"ASI{number:02}" for number in range(1, 11)]
+    named = {name for _, promises, _ in rows for name in re.findall(r"`([^`]+)`", promises)}
+    assert named - documented_promises() == set()
+    assert all("`" in promises and "`" in tests for _, promises, tests in rows)
+
+
+def test_the_mapping_of_owasps_list_names_tests_that_exist():
+    named = [name for *_, tests in owasp_rows() for name in re.findall(r"`([^`]+)`", tests)]
+    assert {name for name in named if not is_test(*name.partition("::")[::2])} == set()
+
+
+def owasp_rows() -> list[tuple[str, str, str]]:
+    """The number, the promises and the tests of each risk."""
+    page = (ROOT / "docs" / "owasp.md").read_text(encoding="utf-8")
+    return re.findall(r"^\| \*\*(\w+)\*\* [^|]+ \| ([^|]+) \| ([^|]+) \|", page, re.MULTILINE)
+
+
+def is_test(file: str, function: str) -> bool:
+    """Whether the file of tests is there, and has the function, if one is named."""
+    path = ROOT / file
+    return path.name.startswith("test_") and path.is_file() and f"def {function}" in path.read_text("utf-8")
+
+
 def test_every_security_test_names_a_promise():
     files = sorted((ROOT / "tests" / "security").rglob("test_*.py"))
     assert files
