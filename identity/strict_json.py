@@ -5,21 +5,38 @@ header members and RFC 7519, section 4 leaves duplicate claims to the parser, so
 duplicate members of a request, which may decide something.
 """
 
+import json
 import math
-from typing import Any
+import re
+from typing import Any, Final
 
 import jiter
 
 MAX_DEPTH = 32
+_HUGE: Final = r"[eE]\+?\d{3}|(?<!\d)\d{200}"
+"""Part of each number beyond a float's range, 1.8e308: more than 200 digits, or an exponent over 99."""
+_HUGE_IN_TEXT: Final = re.compile(_HUGE)
+_HUGE_IN_BYTES: Final = re.compile(_HUGE.encode())
 
 
 def read_value(text: bytes) -> Any:  # noqa: ANN401 - any JSON value
     """The JSON value of a request's body, `text` in UTF-8.
 
-    Raises `ValueError` for duplicate members, NaN, lone surrogates, and nesting deeper than 200 levels. Its
-    text may quote the name of a member.
+    Raises `ValueError` for duplicate members, NaN, numbers beyond a float's range, lone surrogates, and
+    nesting deeper than 200 levels. Its text may quote the name of a member.
     """
-    return jiter.from_json(text, allow_inf_nan=False, catch_duplicate_keys=True)
+    value = jiter.from_json(text, allow_inf_nan=False, catch_duplicate_keys=True)
+    require_finite(value, text)
+    return value
+
+
+def require_finite(value: object, text: str | bytes) -> None:
+    """Raises `ValueError` if `value`, which was read from `text`, has an infinite number: a reader makes one
+    of each number beyond a float's range, and no JSON can carry it on.
+    """
+    huge = _HUGE_IN_TEXT.search(text) if isinstance(text, str) else _HUGE_IN_BYTES.search(text)
+    if huge is not None:
+        json.dumps(value, allow_nan=False)
 
 
 def read_object(text: bytes, *, integers: range | None = None) -> dict[str, Any]:

@@ -1,17 +1,16 @@
 """Bounds on JSON from other systems, before and after it is parsed."""
 
-import json
 import re
 from typing import Any, Final
 
 from pydantic_core import from_json
 
+from identity.strict_json import require_finite
+
 MAX_CONTAINERS: Final = 50_000
 """Arrays and objects in one JSON text. Many more keep Python's garbage collector busy for a second."""
 _STRING: Final = re.compile(r'"(?:[^"\\]++|\\.)*+(?:"|\\?\Z)', re.DOTALL)
 """A string that is not terminated matches up to the end of the text, so that matching takes linear time."""
-_HUGE: Final = re.compile(r"[eE]\+?\d{3}|(?<!\d)\d{200}")
-"""Part of each number beyond a float's range, 1.8e308: more than 200 digits, or an exponent over 99."""
 
 
 class TooLargeError(ValueError):
@@ -27,8 +26,7 @@ def read_json(text: str) -> Any:  # noqa: ANN401 - any JSON value
     if _count(text, "[{") > MAX_CONTAINERS and _count(_STRING.sub("", text), "[{") > MAX_CONTAINERS:
         raise TooLargeError(f"it has more than {MAX_CONTAINERS} arrays and objects")
     value = from_json(text, allow_inf_nan=False)
-    if _HUGE.search(text):
-        json.dumps(value, allow_nan=False)
+    require_finite(value, text)
     return value
 
 

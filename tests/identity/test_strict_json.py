@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from identity.strict_json import MAX_DEPTH, read_object
+from identity.strict_json import MAX_DEPTH, read_object, read_value
 
 
 def nested(levels: int, opening: bytes = b'{"a":', closing: bytes = b"}") -> bytes:
@@ -64,3 +64,16 @@ def test_many_siblings_do_not_count_as_depth() -> None:
 def test_any_bytes_return_an_object_or_raise_value_error(text: bytes) -> None:
     with contextlib.suppress(ValueError):
         assert isinstance(read_object(text), dict)
+
+
+@pytest.mark.parametrize(
+    "text", [b"1e400", b"[-1e9999]", b'{"a":1.5e308999}', b"[0.1e+400]", b"9" * 320 + b".5"]
+)
+def test_number_of_a_request_that_no_json_can_carry_on_is_refused(text: bytes) -> None:
+    with pytest.raises(ValueError, match=r"(?i)out of range"):
+        read_value(text)
+
+
+@pytest.mark.parametrize("text", [b"1e308", b'"1e400"', b"[-1.7e+308, 1e-400]", b"1" * 300])
+def test_number_within_range_or_in_a_text_of_a_request_is_read(text: bytes) -> None:
+    read_value(text)
