@@ -121,11 +121,24 @@ class _Walk:
             if _INLINE_FLAGS.search(expression):
                 raise ValueError("not a regular expression of ECMA-262")
             try:
-                re.compile(expression)
+                re.compile(_of_python(expression))
             except (re.error, OverflowError, RecursionError):
                 raise ValueError("not a regular expression") from None
 
 
+def _of_python(expression: str) -> str:
+    """An expression of ECMA-262 whose form Python can check: each construct of which Python knows nothing is
+    one that is like it. None is ever matched.
+    """
+    return _ONLY_IN_ECMA.sub(lambda found: _LIKE_IT.get(found.lastgroup or "", found[0]), expression)
+
+
+_ONLY_IN_ECMA: Final = re.compile(
+    r"(?P<character>\\(?:[pP]\{[^}]+\}|u\{[0-9a-fA-F]+\}|c[A-Za-z]|k<\w+>))"
+    r"|\\.|(?P<group>\(\?<(?![=!])\w+>)",
+    re.DOTALL,
+)
+_LIKE_IT: Final = {"character": "x", "group": "("}
 _INLINE_FLAGS: Final = re.compile(r"\(\?[aiLmsux-]")
 """Python's own; with "ignore case" a character set takes many times longer to compile."""
 _TOO_DEEP: Final = f"its subschemas are nested deeper than {MAX_DEPTH} levels, references followed"
@@ -165,6 +178,9 @@ def _number(value: object) -> bool:
 
 
 def _count(value: object) -> bool:
+    """A whole number may be written as a decimal: 2.0."""
+    if isinstance(value, float):
+        return value.is_integer() and value >= 0
     return isinstance(value, int) and not isinstance(value, bool) and value >= 0
 
 

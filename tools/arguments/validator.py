@@ -52,14 +52,14 @@ class BoundedValidator:
         if (fault := size_fault(arguments)) is not None:
             return [fault]
         try:
-            return self._faults(arguments)
+            return self._faults(dict(arguments))
         except (TooLargeError, ArithmeticError, LookupError, TypeError, ValueError, AttributeError):
             return [ArgumentFault("", "they cannot be checked against the schema of this tool")]
 
-    def _faults(self, arguments: Mapping[str, Any]) -> list[ArgumentFault]:
+    def _faults(self, value: object) -> list[ArgumentFault]:
         reset = _STEPS.set(_Steps())
         try:
-            errors = list(islice(self._validator.iter_errors(dict(arguments)), _MAX_FAULTS))
+            errors = list(islice(self._validator.iter_errors(value), _MAX_FAULTS))
         except Unresolvable:
             return []
         finally:

@@ -95,6 +95,35 @@ USUAL = [
 ]
 
 
+@pytest.mark.parametrize(
+    "expression",
+    [
+        "^\\p{L}[\\p{Letter}\\P{Cc}-]*$",
+        "[\\u{1F600}-\\u{1F64F}]",
+        "(?<year>\\d{4})-\\k<year>",
+        "\\cJ",
+        "(?<=a)b(?<!c)",
+        "a\\\\p{2}",
+    ],
+)
+def test_expression_of_ecma_262_that_python_does_not_know_is_accepted(expression: str):
+    BoundedValidator(of(a={"pattern": expression}))
+
+
+@pytest.mark.parametrize("expression", ["\\p{L}(", "(?<year", "(?<a>(?<b>x)"])
+def test_malformed_expression_of_ecma_262_is_refused(expression: str):
+    with pytest.raises(ValueError, match="not a regular expression"):
+        checked_draft(of(a={"pattern": expression}))
+
+
+def test_whole_number_of_a_keyword_may_be_written_as_a_decimal():
+    validator = BoundedValidator(of(a={"maxLength": 2.0, "minLength": 1.0}))
+    assert validator.faults({"a": "ab"}) == []
+    assert [fault.argument for fault in validator.faults({"a": "abc"})] == ["a"]
+    with pytest.raises(ValueError, match="wrong form"):
+        checked_draft(of(a={"maxLength": 2.5}))
+
+
 @pytest.mark.parametrize("schema", USUAL)
 def test_common_schema_is_accepted(schema):
     BoundedValidator(schema)
