@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, NamedTuple
 
-from cedarpy import Entities, is_authorized
+from cedarpy import AuthzResult, Entities, is_authorized
 
 from graph.approvals.policy import Ask, Decision, Deny, Facts
 from plugins.policy.rules import Policies, ToolRules
@@ -79,9 +79,14 @@ def _evaluation(
         result = is_authorized({**request, "context": text}, policies.set, entities)
         names = tuple(policies.names[policy_id] for policy_id in sorted(result.diagnostics.reasons))
         failed = bool(result.diagnostics.errors)  # their texts contain arguments
-        return _Result(result.allowed and not failed, names, failed)
+        return _Result(permits(result), names, failed)
 
     return result
+
+
+def permits(result: AuthzResult) -> bool:
+    """Whether Cedar allows, and no rule has failed: Cedar itself skips a rule that fails."""
+    return result.allowed and not result.diagnostics.errors
 
 
 def _person(subject: str, claims: Mapping[str, str], groups: frozenset[str]) -> dict[str, Any]:
