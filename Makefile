@@ -11,7 +11,7 @@ PARALLEL := -n $(JOBS) --dist loadfile --no-loadscope-reorder
 test test-core future aegra-test mcp-test frontends unit promises mutants: export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
-.PHONY: npm chromium wrk faketime databases help up serve sandbox studio doctor aegra aegra-test mcp-test test test-core future frontends unit promises mutants cluster chaos soak bench bench-scale injections wheel docs check format lock sbom licences vulnerabilities clean
+.PHONY: npm chromium wrk faketime databases help up serve sandbox studio doctor aegra aegra-test mcp-test test test-core future frontends unit promises mutants cluster chaos soak bench bench-scale injections referees wheel docs check format lock sbom licences vulnerabilities clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## */\1\t/' | expand -t 17
@@ -85,6 +85,10 @@ bench-scale: $(VENV)/.dev ## measure 5,000 open streams of a slow model beside t
 injections: .venv-injections/.installed ## AgentDojo's attacks on the agent, with a model that obeys all of them (minutes); writes its part of docs/injections.md: make injections INJECTIONS='--every 20 banking'
 	@.venv-injections/bin/python -m benchmarks.injections $(INJECTIONS)
 INJECTIONS ?=
+
+referees: $(VENV)/.dev ## a suite that others wrote, against the agent; writes its part of docs/referees.md: make referees REFEREE=cedar REFEREE_DIR=checkout
+	@$(BIN)/python -m tests.referees $(REFEREE) $(if $(REFEREE_DIR),--checkout '$(REFEREE_DIR)')
+REFEREE ?= --help
 
 soak: $(VENV)/.dev ## check that memory stays flat over 100,000 requests of 12,000 users (15 minutes)
 	@$(BIN)/python -m benchmarks.soak

@@ -56,7 +56,7 @@ class BoundedValidator:
         except (TooLargeError, ArithmeticError, LookupError, TypeError, ValueError, AttributeError):
             return [ArgumentFault("", "they cannot be checked against the schema of this tool")]
 
-    def _faults(self, value: object) -> list[ArgumentFault]:
+    def _faults(self, value: Any) -> list[ArgumentFault]:  # noqa: ANN401 - any JSON value
         reset = _STEPS.set(_Steps())
         try:
             errors = list(islice(self._validator.iter_errors(value), _MAX_FAULTS))

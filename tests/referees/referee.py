@@ -1,0 +1,101 @@
+"""A referee: a test suite that others wrote, what the agent does differently, and why.
+
+`referees.toml` has one table for each. Nothing of theirs is in this repository: a lock file names the package
+that has it, or the person who runs it names a checkout of the pinned revision.
+"""
+
+import subprocess
+import tomllib
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from importlib import import_module
+from pathlib import Path
+from typing import Final
+
+FOLDER: Final = Path(__file__).parent
+TABLE: Final = FOLDER / "referees.toml"
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One case that was run. `fault` is what the agent did against it; empty: it passed."""
+
+    group: str
+    name: str
+    fault: str = ""
+
+    def __str__(self) -> str:
+        """What the patterns of differences match."""
+        return f"{self.group}: {self.name}: {self.fault}"
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """Cases that fail, by a pattern of their texts, and the clause that the project reads differently."""
+
+    cases: str
+    why: str
+
+    def covers(self, case: Case) -> bool:
+        """Whether this is about `case`."""
+        return fnmatchcase(str(case), self.cases)
+
+
+@dataclass(frozen=True, slots=True)
+class Referee:
+    """`package` is the folder of an installed package; `repository` and `revision` name a checkout."""
+
+    name: str
+    title: str
+    package: str = ""
+    repository: str = ""
+    revision: str = ""
+    differences: Sequence[Difference] = field(default=())
+
+    @property
+    def run(self) -> Callable[[Path], Iterable[Case]]:
+        """Runs all cases of the suite in a folder."""
+        module = import_module(f"tests.referees.{self.name.replace('-', '_')}")
+        run: Callable[[Path], Iterable[Case]] = module.run
+        return run
+
+    def folder(self, checkout: Path | None) -> Path:
+        """Where the suite is. Raises `ValueError` if it is not there, or is another revision."""
+        if self.package:
+            return FOLDER / self.package
+        if not self.repository:
+            return FOLDER
+        wanted = f"a checkout of {self.repository}, revision {self.revision}"
+        if checkout is None:
+            raise ValueError(
+                f"{self.name} needs {wanted}: make referees REFEREE={self.name} REFEREE_DIR=path"
+            )
+        if (found := _revision(checkout)) != self.revision:
+            raise ValueError(f"{self.name} needs {wanted}, found revision {found or 'unknown'} in {checkout}")
+        return checkout
+
+
+def read_referees(text: str) -> dict[str, Referee]:
+    """The referees of the table, by name."""
+    tables = tomllib.loads(text)
+    return {name: _referee(name, members) for name, members in tables.items()}
+
+
+def _referee(name: str, members: dict[str, object]) -> Referee:
+    listed = members.pop("differences", [])
+    assert isinstance(listed, list)
+    return Referee(name=name, differences=[Difference(**row) for row in listed], **members)  # type: ignore[arg-type]
+
+
+def _revision(checkout: Path) -> str:
+    """The commit of a checkout without local changes."""
+    git = ["git", "-C", str(checkout)]
+    changed = subprocess.run(
+        [*git, "status", "--porcelain", "-uno"], capture_output=True, text=True, check=False
+    )
+    if changed.returncode or changed.stdout:
+        return ""
+    return subprocess.run(
+        [*git, "rev-parse", "HEAD"], capture_output=True, text=True, check=True
+    ).stdout.strip()
