@@ -1,15 +1,26 @@
-"""The additions of installed packages to the agent: objects by the names of entry points, of any group."""
+"""The additions of installed packages to the agent: objects by the names of entry points, of any group.
 
+Reading them takes a file of every installed distribution, and a start asks for six groups. They are read once
+for all, and again if a package was installed on the import path since.
+"""
+
+import sys
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
+from functools import lru_cache
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
-from typing import Any
+from typing import Any, Final, TypeAlias
 
 from idaas_agent.extras import missing_extra
 from identity.error_codes import IdentityCode
 from identity.errors import ConfigurationError
 from identity.observation.failure import place_of
+
+_OWN: Final = "idaas_agent."
+"""How the names of all groups begin."""
+_ImportPath: TypeAlias = tuple[tuple[str, int | None], ...]
+"""Its folders, and when an entry of each was last added or removed."""
 
 
 def installed(group: str, wanted: Collection[str] | None = None) -> dict[str, Any]:
@@ -40,7 +51,29 @@ def installed(group: str, wanted: Collection[str] | None = None) -> dict[str, An
 
 def installed_entries(group: str) -> list[EntryPoint]:
     """The entry points of a group, in alphabetical order, none of which is imported."""
-    return sorted(entry_points(group=group), key=lambda entry: entry.name)
+    return list(_groups_on(_import_path()).get(group, ()))
+
+
+@lru_cache(maxsize=1)
+def _groups_on(_: _ImportPath) -> Mapping[str, Collection[EntryPoint]]:
+    """The entry points of each of the agent's groups, in alphabetical order."""
+    every = entry_points()
+    return {
+        group: sorted(every.select(group=group), key=lambda entry: entry.name)
+        for group in every.groups
+        if group.startswith(_OWN)
+    }
+
+
+def _import_path() -> _ImportPath:
+    return tuple((folder, _changed(folder)) for folder in sys.path)
+
+
+def _changed(folder: str) -> int | None:
+    try:
+        return Path(folder).stat().st_mtime_ns
+    except OSError:
+        return None
 
 
 def failure_of(error: Exception) -> str:

@@ -4,12 +4,13 @@ A command is a function, as Typer takes it, or a `typer.Typer` with commands of 
 """
 
 from functools import cache
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import EntryPoint
 from typing import Annotated, Any, Final
 
 import typer
 from typer.core import TyperGroup
 
+from agent.entry_points import installed_entries
 from idaas_agent.extras import missing_extra
 from identity.errors import ConfigurationError
 from tools import VERSION
@@ -21,7 +22,7 @@ ENTRY_POINTS: Final = "idaas_agent.commands"
 @cache
 def _entries() -> dict[str, EntryPoint]:
     """The entry points by their names. Of two with one name, that of the agent counts."""
-    entries = sorted(entry_points(group=ENTRY_POINTS), key=_is_own)
+    entries = sorted(installed_entries(ENTRY_POINTS), key=_is_own)
     return {entry.name: entry for entry in entries}
 
 

@@ -7,11 +7,11 @@ import ssl
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import EntryPoint
 from pathlib import Path
 from typing import Any, TypeVar
 
-from agent.entry_points import failure_of
+from agent.entry_points import failure_of, installed_entries
 from agent.settings.declared_services import ENTRY_POINTS, declared_services
 from agent.settings.settings import Settings
 from agent.settings.variables.model import MODEL_STUDIO_API, OPENAI_COMPATIBLE
@@ -73,7 +73,7 @@ def services(
             declaration = f"SERVICES_FILE: services.{declared.name}.python"
             place = declaration if declared.name in settings.services else f'service "{declared.name}"'
             faults.append(f"{place} cannot be used: {failure_of(error)}")
-    for entry in entry_points(group=ENTRY_POINTS) if installed is None else installed:
+    for entry in installed_entries(ENTRY_POINTS) if installed is None else installed:
         try:
             service = entry.load()(tls)
             listed += service.services if isinstance(service, HTTPService) else [service]
