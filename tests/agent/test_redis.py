@@ -7,6 +7,7 @@ import signal
 import ssl
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from identity.errors import UnreachableError
 from identity.secrets.secret import Secret
 from tests.clock import Clock
 from tests.databases.redis_process import RedisProcess, redis_process
+from tests.until import until
 
 PASSWORD = "redis-password-never-shown"
 
@@ -161,8 +163,8 @@ async def test_redis_cluster_is_refused_by_the_check(tmp_path: Path) -> None:
     with redis_process(tmp_path, "--cluster-enabled", "yes") as server:
         with Redis(port=server.port) as operator:
             operator.execute_command("CLUSTER", "ADDSLOTSRANGE", 0, 16383)
-            while b"cluster_state:ok" not in operator.execute_command("CLUSTER", "INFO", NEVER_DECODE=True):
-                pass
+            state = partial(operator.execute_command, "CLUSTER", "INFO", NEVER_DECODE=True)
+            await until(lambda: b"cluster_state:ok" in state())
         shared = shared_redis(server)
         with pytest.raises(UnreachableError, match="Redis Cluster is not supported"):
             await shared.check()

@@ -21,6 +21,7 @@ from tests.agent.operations.revocation.test_revocation_over_http import accepted
 from tests.agent.operations.revocation.test_stores import ALICE, at_once, ended, read
 from tests.databases.postgres_process import PostgresProcess
 from tests.suite import Sandbox
+from tests.until import until
 
 
 @pytest.fixture
@@ -96,9 +97,13 @@ async def started(stack: ExitStack, sandbox: Sandbox, database: ReplicatedPostgr
 
 async def until_ready(agent: AgentServer) -> None:
     """Returns when the agent has no failure."""
-    async with httpx.AsyncClient() as http, asyncio.timeout(60):
-        while (await http.get(f"{agent.url}/ready")).json()["status"] != "ready":
-            pass
+    async with httpx.AsyncClient() as http:
+
+        async def is_ready() -> bool:
+            shown = await http.get(f"{agent.url}/ready")
+            return bool(shown.json()["status"] == "ready")
+
+        await until(is_ready)
 
 
 @pytest.mark.promise("revoked-refused")

@@ -15,6 +15,7 @@ from typing import Any
 import psycopg
 
 from tests.loopback import free_port
+from tests.until import wait_until
 
 _USER = "agent"
 _UNPRIVILEGED = 65534
@@ -144,16 +145,16 @@ class PostgresStandby(PostgresProcess):
         with self._administered() as connection:
             connection.execute("ALTER SYSTEM SET primary_conninfo = ''")
             connection.execute("SELECT pg_reload_conf()")
-            while connection.execute("SELECT count(*) FROM pg_stat_wal_receiver").fetchone() != (0,):
-                pass
+            receivers = "SELECT count(*) FROM pg_stat_wal_receiver"
+            wait_until(lambda: connection.execute(receivers).fetchone() == (0,))
 
     def catch_up(self, primary: PostgresProcess) -> None:
         """Returns when it has all that `primary` has written until now."""
         with psycopg.connect(primary.url_of("postgres")) as connection:
             row = connection.execute("SELECT pg_current_wal_lsn()").fetchone()
         with self._administered() as connection:
-            while connection.execute("SELECT pg_last_wal_replay_lsn() >= %s", row).fetchone() != (True,):
-                pass
+            replayed = "SELECT pg_last_wal_replay_lsn() >= %s"
+            wait_until(lambda: connection.execute(replayed, row).fetchone() == (True,))
 
     def follow_synchronously(self, primary: PostgresProcess) -> None:
         """Returns when it has all that `primary` has written, whose commits wait for it from then on."""
@@ -161,8 +162,7 @@ class PostgresStandby(PostgresProcess):
             connection.execute("ALTER SYSTEM SET synchronous_standby_names = '*'")
             connection.execute("SELECT pg_reload_conf()")
             followed = "SELECT count(*) FROM pg_stat_replication WHERE sync_state = 'sync'"
-            while connection.execute(followed).fetchone() != (1,):
-                pass
+            wait_until(lambda: connection.execute(followed).fetchone() == (1,))
         self.catch_up(primary)
 
     def promote(self) -> None:

@@ -1,6 +1,5 @@
 """alice applies for leave, and approves on another device, also after the agent's process was killed."""
 
-import asyncio
 import json
 import signal
 from pathlib import Path
@@ -14,6 +13,7 @@ from tests.agent.api.threads.served_threads import CHAT
 from tests.command import forked
 from tests.running_agent import StartAgent
 from tests.suite import Sandbox
+from tests.until import until
 
 QUESTION = "Apply for three days of leave from Monday"
 
@@ -140,9 +140,7 @@ async def test_approved_call_that_no_client_waits_for_ends_before_the_agent_stop
             [approval] = await device.approvals()
             sandbox.cloud.faults.set("function_compute", Fault(latency=1))
             assert (await device.approve(approval)).status_code == 202
-            async with asyncio.timeout(60):
-                while '"tool_call"' not in await asyncio.to_thread(audit_log.read_text):
-                    pass
+            await until(lambda: '"tool_call"' in audit_log.read_text())
             stopped.send_signal(signal.SIGTERM)
             assert await stopped.ends() == 0
         sandbox.cloud.faults.clear()

@@ -5,6 +5,7 @@ import json
 import re
 import signal
 from collections.abc import Awaitable, Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from tests.databases.postgres_server import stored_in
 from tests.databases.redis_process import RedisProcess
 from tests.running_agent import ENTERPRISE, GREETING, RunningAgent, StartAgent
 from tests.suite import Sandbox
+from tests.until import until
 
 CHAT = "/openai/v1/chat/completions"
 
@@ -96,8 +98,7 @@ async def shown_for_a_while(
                 break
     with psycopg.connect(postgres.url, autocommit=True) as connection:
         written = "SELECT count(*) FROM idaas_agent.drafts"
-        while (await asyncio.to_thread(connection.execute, written)).fetchone() == (0,):
-            pass
+        await until(lambda: connection.execute(written).fetchone() != (0,))
     return words
 
 
@@ -112,9 +113,13 @@ async def status_of(agent: RunningAgent) -> tuple[int, str, set[str]]:
 
 async def becomes(agent: RunningAgent, word: str, *codes: str) -> None:
     """Waits until the agent is in service with this status: a part that is late is away for a moment."""
-    async with asyncio.timeout(60):
-        while (status := await status_of(agent))[1:] != (word, set(codes)):
-            assert status[0] == 200
+
+    async def has_become() -> bool:
+        status, shown, failed = await status_of(agent)
+        assert status == 200 or (shown, failed) == (word, set(codes))
+        return (shown, failed) == (word, set(codes))
+
+    await until(has_become)
 
 
 @pytest.mark.promise("heals-by-itself")
@@ -261,14 +266,16 @@ async def test_replica_writes_back_what_redis_forgets_and_reports_the_loss(
     first = await start_agent("Machine", **next(machines))
     await revoked(first, sandbox.clock)
     redis.empty()
-    async with asyncio.timeout(60):
-        while "user_alice01" not in await asyncio.to_thread(redis.contents):
-            pass
+    await until(lambda: "user_alice01" in redis.contents())
     assert any(first.composed.measures.revocations.lost.values.values())
     await becomes(first, "ready")
     assert "it has lost data" in caplog.text
     second = await start_agent("Machine", **next(machines))
     assert (await second.ask(GREETING, sandbox.access_token())).code == "access_revoked"
+
+
+async def is_refused(replica: RunningAgent, token: str) -> bool:
+    return (await replica.ask(GREETING, token)).status != 200
 
 
 @pytest.mark.promise("revoked-refused")
@@ -287,11 +294,7 @@ async def test_revocation_reaches_other_replicas_while_the_database_hangs_and_is
         with pytest.raises(StoreError):
             await revoked(one, sandbox.clock)
         for replica in (one, other):
-            async with asyncio.timeout(60):
-                while (await replica.ask(GREETING, token)).status == 200:
-                    pass
+            await until(partial(is_refused, replica, token))
         proxy.go_on()
-        async with asyncio.timeout(60):
-            while "user_alice01" not in await asyncio.to_thread(stored_in, postgres):
-                pass
+        await until(lambda: "user_alice01" in stored_in(postgres))
         assert not any(one.composed.measures.revocations.lost.values.values())

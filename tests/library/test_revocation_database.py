@@ -1,6 +1,5 @@
 """An application follows the agent's database of revocations, and adds to it."""
 
-import asyncio
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +10,7 @@ from idaas_agent import AccessTokenError, AgentError, Identity, Secret
 from identity.access_token.revocation import Origin, Revocation, Target
 from tests.databases.postgres_process import PostgresProcess
 from tests.suite import Sandbox
+from tests.until import until
 
 pytestmark = pytest.mark.promise("revoked-refused")
 
@@ -32,12 +32,17 @@ def store(place: dict[str, str]) -> Any:
 
 
 async def until_refused(identity: Identity, token: str) -> AccessTokenError:
-    while True:
+    refusals: list[AccessTokenError] = []
+
+    async def is_refused() -> bool:
         try:
             await identity.verify(token)
         except AccessTokenError as error:
-            return error
-        await asyncio.sleep(0)
+            refusals.append(error)
+        return bool(refusals)
+
+    await until(is_refused)
+    return refusals[0]
 
 
 async def test_what_an_operator_revokes_is_refused(

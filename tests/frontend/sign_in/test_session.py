@@ -8,6 +8,7 @@ import pytest
 from playwright.async_api import Page, Route, expect
 
 from tests.frontend.chat_page import PAGE, question
+from tests.until import until
 
 
 async def test_a_reload_keeps_the_sign_in_and_a_second_tab_has_its_own(
@@ -95,9 +96,11 @@ async def test_a_stored_conversation_is_kept_for_its_user_until_sign_out(
     await question(page).fill("hello")
     await question(page).press("Enter")
     await page.get_by_role("button", name="Ask again").wait_for()
-    async with asyncio.timeout(60):
-        while "For alice only." not in await page.evaluate(KEPT):
-            pass
+
+    async def is_kept() -> bool:
+        return "For alice only." in await page.evaluate(KEPT)
+
+    await until(is_kept)
     await page.close()
 
     page = await browser_context.new_page()

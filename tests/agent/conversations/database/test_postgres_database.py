@@ -29,6 +29,7 @@ from tests.agent.conversations.stored_threads import OWNER
 from tests.databases.counting_proxy import CountingProxy, PostgresWire
 from tests.databases.postgres_process import PostgresProcess
 from tests.databases.postgres_server import PASSWORD
+from tests.until import until
 
 DatabaseOf = Callable[..., PostgresDatabase]
 
@@ -75,8 +76,7 @@ async def test_message_that_another_process_is_storing_is_not_stored_again(postg
         beginning = asyncio.create_task(
             threads.begin_run(RunKey(OWNER.thread("t"), "t-2"), "p", messages=[question])
         )
-        while (await asyncio.to_thread(observer.execute, _BLOCKED)).fetchone() == (0,):
-            pass
+        await until(lambda: observer.execute(_BLOCKED).fetchone() != (0,))
         other.commit()
         with pytest.raises(MessageStoredError) as refused:
             await beginning

@@ -1,6 +1,5 @@
 """Audit logs for tests: events, files of complete lines, tampering with them, and findings."""
 
-import asyncio
 import json
 import resource
 from collections.abc import Iterator, Sequence
@@ -15,6 +14,7 @@ from identity.audit.file_destination import AuditFile
 from identity.audit.log import AuditLog
 from identity.errors import AuditError
 from identity.secrets.secret import Secret
+from tests.until import until
 
 KEY = AuditKey(Secret("k" * 32))
 FORMER_KEY = AuditKey(Secret("f" * 32))
@@ -43,24 +43,32 @@ async def write_log(
     await log.aclose()
 
 
+async def failure_of(log: AuditLog) -> AuditError | None:
+    try:
+        await log.check()
+    except AuditError as error:
+        return error
+    return None
+
+
 async def until_it_fails(log: AuditLog) -> AuditError:
     """Waits until the thread has noticed it."""
-    while True:
-        try:
-            await log.check()
-        except AuditError as error:
-            return error
-        await asyncio.sleep(0)
+    failures: list[AuditError] = []
+
+    async def fails() -> bool:
+        if failure := await failure_of(log):
+            failures.append(failure)
+        return bool(failures)
+
+    await until(fails)
+    return failures[0]
 
 
 async def until_it_works(log: AuditLog) -> None:
-    while True:
-        try:
-            await log.check()
-        except AuditError:
-            await asyncio.sleep(0)
-        else:
-            return
+    async def works() -> bool:
+        return await failure_of(log) is None
+
+    await until(works)
 
 
 def lines_of(file: Path) -> list[str]:

@@ -20,6 +20,7 @@ from identity.secrets.secret import Secret
 from sandbox.faults.faults import Fault
 from tests.agent.conftest import AgentServer, running_agent
 from tests.suite import Sandbox
+from tests.until import until
 
 pytestmark = pytest.mark.promise("on-record")
 
@@ -208,6 +209,17 @@ async def test_failed_service_is_recorded(sandbox: Sandbox, file: Path) -> None:
     assert summary(lines[-1:]) == [("tool_call", "failed", "enterprise_service_failed")]
 
 
+async def becomes_unready(server: AgentServer, client: httpx.AsyncClient) -> str:
+    """The code of the check of the audit log, once the agent is not ready."""
+    server.agent.readiness.remembered_seconds = 0
+
+    async def is_unready() -> bool:
+        return (await client.get("/ready")).status_code == 503
+
+    await until(is_unready)
+    return str((await client.get("/ready")).json()["checks"]["audit_log"]["code"])
+
+
 async def test_request_without_its_required_record_is_refused_and_calls_no_service(sandbox: Sandbox) -> None:
     with running_agent(sandbox, AUDIT_LOG_FILE="/dev/full", AUDIT_REQUIRED="true") as server:
         response = await ask(server, WEATHER)
@@ -220,19 +232,14 @@ async def test_request_without_its_required_record_is_refused_and_calls_no_servi
         async with server.client(None) as client:
             assert (await client.get("/openai/v1/models")).status_code == 503, "a refusal is on record too"
             # A round of checks that began before the first failure may still be under way.
-            while (ready := await client.get("/ready")).json()["checks"]["audit_log"]["ok"]:
-                server.agent.readiness.remembered_seconds = 0
-        assert ready.status_code == 503
-        assert ready.json()["checks"]["audit_log"]["code"] == "audit_unavailable"
+            assert await becomes_unready(server, client) == "audit_unavailable"
 
 
 async def test_request_without_an_optional_record_is_served_and_readiness_reports_the_log(sandbox):
     with running_agent(sandbox, AUDIT_LOG_FILE="/dev/full") as server:
         assert (await ask(server, WEATHER)).status_code == 200
         async with server.client(None) as client:
-            while (ready := await client.get("/ready")).status_code == 200:
-                server.agent.readiness.remembered_seconds = 0
-        assert ready.json()["checks"]["audit_log"]["code"] == "audit_unavailable"
+            assert await becomes_unready(server, client) == "audit_unavailable"
 
 
 async def test_langgraph_server_admits_no_caller_without_a_required_record(sandbox, file, monkeypatch):

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from tests.databases.postgres_process import PostgresProcess, postgres_process
 from tests.every_surface import of_plugins
 from tests.loopback import NO_TLS
 from tests.suite import Sandbox
+from tests.until import until
 
 pytestmark = pytest.mark.promise("revoked-refused")
 
@@ -44,12 +45,6 @@ async def change(sandbox: Sandbox, action: str, user: str = "alice") -> dict[str
         response = await http.post(sandbox.url(f"/__sandbox__/users/{user}/{action}", "idaas_plain"))
     reported: dict[str, object] = response.json()["reported"]
     return reported
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(60):
-        while not condition():  # noqa: ASYNC110 - the condition is in another thread
-            await asyncio.sleep(0)
 
 
 def restarted(agent: AgentServer, revocations: Path) -> AbstractContextManager[AgentServer]:
