@@ -13,6 +13,8 @@ from pathlib import Path
 from tests.clock import same_clock
 from tests.forked import fork
 
+CONSOLE_SCRIPT = Path(sys.executable).with_name("idaas-agent")
+
 
 @dataclass
 class Command:
@@ -71,11 +73,12 @@ async def running(*arguments: str, folder: Path, **variables: str) -> AsyncItera
 
 
 @contextlib.asynccontextmanager
-async def forked(*arguments: str, folder: Path, **variables: str) -> AsyncIterator[Command]:
-    """As `running` the console script `idaas-agent` with `arguments`, whose imports take no time."""
-    script = str(Path(sys.executable).with_name("idaas-agent"))
+async def forked(
+    *arguments: str, folder: Path, program: Path = CONSOLE_SCRIPT, **variables: str
+) -> AsyncIterator[Command]:
+    """As `running` the script `program` with `arguments`, whose imports take no time."""
     readable, writable = os.pipe()
-    process = fork([script, *arguments], _inherited() | variables, folder, writable)
+    process = fork([str(program), *arguments], _inherited() | variables, folder, writable)
     os.close(writable)
     assert process.pid is not None
     output = asyncio.StreamReader()

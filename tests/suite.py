@@ -115,19 +115,31 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 
 _FORKING = (
     "tests/benchmarks/",
-    "tests/agent/commands/test_installed_commands",
-    "tests/agent/operations/metrics/test_serve_metrics",
-    "tests/agent/settings/test_variable_names",
     "tests/end_to_end/test_approvals_that_last",
     "tests/end_to_end/test_backup",
     "tests/end_to_end/test_replicas",
     "tests/end_to_end/test_shutdown",
+    "tests/library/test_stored_approvals",
+)
+_TYPING = (
+    "tests/agent/api/test_elicitation",
+    "tests/agent/commands/test_chat",
+    "tests/agent/commands/test_command_line",
+    "tests/agent/commands/test_installed_commands",
+    "tests/agent/commands/test_typed_ahead",
+    "tests/agent/http/test_workers",
+    "tests/agent/operations/metrics/test_serve_metrics",
+    "tests/agent/settings/test_variable_names",
     "tests/test_examples",
     "tests/test_extending",
+    "tests/test_plugins",
 )
-_SHARING = dict.fromkeys(_FORKING, "forks") | {
-    part: part for part in ("langgraph", "tests/frontend/", "tests/front_ends/")
-}
+"""Tests that fork commands; one process of the suite would be busy with all of them for too long."""
+_SHARING = (
+    dict.fromkeys(_FORKING, "forks")
+    | dict.fromkeys(_TYPING, "commands")
+    | {part: part for part in ("langgraph", "tests/frontend/", "tests/front_ends/")}
+)
 """By a part of their ids, tests that share forked programs, servers or a browser: one process runs them."""
 _LONGEST = (
     *_SHARING,

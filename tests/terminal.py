@@ -4,28 +4,23 @@ import asyncio
 import contextlib
 import os
 import pty
-import sys
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 from tests.clock import same_clock
+from tests.command import CONSOLE_SCRIPT
+from tests.forked import fork
 
 CTRL_C, CTRL_D, UP = "\x03", "\x04", "\x1b[A"
-_ON_A_TERMINAL = (
-    "import fcntl, os, signal, sys, termios; os.setsid(); fcntl.ioctl(0, termios.TIOCSCTTY, 0);"
-    "signal.signal(signal.SIGINT, signal.SIG_DFL); os.execv(sys.argv[1], sys.argv[1:])"
-)
-"""Without a controlling terminal, Ctrl-C is a character. A shell that starts the tests in the background lets
-them ignore it.
-"""
 
 
 @dataclass
 class OnTerminal:
     """A running command, and what its terminal has shown."""
 
-    process: asyncio.subprocess.Process
+    process: BaseProcess
     terminal: int
     shown: str = ""
     _read_to: int = 0
@@ -76,26 +71,23 @@ class OnTerminal:
 
     async def ends(self) -> int:
         """Its exit status."""
-        async with asyncio.timeout(60):
-            return await self.process.wait()
+        await asyncio.to_thread(self.process.join, 60)
+        assert self.process.exitcode is not None, self.shown
+        return self.process.exitcode
 
 
 @contextlib.asynccontextmanager
-async def on_terminal(*arguments: str, folder: Path, **variables: str) -> AsyncIterator[OnTerminal]:
-    """Runs it with a terminal of its own as all of its streams."""
+async def on_terminal(
+    *arguments: str, folder: Path, program: Path = CONSOLE_SCRIPT, **variables: str
+) -> AsyncIterator[OnTerminal]:
+    """Runs `idaas-agent` with `arguments`, and with a terminal of its own as all of its streams.
+
+    It is forked, as `tests.command.forked` does it. `program` is another script in its place.
+    """
     master, slave = pty.openpty()
     environment = {name: os.environ[name] for name in ("PATH", "HOME", "PYTHONPATH") if name in os.environ}
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-c",
-        _ON_A_TERMINAL,
-        *arguments,
-        cwd=folder,
-        env=environment | same_clock() | {"TERM": "xterm", "INPUTRC": "/dev/null"} | variables,
-        stdin=slave,
-        stdout=slave,
-        stderr=slave,
-    )
+    environment |= same_clock() | {"TERM": "xterm", "INPUTRC": "/dev/null"} | variables
+    process = fork([str(program), *arguments], environment, folder, slave, is_terminal=True)
     os.close(slave)
     command = OnTerminal(process, master)
     asyncio.get_running_loop().add_reader(master, command.read)
@@ -103,7 +95,6 @@ async def on_terminal(*arguments: str, folder: Path, **variables: str) -> AsyncI
         yield command
     finally:
         asyncio.get_running_loop().remove_reader(master)
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
+        process.kill()
+        await asyncio.to_thread(process.join)
         os.close(master)

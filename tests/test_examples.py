@@ -31,7 +31,7 @@ from identity.principal import Principal
 from identity.secrets.secret import Secret
 from identity.settings.env_file import read_env_file
 from sandbox.server.server import SandboxOptions, start_sandbox
-from tests.forked import printed_by
+from tests.forked import run
 from tests.leave_application import FIRST_DAY
 from tests.loopback import NO_TLS
 from tests.running_agent import LEAVE
@@ -132,7 +132,7 @@ def test_new_project_and_the_examples_pass_their_tests_and_none_is_made_twice(pr
         assert "--require-hashes -r requirements.lock" in (project / name).read_text(), name
     folders = [project, *(EXAMPLES / name for name in ("human_tool", "guardrail"))]
     options = ["-q", "-p", "no:cacheprovider", "--import-mode=prepend"]
-    passed = printed_by([sys.executable, "-m", "pytest", *options, *map(str, folders)], os.environ, project)
+    _, passed = run([sys.executable, "-m", "pytest", *options, *map(str, folders)], os.environ, project)
     assert "8 passed" in passed, passed
     again = CliRunner().invoke(app, ["new", "my-payroll"])
     assert (again.exit_code, CliRunner().invoke(app, ["new", "../x"]).exit_code) == (1, 1)

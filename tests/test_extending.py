@@ -40,7 +40,7 @@ from identity.principal import AccessIdentity, Caller, Principal
 from identity.secrets.secret import Secret
 from sandbox.bucket import OBJECTS
 from sandbox.server.server import SandboxOptions, start_sandbox
-from tests.forked import printed_by
+from tests.forked import run
 from tests.graph.models.qwen_wire import answer, chunk
 from tests.graph.models.strict_endpoint import strict
 from tests.graph.models.wire_model import WireModel
@@ -129,7 +129,7 @@ def test_tests_of_the_page_pass(tmp_path):
     for name in ("payroll.py", "test_payroll.py"):
         (tmp_path / name).write_text(printed(name))
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(tmp_path)]
-    printed_by_pytest = printed_by(command, os.environ, tmp_path)
+    _, printed_by_pytest = run(command, os.environ, tmp_path)
     assert "2 passed" in printed_by_pytest, printed_by_pytest
 
 

@@ -1,6 +1,7 @@
 """An application whose process is killed: `python -m tests.library.killed_app FOLDER PLACE STEP`.
 
-PLACE is where checkpoints and approvals are kept: `sqlite`, in FOLDER, or the URL of a PostgreSQL.
+PLACE is where checkpoints and approvals are kept: `sqlite`, in FOLDER, or the URL of a PostgreSQL. What the
+calls returned is written to `results.json` in FOLDER.
 """
 
 import asyncio
@@ -63,7 +64,7 @@ async def main(folder: Path, place: str, step: str) -> None:
             die()
         state = await app.run(None if step == "again" else decisions(APPROVE))
         await (await identity.parts()).users.aclose()
-    sys.stdout.write(json.dumps(results(state)))
+    (folder / "results.json").write_text(json.dumps(results(state)))
 
 
 if __name__ == "__main__":

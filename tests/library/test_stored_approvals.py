@@ -1,9 +1,9 @@
 """`approvals=`: what was asked, decided and begun outlives the process."""
 
 import json
+import os
 import signal
 import sqlite3
-import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, closing
@@ -28,6 +28,7 @@ from identity.principal import Principal
 from identity.secrets.secret import Secret
 from identity.settings.key_files import ConversationKeys
 from tests.databases.postgres_server import stored_in
+from tests.forked import run
 from tests.library.called_app import (
     APPROVE,
     REJECT,
@@ -48,6 +49,7 @@ from tests.library.called_app import (
 from tools.approval_policy import ApprovalMode, Effect, ToolPolicy
 
 pytestmark = pytest.mark.promise("approval-binds")
+ROOT = Path(__file__).parents[2]
 ALICE = Principal("https://idaas.example", "alice")
 KEY, NEXT_KEY = "A" * 43, "B" * 42 + "A"
 EDITED = {"amount": 20, "note": "rent-of-may"}
@@ -364,20 +366,22 @@ async def test_middlewares_question_is_answered_in_another_process(url):
 
 
 @pytest.fixture
-def run_step(url: str, tmp_path: Path) -> Callable[[str], tuple[int, Any]]:
+def run_step(url: str, tmp_path: Path) -> Callable[[str], tuple[int | None, Any]]:
     """Runs a step of `killed_app` in a process of its own: its exit status, and the results or its errors."""
     place = "sqlite" if url.startswith("sqlite") else url
+    written = tmp_path / "results.json"
 
-    def run(step: str) -> tuple[int, Any]:
+    def run_step(step: str) -> tuple[int | None, Any]:
+        written.unlink(missing_ok=True)
         command = [sys.executable, "-m", "tests.library.killed_app", str(tmp_path), place, step]
-        ended = subprocess.run(command, capture_output=True, text=True, check=False, timeout=200)  # noqa: S603 - ours
-        return ended.returncode, json.loads(ended.stdout) if ended.stdout else ended.stderr
+        status, printed = run(command, os.environ, ROOT)
+        return status, json.loads(written.read_text()) if written.exists() else printed
 
-    return run
+    return run_step
 
 
 def test_call_that_waited_when_the_process_was_killed_is_made_once(run_step, tmp_path):
-    assert run_step("ask") == (-signal.SIGKILL, "")
+    assert run_step("ask")[0] == -signal.SIGKILL
     code, found = run_step("answer")
     assert code == 0, found
     assert found["call_1"] == ["success", "sent"]
@@ -386,7 +390,7 @@ def test_call_that_waited_when_the_process_was_killed_is_made_once(run_step, tmp
 
 
 def test_call_during_which_the_process_was_killed_is_never_made_again(run_step, tmp_path):
-    assert run_step("ask") == (-signal.SIGKILL, "")
+    assert run_step("ask")[0] == -signal.SIGKILL
     code, _ = run_step("die")
     assert code == -signal.SIGKILL
     assert (tmp_path / "sent").read_text() == "1\n"

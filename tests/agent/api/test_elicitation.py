@@ -1,7 +1,6 @@
 """The question of a tool's server, on each surface on which its user is asked."""
 
 import json
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -71,11 +70,8 @@ async def test_call_that_was_begun_is_not_reported_as_not_made_when_its_run_is_c
 async def test_terminal_shows_the_form_and_sends_what_was_typed(
     served: Threads, bank: Bank, tmp_path: Path
 ) -> None:
-    command = str(Path(sys.executable).with_name("idaas-agent"))
     variables = {"IDAAS_AGENT_ACCESS_TOKEN": served.sandbox.access_token()}
-    async with on_terminal(
-        command, "chat", "--url", served.origin, "Pay", folder=tmp_path, **variables
-    ) as chat:
+    async with on_terminal("chat", "--url", served.origin, "Pay", folder=tmp_path, **variables) as chat:
         shown = await chat.shows("[y/n/e/c]")
         assert "The bank service asks: How many copies?" in shown
         assert "The server of the bank service asks this, not the agent." in shown

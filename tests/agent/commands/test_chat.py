@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import sys
 from pathlib import Path
 
 from langchain_core.messages import AIMessage
@@ -15,7 +14,6 @@ from tests.graph.scripted_model import DONE
 from tests.leave_application import LATER_DAY, LEAVE
 from tests.terminal import CTRL_C, CTRL_D, UP, on_terminal
 
-COMMAND = str(Path(sys.executable).with_name("idaas-agent"))
 PROMPT = "> "
 APPROVE = "Approve? [y/n/e]"
 
@@ -38,7 +36,7 @@ async def test_conversation_asks_for_approval_with_the_arguments_and_goes_on(
     turns = [APPLY, DONE, APPLY, DONE, APPLY, DONE, AIMessage("as before")]
     served = await threads(turns, ACCESS_IDENTITY="Human")
     variables = {"IDAAS_AGENT_ACCESS_TOKEN": served.sandbox.access_token()}
-    async with on_terminal(COMMAND, "chat", "--url", served.origin, folder=tmp_path, **variables) as chat:
+    async with on_terminal("chat", "--url", served.origin, folder=tmp_path, **variables) as chat:
         await chat.shows(PROMPT)
         chat.types("Apply for\\")
         await chat.shows(". ")
@@ -75,7 +73,7 @@ async def test_conversation_asks_for_approval_with_the_arguments_and_goes_on(
     code, shown = await without_a_terminal(served, "--thread", thread, "What else?")
     assert (code, "cannot be made here" in shown) == (1, True)
     again = ("chat", "--url", served.origin, "--thread", thread)
-    async with on_terminal(COMMAND, *again, folder=tmp_path, **variables) as chat:
+    async with on_terminal(*again, folder=tmp_path, **variables) as chat:
         await chat.shows(APPROVE)
         chat.types("y")
         assert "[Human] ok" in await chat.shows("done")
@@ -89,7 +87,7 @@ async def test_conversation_asks_for_approval_with_the_arguments_and_goes_on(
 
     served.model.turns = [APPLY, DONE]
     given = ("chat", "--url", served.origin, "Apply for three days of leave from Monday")
-    async with on_terminal(COMMAND, *given, folder=tmp_path, **variables) as chat:
+    async with on_terminal(*given, folder=tmp_path, **variables) as chat:
         assert "days: 3" in await chat.shows(APPROVE)
         chat.types("n")
         assert "ok" not in await chat.shows("done")
@@ -101,7 +99,7 @@ async def test_ctrl_c_stops_the_answer_and_the_conversation_goes_on(
 ) -> None:
     served = await threads([AIMessage("one two three"), DONE], waits=True)
     variables = {"IDAAS_AGENT_ACCESS_TOKEN": served.sandbox.access_token()}
-    async with on_terminal(COMMAND, "chat", "--url", served.origin, folder=tmp_path, **variables) as chat:
+    async with on_terminal("chat", "--url", served.origin, folder=tmp_path, **variables) as chat:
         await chat.shows(PROMPT)
         chat.types("Count")
         await chat.shows("one")

@@ -3,7 +3,6 @@
 import re
 import signal
 import socket
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -16,22 +15,21 @@ from agent.commands import terminal
 from agent.commands.command_line import app
 from sandbox.commands.sandbox_options import SandboxRunOptions
 from tests.agent.conftest import AgentServer
-from tests.command import running
+from tests.command import forked
 from tests.suite import Sandbox
 
-COMMAND = str(Path(sys.executable).with_name("idaas-agent"))
 PORTS = ("agent", "page", "idaas", "idaas-plain", "model-studio", "function-compute")
 
 
 async def printed(*arguments: str, folder: Path, **variables: str) -> tuple[int, str]:
     """The exit status of a command, and what it printed."""
-    async with running(COMMAND, *arguments, folder=folder, **variables) as command:
+    async with forked(*arguments, folder=folder, **variables) as command:
         return await command.ends(), command.printed
 
 
 async def test_up_serves_a_question_and_closes_every_port(tmp_path: Path) -> None:
     ports = [argument for name in PORTS for argument in (f"--{name}-port", "0")]
-    async with running(COMMAND, "up", "--authn", "PLUGIN", *ports, folder=tmp_path) as up:
+    async with forked("up", "--authn", "PLUGIN", *ports, folder=tmp_path) as up:
         await up.says("ready")
         assert "by PLUGIN" in up.printed
         page, agent = re.findall(r"^(?:page|agent) +(http://localhost:\d+)", up.printed, re.MULTILINE)

@@ -4,10 +4,9 @@ import os
 import re
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
 
-from tests.forked import fork
+from tests.forked import run
 
 ROOT = Path(__file__).parents[3]
 PAGE = (ROOT / "docs" / "plugins.md").read_text("utf-8")
@@ -27,11 +26,7 @@ def typed(*arguments: str, folder: Path) -> tuple[int | None, str]:
     """The exit status of the command line with `arguments`, and what it printed."""
     program = folder / "program.py"
     program.write_text(f"import sys; sys.path.insert(0, {str(folder)!r}); from agent.cli import main; main()")
-    with tempfile.TemporaryFile() as output:
-        process = fork([str(program), *arguments], {"PATH": os.environ["PATH"]}, ROOT, output.fileno())
-        process.join()
-        output.seek(0)
-        return process.exitcode, output.read().decode()
+    return run([str(program), *arguments], {"PATH": os.environ["PATH"]}, ROOT)
 
 
 def test_command_of_another_package_is_listed_and_run(tmp_path: Path) -> None:

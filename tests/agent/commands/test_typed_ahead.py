@@ -3,7 +3,6 @@
 import io
 import json
 import re
-import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -23,7 +22,12 @@ from tests.terminal import OnTerminal, on_terminal
 
 pytestmark = pytest.mark.promise("seen-before-yes")
 
-COMMAND = str(Path(sys.executable).with_name("idaas-agent"))
+WITHOUT_ERRORS_ON_IT = """
+import os
+os.dup2(os.open("card.txt", os.O_CREAT | os.O_WRONLY), 2)
+from agent.cli import main
+main()
+"""
 PASTE_BEGINS, PASTE_ENDS = "\x1b[200~", "\x1b[201~"
 PROMPTS = {
     "tool_call": "Approve? [y/n/e]",
@@ -38,7 +42,7 @@ Serve = Callable[..., Awaitable[str]]
 
 def chat_with(served: Threads, *arguments: str, folder: Path) -> Any:
     variables = {"IDAAS_AGENT_ACCESS_TOKEN": served.sandbox.access_token()}
-    return on_terminal(COMMAND, "chat", "--url", served.origin, *arguments, folder=folder, **variables)
+    return on_terminal("chat", "--url", served.origin, *arguments, folder=folder, **variables)
 
 
 def questions(served: Threads) -> list[str]:
@@ -164,7 +168,7 @@ async def test_what_was_typed_before_a_question_does_not_answer_it(
     agent = PausedAgent(kind)
     url = await serve(Starlette(routes=[Route("/ag-ui/agent", agent.run, methods=["POST"])]))
     given = ("chat", "--url", url, "Hello")
-    async with on_terminal(COMMAND, *given, folder=tmp_path, IDAAS_AGENT_ACCESS_TOKEN="token") as chat:
+    async with on_terminal(*given, folder=tmp_path, IDAAS_AGENT_ACCESS_TOKEN="token") as chat:
         chat.types("y\ry")  # before the command has started, and half a line without Enter
         chat.types("y", end="")
         await chat.shows(NOT_USED)
@@ -177,8 +181,10 @@ async def test_what_was_typed_before_a_question_does_not_answer_it(
 async def test_questions_that_are_not_on_the_screen_are_not_asked(serve: Serve, tmp_path: Path) -> None:
     agent = PausedAgent("tool_call")
     url = await serve(Starlette(routes=[Route("/ag-ui/agent", agent.run, methods=["POST"])]))
-    given = f"{COMMAND} chat --url {url} Hello 2>card.txt"
-    async with on_terminal("/bin/sh", "-c", given, folder=tmp_path, IDAAS_AGENT_ACCESS_TOKEN="token") as chat:
+    program = tmp_path / "program.py"
+    program.write_text(WITHOUT_ERRORS_ON_IT)
+    given = {"folder": tmp_path, "program": program, "IDAAS_AGENT_ACCESS_TOKEN": "token"}
+    async with on_terminal("chat", "--url", url, "Hello", **given) as chat:
         assert await chat.ends() == 1
     assert agent.resumed == []
     assert "cannot be made here" in (tmp_path / "card.txt").read_text()

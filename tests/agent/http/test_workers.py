@@ -3,13 +3,14 @@
 import os
 import re
 import signal
-import sys
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 
 import pytest
 
 from agent.http.workers import replacement_pause
-from tests.command import Command, running
+from tests.command import Command, forked
 
 pytestmark = pytest.mark.promise("shutdown-loses-nothing")
 
@@ -35,28 +36,34 @@ if __name__ == "__main__":
 """
 
 
+Running = Callable[[str], AbstractAsyncContextManager[Command]]
+
+
 @pytest.fixture
-def program(tmp_path: Path) -> tuple[str, str]:
-    file = tmp_path / "program.py"
-    file.write_text(PROGRAM)
-    return sys.executable, str(file)
+def running(tmp_path: Path) -> Running:
+    """`async with running(number)`: each worker ends after so many signals, or fails at once: `fail`."""
+    program = tmp_path / "program.py"
+    program.write_text(PROGRAM)
+    return lambda number: forked(number, folder=tmp_path, program=program)
 
 
 def workers(command: Command) -> list[int]:
     return [int(process) for process in re.findall(r"at work (\d+)", command.printed)]
 
 
-async def test_ctrl_c_reaches_each_worker_once(program: tuple[str, str], tmp_path: Path) -> None:
-    async with running(*program, "1", folder=tmp_path) as command:
+async def test_ctrl_c_reaches_each_worker_once(running: Running) -> None:
+    async with running("1") as command:
         await command.says("at work", times=2)
         os.killpg(command.pid, signal.SIGINT)
         assert await command.ends() == 0
     assert command.printed.count("got SIGUSR1") == 2
 
 
-async def test_second_signal_reaches_each_worker(program: tuple[str, str], tmp_path: Path) -> None:
-    async with running(*program, "2", folder=tmp_path) as command:
+async def test_killed_worker_is_replaced_and_both_signals_reach_each(running: Running) -> None:
+    async with running("2") as command:
         await command.says("at work", times=2)
+        os.kill(workers(command)[0], signal.SIGKILL)
+        await command.says("at work", times=3)
         command.send_signal(signal.SIGTERM)
         await command.says("got SIGTERM", times=2)
         command.send_signal(signal.SIGTERM)
@@ -64,20 +71,8 @@ async def test_second_signal_reaches_each_worker(program: tuple[str, str], tmp_p
     assert command.printed.count("got SIGTERM") == 4
 
 
-async def test_killed_worker_is_replaced(program: tuple[str, str], tmp_path: Path) -> None:
-    async with running(*program, "1", folder=tmp_path) as command:
-        await command.says("at work", times=2)
-        os.kill(workers(command)[0], signal.SIGKILL)
-        await command.says("at work", times=3)
-        command.send_signal(signal.SIGTERM)
-        assert await command.ends() == 0
-    assert command.printed.count("got SIGTERM") == 2
-
-
-async def test_worker_killed_several_times_in_a_row_stops_all_with_the_reason(
-    program: tuple[str, str], tmp_path: Path
-) -> None:
-    async with running(*program, "1", folder=tmp_path) as command:
+async def test_worker_killed_several_times_in_a_row_stops_all_with_the_reason(running: Running) -> None:
+    async with running("1") as command:
         await command.says("at work", times=2)
         (kept, victim) = workers(command)
         for times in range(3, 6):
@@ -96,13 +91,13 @@ def test_pause_before_a_replacement_doubles_and_ends() -> None:
     assert [replacement_pause(deaths) for deaths in range(7)] == [0, 1, 2, 4, 8, 16, None]
 
 
-async def test_failed_worker_stops_all_with_its_exit_status(program: tuple[str, str], tmp_path: Path) -> None:
-    async with running(*program, "fail", folder=tmp_path) as command:
+async def test_failed_worker_stops_all_with_its_exit_status(running: Running) -> None:
+    async with running("fail") as command:
         assert await command.ends() == 7
 
 
-async def test_workers_stop_when_their_parent_is_killed(program: tuple[str, str], tmp_path: Path) -> None:
-    async with running(*program, "1", folder=tmp_path) as command:
+async def test_workers_stop_when_their_parent_is_killed(running: Running) -> None:
+    async with running("1") as command:
         await command.says("at work", times=2)
         command.send_signal(signal.SIGKILL)
         assert await command.ends() == -signal.SIGKILL
