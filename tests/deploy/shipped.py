@@ -4,6 +4,7 @@ The dependencies are those of `requirements.lock` alone, or of some extras alone
 runs the tests.
 """
 
+import functools
 import importlib.metadata
 import os
 import re
@@ -55,23 +56,30 @@ def locked(lock: Path) -> set[str]:
     return {name for name, marker in lines if not marker or Marker(marker).evaluate()}
 
 
+@functools.cache
+def _files_of_distributions(site: Path) -> dict[str, list[tuple[str, ...]]]:
+    """The parts of the paths of the files in `site`, by the distribution that installed them."""
+    files: dict[str, list[tuple[str, ...]]] = {}
+    for distribution in importlib.metadata.distributions(path=[str(site)]):
+        name = canonicalize_name(distribution.metadata["Name"])
+        parts = [file.parts for file in distribution.files or () if file.suffix != ".pyc"]
+        files[name] = [path for path in parts if ".." not in path]
+    return files
+
+
 def link_distributions(names: Iterable[str], folder: Path) -> None:
     """Links what these distributions installed, and nothing of others, into `folder`."""
     site = Path(sysconfig.get_path("purelib"))
-    wanted = {re.sub(r"[-_.]+", "-", name).lower() for name in names}
+    wanted = {*map(canonicalize_name, names)}
+    files = _files_of_distributions(site)
+    assert wanted <= files.keys(), f"not installed: {wanted - files.keys()}"
     ours: dict[str, Any] = {}
-    for found in importlib.metadata.distributions(path=[str(site)]):
-        name = re.sub(r"[-_.]+", "-", found.metadata["Name"]).lower()
-        for file in found.files or ():
-            *parts, last = file.parts
-            if last.endswith(".pyc") or ".." in parts:
-                continue
+    for name, paths in files.items():
+        for *parts, last in paths:
             node = ours
             for part in parts:
                 node = node.setdefault(part, {})
             node[last] = name in wanted
-        wanted.discard(name)
-    assert not wanted, f"not installed: {wanted}"
     _link(ours, site, folder)
 
 

@@ -16,6 +16,8 @@ from packaging.utils import canonicalize_name
 
 from agent.one_package import INNER
 from idaas_agent.extras import EXTRAS
+from sandbox.server.server import RunningSandbox
+from tests.clock import SettableClock
 from tests.databases.postgres_process import PostgresProcess
 from tests.databases.postgres_server import stored_in
 from tests.deploy.shipped import ROOT, closure, installed_wheel, run_alone
@@ -27,6 +29,24 @@ fastapi starlette uvicorn openai langchain_openai mcp langchain_mcp_adapters red
 prometheus_client typer rich jinja2 langserve google.protobuf
 """
 MAIN = "from idaas_agent.agent.cli import main; main()"
+TYPED = """
+import json, sys
+from contextlib import redirect_stderr, redirect_stdout
+from io import StringIO
+from idaas_agent.agent.cli import main
+
+results = []
+for command in json.loads(sys.argv[1]):
+    sys.argv = ["idaas-agent", *command]
+    with redirect_stdout(StringIO()) as output, redirect_stderr(StringIO()) as errors:
+        try:
+            main()
+        except SystemExit as ended:
+            status = ended.code or 0
+    results.append((status, output.getvalue(), errors.getvalue()))
+print(json.dumps(results))
+"""
+"""The exit status of each command, and what it prints."""
 OF_USERS = {"langchain", "aegra_api", "sqlalchemy"}
 """Imported where a user has them: with LangChain's middleware, and in the environment of Aegra."""
 KIT = """
@@ -78,6 +98,43 @@ key = ApiKeyRequirement("key")
 asyncio.run(list_tools())
 """
 
+NEEDED = {
+    "import idaas_agent.policies": "MissingExtraError: a policy of your own needs idaas-agent[server]",
+    "import idaas_agent.surfaces": "MissingExtraError: a surface of your own needs idaas-agent[server]",
+    "from idaas_agent import Identity; Identity.from_env().user": (
+        "MissingExtraError: identity.user needs idaas-agent[server]"
+    ),
+    "from idaas_agent import Identity; Identity.from_env().middleware()": (
+        "MissingExtraError: identity.middleware needs the package langchain"
+    ),
+    "from idaas_agent import Identity; Identity.from_env(approvals='postgresql://db/approvals')": (
+        'approvals="postgresql://…" needs idaas-agent[postgres]'
+    ),
+}
+"""What a program of the base uses, and what it is told."""
+PROGRAMS = {
+    "names": "import idaas_agent, idaas_agent.variables\n"
+    "print(*(name for name in idaas_agent.__all__ if getattr(idaas_agent, name)))",
+    "kit": KIT,
+    "old server": OLD_SERVER,
+    **{program: program for program in NEEDED},
+}
+IN_TURN = """
+import json, sys, traceback
+from contextlib import redirect_stdout
+from io import StringIO
+
+printed = {}
+for name, program in json.loads(sys.argv[1]).items():
+    with redirect_stdout(StringIO()) as output:
+        try:
+            exec(program, {"__name__": "__main__"})
+        except Exception:
+            print(traceback.format_exc())
+    printed[name] = output.getvalue()
+print(json.dumps(printed))
+"""
+
 LIBRARY_APP = """
 import asyncio, json, os, sys
 from langchain_core.messages import AIMessage
@@ -123,16 +180,34 @@ def base(unpacked_wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
     return installed_wheel(unpacked_wheel, tmp_path_factory.mktemp("base"))
 
 
-def test_every_public_name_is_there_in_the_base(base: Path) -> None:
-    program = "print(*(name for name in idaas_agent.__all__ if getattr(idaas_agent, name)))"
-    done = run_alone(base, f"import idaas_agent.variables; {program}")
+@pytest.fixture(scope="module")
+def printed_in_the_base(base: Path, running_sandbox: tuple[RunningSandbox, SettableClock]) -> dict[str, str]:
+    """What each of `PROGRAMS` printed there, or why it ended: one process runs them one after the other."""
+    running, _ = running_sandbox
+    done = run_alone(base, f"exec({IN_TURN!r})", json.dumps(PROGRAMS), **running.environment)
     assert (done.returncode, done.stderr) == (0, "")
-    assert {"HTTPService", "MCPService", "build_graph"} <= {*done.stdout.split()}
+    printed: dict[str, str] = json.loads(done.stdout)
+    return printed
 
 
-def test_tool_and_graph_are_tested_in_the_base(base: Path) -> None:
-    done = run_alone(base, f"exec({KIT!r})")
-    assert (done.returncode, done.stdout, done.stderr) == (0, "8,000 yuan. user\n", "")
+def test_every_public_name_is_there_in_the_base(printed_in_the_base: dict[str, str]) -> None:
+    assert {"HTTPService", "MCPService", "build_graph"} <= {*printed_in_the_base["names"].split()}
+
+
+def test_tool_and_graph_are_tested_in_the_base(printed_in_the_base: dict[str, str]) -> None:
+    assert printed_in_the_base["kit"] == "8,000 yuan. user\n"
+
+
+def test_mcp_server_of_an_older_version_says_which_extra_it_needs(
+    printed_in_the_base: dict[str, str],
+) -> None:
+    needed = "a version of MCP before 2026-07-28, which needs idaas-agent[mcp]"
+    assert needed in printed_in_the_base["old server"]
+
+
+@pytest.mark.parametrize("program", NEEDED)
+def test_part_of_the_library_says_what_it_needs(printed_in_the_base: dict[str, str], program: str) -> None:
+    assert NEEDED[program] in printed_in_the_base[program]
 
 
 async def assert_library_app_works(site: Path, approvals: str, folder: Path, sandbox: Sandbox) -> None:
@@ -160,57 +235,28 @@ async def test_library_app_keeps_approvals_in_postgresql_with_that_extra(
     assert "begun-" in stored_in(postgres)
 
 
-def test_approvals_in_postgresql_say_which_extra_they_need(base: Path, sandbox: Sandbox) -> None:
-    program = "from idaas_agent import Identity; Identity.from_env(approvals='postgresql://db/approvals')"
-    done = run_alone(base, program, **sandbox.environment)
-    assert 'approvals="postgresql://…" needs idaas-agent[postgres]' in done.stderr
-
-
 def test_command_line_says_which_extra_it_needs(base: Path) -> None:
     done = run_alone(base, MAIN, "serve")
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr == "idaas-agent: the command line needs idaas-agent[server]\n"
 
 
-@pytest.mark.parametrize(
-    ("module", "what"), [("policies", "a policy of your own"), ("surfaces", "a surface of your own")]
-)
-def test_seam_of_the_server_says_which_extra_it_needs(base: Path, module: str, what: str) -> None:
-    done = run_alone(base, f"import idaas_agent.{module}")
-    assert done.stderr.endswith(f"MissingExtraError: {what} needs idaas-agent[server]\n")
-
-
-@pytest.mark.parametrize(
-    ("used", "needed"),
-    [
-        ("user", "identity.user needs idaas-agent[server]"),
-        ("middleware()", "identity.middleware needs the package langchain"),
-    ],
-)
-def test_part_of_identity_says_what_it_needs(base: Path, sandbox: Sandbox, used: str, needed: str) -> None:
-    program = f"from idaas_agent import Identity; Identity.from_env().{used}"
-    done = run_alone(base, program, **sandbox.environment)
-    assert done.stderr.endswith(f"MissingExtraError: {needed}\n")
-
-
-def test_mcp_server_of_an_older_version_says_which_extra_it_needs(base: Path) -> None:
-    done = run_alone(base, f"exec({OLD_SERVER!r})")
-    assert (done.returncode, done.stderr) == (0, "")
-    assert "a version of MCP before 2026-07-28, which needs idaas-agent[mcp]" in done.stdout
-
-
 def test_sandbox_runs_with_its_extra_and_the_other_commands_name_theirs(
     unpacked_wheel: Path, tmp_path: Path, sandbox: Sandbox
 ) -> None:
     site = installed_wheel(unpacked_wheel, tmp_path, "sandbox")
-    listed = run_alone(site, MAIN, "--help")
-    assert (listed.returncode, listed.stderr) == (0, "")
-    alone = run_alone(site, MAIN, "sandbox", "--help")
-    assert (alone.returncode, alone.stderr) == (0, "")
-    for command in (["serve", "--port", "0"], ["up", "--agent-port", "0", "--page-port", "0"]):
-        done = run_alone(site, MAIN, *command, **sandbox.environment)
-        assert (done.returncode, done.stdout) == (1, "")
-        assert done.stderr == "this command cannot run: it needs idaas-agent[server]\n"
+    commands = [
+        ["--help"],
+        ["sandbox", "--help"],
+        ["serve", "--port", "0"],
+        ["up", "--agent-port", "0", "--page-port", "0"],
+    ]
+    done = run_alone(site, f"exec({TYPED!r})", json.dumps(commands), **sandbox.environment)
+    assert (done.returncode, done.stderr) == (0, "")
+    listed, alone, *others = json.loads(done.stdout)
+    for status, _, errors in (listed, alone):
+        assert (status, errors) == (0, "")
+    assert others == [[1, "", "this command cannot run: it needs idaas-agent[server]\n"]] * 2
 
 
 @pytest.mark.parametrize("extra", ["mcp", "otel", "policy", "postgres", "redis", "sandbox"])
