@@ -132,23 +132,27 @@ async def deployed(
         await instance.stop()
 
 
-async def test_package_serves_requests_without_a_secret_and_after_a_freeze(
+async def test_package_without_a_secret_serves_requests_after_freezes_that_outlast_every_credential(
     sandbox: Sandbox, tmp_path: Path, serving: Callable[[Any], Any], dependencies: Path
 ) -> None:
-    token = sandbox.access_token("alice", lifetime=4 * 3600)
-    forged = {"x-fc-access-key-id": "STS.x", "x-fc-access-key-secret": "x", "x-fc-security-token": "x"}
-    async with deployed(sandbox, tmp_path, serving, dependencies, "Machine") as agent:
-        for question, expected in QUESTIONS.items():
-            assert expected in await agent.answer(question, token, **forged)
-        assert agent.instance.frozen
-        agent.pass_hours(1)  # every credential has expired meanwhile
-        before = dict(sandbox.cloud.counters.snapshot())
-        for question, expected in QUESTIONS.items():
-            assert expected in await agent.answer(question, token)
-        after = sandbox.cloud.counters.snapshot()
-        presented = [name for name in after if "expired" in name and after[name] != before.get(name)]
-        assert presented == []
-        assert agent.instance.frozen
+    def platform_headers() -> dict[str, str]:
+        role = sandbox.cloud.execution_role.issue(HOUR)
+        values = (role.access_key_id, role.access_key_secret, role.security_token)
+        return dict(zip(ROLE_HEADERS, values, strict=True))
+
+    forged = dict.fromkeys(ROLE_HEADERS, "STS.x")
+    allowed = {"FC_CREDENTIALS_FROM_HEADERS": "true"}
+    async with deployed(
+        sandbox, tmp_path, serving, dependencies, "Human", platform_headers, **allowed
+    ) as agent:
+        for hours in (0, 1, 40, 80):  # the variables' credential ends after 36 hours
+            agent.pass_hours(hours - agent.hours)
+            token = sandbox.access_token("alice")
+            for question, expected in QUESTIONS.items():
+                assert expected in await agent.answer(question, token, **forged)
+            assert agent.instance.frozen
+        counted = sandbox.cloud.counters.snapshot()
+        assert [name for name in counted if "expired" in name] == []
         await other_callers_are_refused(agent)
 
 
@@ -158,25 +162,7 @@ async def other_callers_are_refused(agent: Deployed) -> None:
     async with httpx.AsyncClient() as http:
         refused = await http.post(url, json={})
         assert (refused.status_code, refused.text[:18]) == (401, "inbound credential")
-        other = agent.sandbox.access_token(audience="https://another.example", lifetime=4 * 3600)
+        other = agent.sandbox.access_token(audience="https://another.example")
         passed = await http.post(url, json={}, headers={"Authorization": f"Bearer {other}"})
     assert (passed.status_code, passed.json()["error"]["code"]) == (401, "access_token_invalid")
     assert passed.headers["x-agentrun-session-id"]
-
-
-async def test_instance_outlives_its_first_role_credential_by_those_of_requests(
-    sandbox: Sandbox, tmp_path: Path, serving: Callable[[Any], Any], dependencies: Path
-) -> None:
-    def platform_headers() -> dict[str, str]:
-        role = sandbox.cloud.execution_role.issue(HOUR)
-        values = (role.access_key_id, role.access_key_secret, role.security_token)
-        return dict(zip(ROLE_HEADERS, values, strict=True))
-
-    allowed = {"FC_CREDENTIALS_FROM_HEADERS": "true"}
-    async with deployed(
-        sandbox, tmp_path, serving, dependencies, "Human", platform_headers, **allowed
-    ) as agent:
-        for hours in (0, 40, 80):  # the variables' credential ends after 36 hours
-            agent.pass_hours(hours - agent.hours)
-            for question, expected in QUESTIONS.items():
-                assert expected in await agent.answer(question, sandbox.access_token("alice"))

@@ -34,6 +34,7 @@ from tests.every_surface import of_plugins
 from tests.running_agent import ENTERPRISE, WEATHER
 from tests.security.test_routes import AGENT, requests
 from tests.suite import Sandbox
+from tests.until import until
 
 PAGES = "".join((ROOT / "docs" / page).read_text(encoding="utf-8") for page in ("replicas.md", "backup.md"))
 CHAT = "/openai/v1/chat/completions"
@@ -98,9 +99,11 @@ def unpacked(dependencies: Path, found: Configuration, folder: Path) -> tuple[li
 async def http_of(command: Command, token: str, ready: int = 200) -> AsyncIterator[httpx.AsyncClient]:
     origin, caller = f"http://127.0.0.1:{await command.port()}", {"Authorization": f"Bearer {token}"}
     async with httpx.AsyncClient(base_url=origin, headers=caller, timeout=60, trust_env=False) as http:
-        async with asyncio.timeout(60):
-            while (await http.get("/ready")).status_code != ready:
-                pass
+
+        async def is_ready() -> bool:
+            return (await http.get("/ready")).status_code == ready
+
+        await until(is_ready)
         yield http
 
 
@@ -155,38 +158,37 @@ async def serves_everything(http: httpx.AsyncClient, sandbox: Sandbox) -> None:
             assert '"not_found"' not in response.text, (method, path, response.text)
 
 
-@pytest.mark.parametrize("form", ["installed_with_own", "unpacked"])
-async def test_shipped_agent_serves_everything(
-    form: str,
-    request: pytest.FixtureRequest,
-    sandbox: Sandbox,
-    operator: Configuration,
-    database: str,
-    shared: str,
-    serve: Callable[..., Awaitable[str]],
-    tmp_path: Path,
-) -> None:
-    collector = Collector()
-    if form == "installed_with_own":
-        command, own = tree(request.getfixturevalue(form), operator)
-    else:
-        command, own = unpacked(request.getfixturevalue("dependencies"), operator, tmp_path)
+@pytest.fixture
+def around(sandbox: Sandbox, database: str, shared: str, tmp_path: Path) -> dict[str, str]:
+    """The variables of the agent's place: its role, the database and the Redis that replicas share."""
     role = sandbox.cloud.execution_role.issue(3600)
     for name, text in {"conversations-url": database, "redis-url": shared}.items():
         (tmp_path / name).write_text(text)
-    variables = own | {
+    return {
         "AGENT_HOST": "127.0.0.1",
         "AGENT_PORT": "0",
         "ALIBABA_CLOUD_ACCESS_KEY_ID": role.access_key_id,
         "ALIBABA_CLOUD_ACCESS_KEY_SECRET": role.access_key_secret,
         "ALIBABA_CLOUD_SECURITY_TOKEN": role.security_token,
         "CONVERSATIONS_URL_FILE": str(tmp_path / "conversations-url"),
-        "OTEL_EXPORTER_OTLP_ENDPOINT": await serve(collector.app),
         "PREPARE_SCOPE": "agent.prepare",
         "REDIS_URL_FILE": str(tmp_path / "redis-url"),
         "REPLICAS": "2",
     }
-    token = sandbox.access_token("alice")
+
+
+async def test_installed_agent_continues_a_killed_run_serves_everything_and_goes_back_one_version(
+    installed_with_own: Path,
+    sandbox: Sandbox,
+    operator: Configuration,
+    database: str,
+    around: dict[str, str],
+    serve: Callable[..., Awaitable[str]],
+    tmp_path: Path,
+) -> None:
+    collector, token = Collector(), sandbox.access_token("alice")
+    command, own = tree(installed_with_own, operator)
+    variables = own | around | {"OTEL_EXPORTER_OTLP_ENDPOINT": await serve(collector.app)}
     await is_killed_within_a_run(sandbox, tmp_path, command, variables, token)
     async with running(*command, folder=tmp_path, **variables) as agent:
         async with http_of(agent, token) as http:
@@ -197,6 +199,17 @@ async def test_shipped_agent_serves_everything(
     assert {"invoke_agent idaas-agent", "execute_tool payday"} <= {span.name for span in collector.spans()}
     assert "/v1/metrics" in collector.received
     await goes_back_one_version(database, tmp_path, command, variables, token)
+
+
+async def test_unpacked_package_serves_everything(
+    dependencies: Path, sandbox: Sandbox, operator: Configuration, around: dict[str, str], tmp_path: Path
+) -> None:
+    command, own = unpacked(dependencies, operator, tmp_path)
+    async with running(*command, folder=tmp_path, **own | around) as agent:
+        async with http_of(agent, sandbox.access_token("alice")) as http:
+            await serves_everything(http, sandbox)
+        agent.send_signal(signal.SIGTERM)
+        assert await agent.ends() == 0
 
 
 async def is_killed_within_a_run(
@@ -249,9 +262,12 @@ async def goes_back_one_version(
         refused = await http.get("/threads/leave")
         assert (refused.status_code, refused.json()["error"]["code"]) == (503, "revocations_unavailable")
         await documented(restore)
-        async with asyncio.timeout(60):
-            while (restored := await http.get("/threads/leave")).status_code == 503:
-                pass
+
+        async def is_restored() -> bool:
+            return (await http.get("/threads/leave")).status_code != 503
+
+        await until(is_restored)
+        restored = await http.get("/threads/leave")
         assert "leave" in restored.json()["messages"][0]["content"]
         assert (await http.delete("/threads")).json()["deleted"] >= 2
         agent.send_signal(signal.SIGTERM)
