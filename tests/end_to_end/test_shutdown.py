@@ -1,6 +1,5 @@
 """The real commands, stopped by signals during responses: every response ends, and no process remains."""
 
-import asyncio
 import contextlib
 import json
 import os
@@ -16,6 +15,7 @@ import pytest
 from sandbox.faults.faults import Fault
 from tests.command import forked
 from tests.running_agent import ENTERPRISE, WEATHER
+from tests.until import until
 
 pytestmark = pytest.mark.promise("shutdown-loses-nothing")
 
@@ -134,9 +134,7 @@ async def test_workers_finish_their_responses_and_a_second_signal_ends_them(sand
             os.killpg(agent.pid, signal.SIGINT)  # as Ctrl-C does
             await agent.says("Shutting down", times=2)
             assert (await in_time.end()).endswith("data: [DONE]\n\n")
-            async with asyncio.timeout(60):  # a worker logs the line just before it closes its socket
-                while not await asyncio.to_thread(refused, port):
-                    pass
+            await until(lambda: refused(port))  # a worker logs the line just before it closes its socket
             agent.send_signal(signal.SIGTERM)
             await too_late.end()
             assert too_late.last["error"]["code"] == "shutting_down"
@@ -167,17 +165,17 @@ async def test_signal_while_the_agent_closes_lets_it_close(sandbox, tmp_path):
     assert json.loads(audit_log.read_text().splitlines()[-1])["event"] == "audit_ended"
 
 
-@pytest.mark.parametrize("workers", [1, 2])
 async def test_after_sigterm_new_connections_are_served_for_the_delay_while_the_agent_is_not_ready(
-    sandbox, tmp_path, workers
+    sandbox, tmp_path
 ):
+    """Workers obey SIGTERM in the same way: tests/agent/http/test_workers.py shows that it reaches each."""
     variables = sandbox.environment | {
         "ACCESS_IDENTITY": "Machine",
         "AGENT_PORT": "0",
         "SHUTDOWN_DELAY_SECONDS": "600",
     }
-    async with forked("serve", "--workers", str(workers), folder=tmp_path, **variables) as agent:
-        port = await agent.port(processes=workers)
+    async with forked("serve", folder=tmp_path, **variables) as agent:
+        port = await agent.port()
         headers = {"Authorization": f"Bearer {sandbox.access_token()}"}
 
         async def request(method: str, path: str, **options) -> httpx.Response:
@@ -187,14 +185,14 @@ async def test_after_sigterm_new_connections_are_served_for_the_delay_while_the_
 
         assert (await request("GET", "/ready")).status_code == 200
         agent.send_signal(signal.SIGTERM)
-        async with asyncio.timeout(60):
-            seen = 0
-            while seen < 20:  # of every worker
-                seen = seen + 1 if (await request("GET", "/ready")).status_code == 503 else 0
+
+        async def is_not_ready() -> bool:
+            return (await request("GET", "/ready")).status_code == 503
+
+        await until(is_not_ready)
         body = {"messages": [{"role": "user", "content": WEATHER}]}
-        for _ in range(4):
-            response = await request("POST", "/openai/v1/chat/completions", json=body)
-            assert (response.status_code, response.headers["Connection"]) == (200, "close")
+        response = await request("POST", "/openai/v1/chat/completions", json=body)
+        assert (response.status_code, response.headers["Connection"]) == (200, "close")
         agent.send_signal(signal.SIGTERM)
         assert await agent.ends() == 0
     assert refused(port)
