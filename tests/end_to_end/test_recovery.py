@@ -147,8 +147,7 @@ async def test_key_rotations_under_load_fail_no_valid_request(start_agent, sandb
     assert sandbox.cloud.counters.snapshot()["idaas:jwks"] <= 3
 
 
-@pytest.mark.parametrize("access_identity", ["Machine", "Human"])
-@pytest.mark.parametrize("status", [401, 403])
+@pytest.mark.parametrize(("access_identity", "status"), [("Machine", 401), ("Human", 403)])
 @pytest.mark.parametrize(
     ("question", "service"), [(ENTERPRISE, "function_compute"), (WEATHER, "amap")], ids=["enterprise", "maps"]
 )
@@ -160,11 +159,11 @@ async def test_a_service_that_refuses_every_call_costs_one_renewal_in_five_secon
     sandbox.clock.advance(RENEWAL_SECONDS)
     sandbox.cloud.counters.reset()
     sandbox.cloud.faults.set(service, Fault(status=status))
-    for _ in range(10):
+    for _ in range(5):
         assert (await agent.ask(question, token)).status == 200
     counted = sandbox.cloud.counters.snapshot()
     assert sum(counted.get(name, 0) for name in ISSUED) == 1, counted
-    assert counted[f"{service}:fault"] <= 11, "only a renewed credential is worth a second request"
+    assert counted[f"{service}:fault"] <= 6, "only a renewed credential is worth a second request"
     sandbox.cloud.faults.clear()
     answer = await agent.ask(question, token, stream=True)
     assert any(event["type"] == "tool_finished" and event["ok"] for event in answer.tool_events)
