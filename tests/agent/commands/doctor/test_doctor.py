@@ -75,11 +75,9 @@ async def other_jwks(request: Request) -> JSONResponse:
 OTHER_KEY = ECKey.generate_key("P-256", {"kid": "other", "alg": "ES256", "use": "sig"})
 
 
-def environment(sandbox: Sandbox, case: Case, folder: Path, elsewhere: str) -> dict[str, str]:
-    """The variables and files of the agent's configuration, with the faults of the case."""
-    addresses = sandbox.cloud.addresses
-    loop = folder / "loop"
-    loop.symlink_to(loop)
+def write_files(folder: Path) -> None:
+    """A loop of links, and databases that are no conversations of this agent."""
+    (folder / "loop").symlink_to(folder / "loop")
     (folder / "text.db").write_text("no database " * 100)
     with contextlib.closing(sqlite3.connect(folder / "other.db")) as other:
         other.execute("CREATE TABLE notes (text)")
@@ -94,8 +92,15 @@ def environment(sandbox: Sandbox, case: Case, folder: Path, elsewhere: str) -> d
         )
     with contextlib.closing(sqlite3.connect(folder / "newer.db")) as newer:
         newer.executescript(f"PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = 99")
+
+
+def environment(sandbox: Sandbox, case: Case, folder: Path, elsewhere: str) -> dict[str, str]:
+    """The variables and files of the agent's configuration, with the faults of the case."""
+    addresses = sandbox.cloud.addresses
+    if any("{folder}" in value or "{loop}" in value for value in case.variables.values()):
+        write_files(folder)
     places = {
-        "loop": str(loop),
+        "loop": str(folder / "loop"),
         "folder": str(folder),
         "issuer": addresses.issuer,
         "idaas_port": addresses.idaas.rpartition(":")[2],
