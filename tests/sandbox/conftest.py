@@ -1,7 +1,5 @@
 """Fixtures of the sandbox tests: clients, forms for the token endpoint, and readers of its responses."""
 
-import base64
-import json
 from collections.abc import Callable, Iterator
 
 import httpx
@@ -53,17 +51,6 @@ def exchange(sandbox, token) -> Post:
         return token(**(defaults | form))
 
     return post
-
-
-@pytest.fixture
-def claims_of() -> Callable[[httpx.Response], dict]:
-    """The claims of the access token in an answer."""
-
-    def decode(response):
-        payload = response.json()["access_token"].split(".")[1]
-        return json.loads(base64.urlsafe_b64decode(payload + "=="))
-
-    return decode
 
 
 @pytest.fixture

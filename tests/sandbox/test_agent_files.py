@@ -4,9 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner
 
-from agent.commands.command_line import app
 from sandbox.agent_files.workload_token_files import WorkloadTokenFiles
 from sandbox.authn_method import AuthnMethod
 
@@ -47,10 +45,3 @@ def test_workload_tokens_are_replaced_before_they_expire(sandbox, tmp_path: Path
     sandbox.clock.advance(1)
     files.renew()
     assert (tmp_path / "workload-token").read_text() != first
-
-
-@pytest.mark.parametrize("command", ["up", "sandbox"])
-def test_unknown_method_is_refused_with_the_known_ones(command) -> None:
-    result = CliRunner().invoke(app, [command, "--authn", "SAML"])
-    assert result.exit_code == 2
-    assert "PKCS7" in result.output

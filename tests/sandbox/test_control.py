@@ -1,15 +1,11 @@
 """The control endpoint: what it shows and changes, and which callers are admitted."""
 
-import base64
-import json
-
 import httpx
 import pytest
 
 from sandbox.control import application
-from sandbox.faults.faults import Fault
 from sandbox.idaas.account_synchronization import AccountSynchronization
-from sandbox.state.directory import AGENT, ENTERPRISE_AUDIENCE
+from sandbox.state.directory import AGENT
 
 
 @pytest.fixture
@@ -62,46 +58,6 @@ def test_a_wrong_request_is_refused_and_changes_nothing(sandbox, control, method
     assert control.get("/settings").json() == settings
 
 
-def test_counters_and_events_can_be_read_and_counters_reset(sandbox, control, client, machine) -> None:
-    client.get(sandbox.cloud.addresses.jwks)
-    assert control.get("/counters").json() == {"idaas:jwks": 1}
-    assert control.delete("/counters").json() == {}
-    machine()
-    (event,) = control.get("/events").json()
-    assert (event["event"], event["result"], event["client"]) == (
-        "token.client_credentials",
-        "success",
-        AGENT,
-    )
-
-
-def test_faults_can_be_set_and_cleared(sandbox, control) -> None:
-    control.put("/faults/amap", json={"status": 503, "times": 2})
-    control.put("/faults/developer_api", json={"latency": 1.5})
-    assert sandbox.cloud.faults.snapshot() == {
-        "amap": Fault(status=503, times=2),
-        "developer_api": Fault(latency=1.5),
-    }
-    assert set(control.delete("/faults/amap").json()) == {"developer_api"}
-    assert control.delete("/faults").json() == {}
-
-
-def test_settings_can_be_changed_one_by_one_and_everything_reset(sandbox, control) -> None:
-    changed = control.patch("/settings", json={"access_token_lifetime": 60, "audience_as_array": True}).json()
-    assert (changed["access_token_lifetime"], changed["id_token_lifetime"]) == (60, 300)
-    assert sandbox.cloud.settings.audience_as_array is True
-    assert control.post("/restart/amap").status_code == 200
-    assert control.post("/reset").status_code == 200
-    assert sandbox.cloud.settings.access_token_lifetime == 1200
-
-
-def test_keys_rotate_with_overlap_by_default(sandbox, control) -> None:
-    assert len(control.post("/keys/rotate").json()["keys"]) == 2
-    assert len(control.post("/keys/rotate", json={"overlap": False}).json()["keys"]) == 1
-    assert sandbox.cloud.function_compute_jwks != sandbox.cloud.jwks()
-    assert control.post("/function-compute/jwks").json() == sandbox.cloud.jwks()
-
-
 def test_an_api_key_can_be_rotated_disabled_and_revoked_without_being_shown(sandbox, control) -> None:
     vault, old = sandbox.cloud.vault, sandbox.cloud.secrets.llm_api_key
     assert control.post("/credentials/llm_api_key/rotate").json() == {"identifier": "llm_api_key"}
@@ -112,12 +68,6 @@ def test_an_api_key_can_be_rotated_disabled_and_revoked_without_being_shown(sand
     assert not vault.accepts("sk-mine", "llm_api_key")
     revoked = control.post("/credentials/llm_api_key/revoke", json={"holder": "user_bob01"}).json()
     assert revoked["readers"] == [AGENT, "user_alice01"]
-
-
-def test_a_permission_can_be_revoked(control, machine, exchange, refusal) -> None:
-    grant = {"holder": AGENT, "audience": ENTERPRISE_AUDIENCE, "permission": "service.invoke"}
-    assert control.post("/permissions/revoke", json=grant).status_code == 200
-    assert refusal(machine()) == refusal(exchange()) == (400, "invalid_scope")
 
 
 def test_policy_and_credentials_of_the_execution_role_are_replaced_and_come_back(control, sandbox) -> None:
@@ -132,18 +82,6 @@ def test_policy_and_credentials_of_the_execution_role_are_replaced_and_come_back
     assert not role.expired(role.issue(3600))
     control.post("/reset", json={})
     assert control.get("/execution-role/policy").json() == before
-
-
-def test_workload_tokens_are_replaced_by_faulty_ones_and_by_good_ones(control, sandbox) -> None:
-    def claims() -> dict:
-        payload = (sandbox.running.folder / "workload-token").read_text().split(".")[1]
-        return json.loads(base64.urlsafe_b64decode(payload + "=="))
-
-    control.post("/workload-tokens", json={"aud": "other", "lifetime": 0})
-    assert claims()["aud"] == "other"
-    assert claims()["exp"] == claims()["iat"]
-    control.post("/workload-tokens", json={})
-    assert claims()["aud"] == ["urn:sandbox:idaas-federation"]
 
 
 def test_tokens_of_a_consumer_are_withdrawn_at_the_calendar_and_kept_by_idaas(sandbox, control) -> None:

@@ -3,12 +3,8 @@
 import asyncio
 import contextlib
 import datetime as dt
-import json
-import shlex
 import socket
 import stat
-import subprocess
-import sys
 from pathlib import Path
 
 import httpx
@@ -26,22 +22,6 @@ from sandbox.state.directory import AGENT
 def anywhere(folder: Path, **options) -> SandboxOptions:
     ports = dict.fromkeys(("idaas_port", "idaas_plain_port", "model_studio_port", "function_compute_port"), 0)
     return SandboxOptions(folder=folder, **(ports | options))
-
-
-@pytest.mark.parametrize("service", ["model", "token endpoint"])
-async def test_client_that_leaves_while_it_sends_is_no_failure(sandbox, caplog, service: str) -> None:
-    model = sandbox.url("/compatible-mode/v1/chat/completions", "model_studio")
-    url = httpx.URL(model if service == "model" else sandbox.cloud.addresses.token_endpoint)
-    key = sandbox.cloud.secrets.llm_api_key
-    head = f"POST {url.path} HTTP/1.1\r\nHost: sandbox\r\nAuthorization: Bearer {key}\r\n"
-    head += "Content-Type: application/x-www-form-urlencoded\r\n"
-    _, writer = await asyncio.open_connection(url.host, url.port, ssl=sandbox.ssl_context)
-    writer.write(head.encode() + b"Content-Length: 100\r\n\r\n{")
-    await writer.drain()
-    writer.close()
-    async with httpx.AsyncClient(verify=sandbox.ssl_context) as client:
-        await client.get(url)  # after it
-    assert not [record for record in caplog.records if record.levelname == "ERROR"]
 
 
 async def test_request_that_is_under_way_ends_with_a_reset_and_leaves_nothing_behind(sandbox) -> None:
@@ -72,22 +52,6 @@ def test_everything_secret_is_for_its_owner_only_and_made_once(sandbox) -> None:
     assert sandbox.environment["IDAAS_CLIENT_SECRET"] not in (folder / "client-config.json").read_text()
     assert kept_secrets(folder).agent_client_secret == sandbox.cloud.secrets.agent_client_secret
     assert sandbox.cloud.secrets.agent_client_secret not in repr(sandbox.cloud.secrets)
-
-
-def test_a_shell_reads_agent_env_with_the_same_values(sandbox) -> None:
-    script = f'set -a; . {shlex.quote(str(sandbox.running.folder / "agent.env"))}; exec "$0" -c "$1"'
-    code = "import json, os; print(json.dumps(dict(os.environ)))"
-    done = subprocess.run(  # noqa: S603  # our own script
-        ["/bin/sh", "-c", script, sys.executable, code],
-        capture_output=True,
-        text=True,
-        check=True,
-        env={},
-        timeout=120,
-    )
-    seen = json.loads(done.stdout)
-    written = sandbox.running.environment
-    assert {name: seen[name] for name in written} == written
 
 
 def test_a_port_in_use_is_named_and_nothing_is_written(tmp_path) -> None:

@@ -3,8 +3,6 @@
 import pytest
 
 from sandbox.configuration.configuration import ConfigurationFaultsError, parse_configuration
-from sandbox.state.cloud import Cloud
-from sandbox.state.directory import AGENT, PAGE
 
 PAYROLL = "https://payroll.sandbox.example"
 
@@ -85,12 +83,6 @@ def test_unknown_keys_and_wrong_types_are_faults():
     assert "user: is unknown" in found
 
 
-def test_text_that_is_not_toml_is_one_fault_with_its_line():
-    (fault,) = faults("[users.carol]\nname = ?\n")
-    assert fault.startswith("not TOML:")
-    assert "line 2" in fault
-
-
 def test_unset_variable_is_a_fault_that_names_it_and_its_value_is_never_shown():
     text = '[users.carol]\npassword_env = "PW"\n[credentials.shop_key]\nvalue_env = "KEY"'
     assert len(faults(text, {})) == 2
@@ -102,38 +94,3 @@ def test_unset_variable_is_a_fault_that_names_it_and_its_value_is_never_shown():
     assert configuration.credentials[0].value == "sk-of-the-shop"
     assert "of-carol" not in repr(configuration)
     assert "of-the-shop" not in repr(configuration)
-
-
-def test_additions_survive_a_reset():
-    cloud = Cloud(
-        configuration=parse_configuration("""
-            redirect_uris = ["http://localhost:3000/"]
-            [users.carol]
-            [credentials.shop_key]
-            readers = ["agent", "carol"]
-            """)
-    )
-    for _ in range(2):
-        assert cloud.directory.users["carol"].display_name == "Carol"
-        assert cloud.vault.find("shop_key").readers == {AGENT, "user_carol01"}
-        assert "user_carol01" in cloud.vault.find("llm_api_key").readers
-        assert "http://localhost:3000/" in cloud.directory.applications[PAGE].redirect_uris
-        cloud.vault.disable("shop_key")
-        cloud.reset()
-    assert cloud.vault.find("shop_key").enabled
-
-
-def test_policy_of_the_execution_role_is_read_and_its_faults_are_placed() -> None:
-    text = """
-[[execution_role.policy]]
-effect = "Deny"
-action = "eiam:*"
-resource = ["*"]
-"""
-    policy = parse_configuration(text).policy
-    assert policy is not None
-    assert policy.decide("eiam:GenerateOauthToken", "anything") == "ExplicitDeny"
-    assert parse_configuration("").policy is None
-    with pytest.raises(ConfigurationFaultsError) as caught:
-        parse_configuration(text.replace("Deny", "Maybe"))
-    assert caught.value.faults[0].startswith("execution_role.policy[0].effect: ")

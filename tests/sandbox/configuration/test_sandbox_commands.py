@@ -88,23 +88,6 @@ def test_without_a_running_sandbox_the_file_is_written_for_the_next_start(folder
     assert [user.name for user in SandboxFile(folder / "sandbox.toml").read().users] == ["carol"]
 
 
-def test_running_sandbox_with_another_file_is_reported(sandbox, running, folder):
-    other = ("sandbox", "user", "add", "carol", "--config", "other.toml")
-    result = run(*other, url=running.cloud.addresses.idaas_plain)
-    assert result.exit_code == 0
-    assert "uses another file" in result.output
-    result = run("sandbox", "user", "add", "dave", url=sandbox.url("", "idaas_plain"))
-    assert result.exit_code == 1
-    assert "runs without a configuration file" in result.output
-
-
-def test_variable_that_the_running_sandbox_lacks_is_named(running):
-    plain = running.cloud.addresses.idaas_plain
-    result = run("sandbox", "credential", "add", "shop_key", "--value-env", "SHOP_KEY", url=plain)
-    assert result.exit_code == 1
-    assert "SHOP_KEY" in result.output
-
-
 def test_every_fault_of_an_addition_is_printed_and_nothing_is_written(folder):
     (folder / "sandbox.toml").write_text(EXAMPLE)
     result = run("sandbox", "grant", "nonsense|x", "--to", "mallory")
@@ -125,17 +108,3 @@ def test_faults_of_the_file_stop_the_start(folder, command):
     assert "sandbox.toml: users.carol.nick: is unknown" in result.output
     assert "sandbox.toml: services.shop.port: is unknown" in result.output
     assert not (folder / ".sandbox").exists()
-
-
-@pytest.mark.parametrize("command", ["sandbox", "up"])
-def test_named_file_must_exist(folder, command):
-    result = CliRunner().invoke(app, [command, "--config", "missing.toml"])
-    assert result.exit_code == 1
-    assert "missing.toml" in result.output
-
-
-def test_second_addition_of_the_same_is_refused(folder):
-    run("sandbox", "user", "add", "carol")
-    result = run("sandbox", "user", "add", "carol")
-    assert result.exit_code == 1
-    assert "[users.carol] is there already" in result.output

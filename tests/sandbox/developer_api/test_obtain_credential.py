@@ -52,14 +52,6 @@ def test_an_expired_token_and_one_from_before_a_restart_are_refused(
     assert sandbox.cloud.counters.snapshot()["developer_api:expired_credential"] == 1
 
 
-def test_what_is_unknown_is_named_by_its_code(sandbox, obtain, as_machine, refusal) -> None:
-    token = as_machine()
-    other = sandbox.url("/v2/idaas_other/credentials/_/actions/obtain")
-    assert refusal(obtain(token, "no_such_key")) == (404, "credential_not_found")
-    assert refusal(obtain(token, None)) == (400, "invalid_request")
-    assert refusal(obtain(token, address=other)) == (404, "instance_not_found")
-
-
 def test_client_and_user_both_need_data_authorization(sandbox, obtain, as_machine, as_user, refusal) -> None:
     sandbox.cloud.vault.find("llm_api_key").readers.discard("user_bob01")
     assert refusal(obtain(as_user("bob"))) == (403, "access_denied")
@@ -68,11 +60,3 @@ def test_client_and_user_both_need_data_authorization(sandbox, obtain, as_machin
     for token in (as_machine(), as_user()):
         assert refusal(obtain(token)) == (403, "access_denied")
         assert obtain(token, "amap_api_key").status_code == 200
-
-
-def test_a_disabled_credential_or_caller_is_refused(sandbox, obtain, as_user, refusal) -> None:
-    token = as_user()
-    sandbox.cloud.vault.disable("llm_api_key")
-    assert refusal(obtain(token)) == (403, "access_denied")
-    sandbox.cloud.directory.disabled.add("user_alice01")
-    assert refusal(obtain(token, "amap_api_key")) == (403, "access_denied")

@@ -3,7 +3,6 @@
 import httpx
 import pytest
 
-from sandbox.configuration.configuration import parse_configuration
 from sandbox.state.directory import AGENT, ENTERPRISE_AUDIENCE, LEAVE_AUDIENCE
 
 ENTERPRISE = {"audience": ENTERPRISE_AUDIENCE, "permissions": ("service.invoke",)}
@@ -39,40 +38,6 @@ async def test_token_of_another_purpose_passes_the_trigger_and_not_the_function(
 ):
     answer = await http.get(path, headers=bearer(sandbox.access_token("alice", **claims)))
     assert (answer.status_code, answer.json()["error"]) == (status, error)
-
-
-async def test_prefix_of_the_trigger_can_be_set(sandbox, http):
-    sandbox.cloud.settings.function_compute_token_prefix = ""
-    token = sandbox.access_token("alice", **ENTERPRISE)
-    assert (await http.get("/enterprise", headers={"Authorization": token})).status_code == 200
-    assert (await http.get("/enterprise", headers=bearer(token))).status_code == 403
-
-
-@pytest.mark.parametrize(
-    ("content", "status"),
-    [
-        (b"", 200),
-        (b'{"message": null}', 200),
-        (b"{", 400),
-        (b"[]", 400),
-        (b'{"message": 1}', 400),
-        (b" " * 1_000_001, 413),
-    ],
-)
-async def test_body_is_validated(sandbox, http, content, status):
-    headers = bearer(sandbox.access_token("alice", **ENTERPRISE))
-    assert (await http.post("/enterprise", content=content, headers=headers)).status_code == status
-
-
-async def test_user_of_sandbox_toml_is_an_employee_too(sandbox, http):
-    sandbox.cloud.configure(parse_configuration('[users.carol]\ndisplay_name = "Carol"'))
-    leave = await http.get("/leave", headers=bearer(sandbox.access_token("carol", **LEAVE)))
-    sandbox.cloud.configure(parse_configuration(""))
-    assert (leave.status_code, leave.json()["employee"]) == (200, "carol")
-
-
-async def test_health_needs_no_token(http):
-    assert (await http.get("/healthz")).json() == {"status": "ok"}
 
 
 @pytest.mark.parametrize("path", ["/enterprise", "/leave"])

@@ -1,7 +1,6 @@
 """The HTTP trigger's JWT authentication by itself: keys, algorithms, times, claims."""
 
 import base64
-import hmac
 import json
 
 import httpx
@@ -70,13 +69,6 @@ def test_token_that_was_not_signed_by_a_pasted_key_is_rejected(bad):
         check(bad, jwks(RSA), NOW)
 
 
-def test_public_key_is_no_secret_for_an_hmac():
-    signed = unsigned({"alg": "HS256", "kid": "k1"}).rstrip(".")
-    signature = hmac.digest(RSA.as_pem(private=False), signed.encode(), "sha256")
-    with pytest.raises(TokenRejectedError):
-        check(f"{signed}.{base64url(signature)}", jwks(RSA), NOW)
-
-
 async def echo(scope, receive, send):
     await JSONResponse(dict(Request(scope, receive).headers))(scope, receive, send)
 
@@ -85,13 +77,6 @@ async def echo(scope, receive, send):
 def http():
     function = HttpTrigger(echo, lambda: jwks(RSA), lambda: "Bearer ", Counters(), lambda: NOW)
     return httpx.AsyncClient(transport=httpx.ASGITransport(function), base_url="http://function.example")
-
-
-@pytest.mark.parametrize("headers", [{}, {"Authorization": token()}, {"Authorization": f"bearer {token()}"}])
-async def test_value_without_the_prefix_is_a_missing_token(http, headers):
-    answer = await http.get("/", headers=headers)
-    assert (answer.status_code, answer.json()["Code"]) == (403, "JWTTokenIsMissing")
-    assert answer.json()["RequestId"] == answer.headers["x-fc-request-id"]
 
 
 async def test_claims_are_passed_on_and_cannot_be_forged(http):
@@ -103,9 +88,3 @@ async def test_claims_are_passed_on_and_cannot_be_forged(http):
     assert json.loads(headers["x-jwt-aud"]) == ["a", "b"]
     assert not {"x-jwt-scope", "x-fc-account-id"} & headers.keys()
     assert headers["x-other"] == "kept"
-
-
-async def test_only_open_paths_need_no_token_and_they_cannot_forge_claims_either(http):
-    for path, status in (("/echo/x", 200), ("/leave", 403), ("/", 403)):
-        assert (await http.get(path)).status_code == status
-    assert "x-jwt-sub" not in (await http.get("/healthz", headers={"x-jwt-sub": "mallory"})).json()

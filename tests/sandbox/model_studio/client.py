@@ -18,7 +18,6 @@ SERVICE = {
     "type": "function",
     "function": {"name": "company_service", "description": "Calls the company's enterprise service."},
 }
-BOTH = "What is the weather in Hangzhou, and call my enterprise service"
 
 
 def request(question="What is the weather in Hangzhou right now?", **members):

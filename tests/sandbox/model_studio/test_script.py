@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.sandbox.model_studio.script_session import AGENT, LEAVE, TEXT, converse, first_calls, tool
+from tests.sandbox.model_studio.script_session import AGENT, TEXT, converse, first_calls, tool
 
 APPLY = "Apply for three days of leave from Monday"
 TICKET = tool("create_ticket", "Opens a ticket.", ["title"], title=TEXT, labels={"type": "array"}, note=TEXT)
@@ -20,32 +20,6 @@ TICKET = tool("create_ticket", "Opens a ticket.", ["title"], title=TEXT, labels=
 def test_offered_tool_is_called_with_exactly_the_arguments_of_the_message(form, arguments):
     question = form.format("create_ticket", json.dumps(arguments, ensure_ascii=False))
     assert first_calls(question, tools=[*AGENT, TICKET]) == [("create_ticket", arguments)]
-
-
-def test_named_tools_are_called_one_after_the_other_and_their_results_end_the_turn():
-    question = 'call create_ticket with {"title": "x"} and call leave_balance'
-    results = {"create_ticket": "T-1", "leave_balance": {"days_left": 12}}
-    rounds, text = converse(question, [TICKET, LEAVE], results, parallel=False)
-    assert [[name for name, _ in calls] for calls in rounds] == [["create_ticket"], ["leave_balance"]]
-    assert text.startswith("T-1")
-
-
-@pytest.mark.parametrize(
-    ("question", "answer"),
-    [
-        ('call create_tickets with {"title": "x"}', "There is no tool `create_tickets`"),
-        ('请帮我调用 create_tickets 参数 {"title": "x"}，谢谢', "此请求中没有工具 `create_tickets`"),
-        (
-            "call create_ticket with title x",
-            "must be a JSON object. Say, for example: call create_ticket with",
-        ),
-        ("Tell me a joke", f"call {LEAVE.example}"),
-    ],
-)
-def test_call_that_cannot_be_made_is_answered_with_the_reason_or_an_example(question, answer):
-    rounds, text = converse(question, [TICKET, LEAVE])
-    assert rounds == []
-    assert answer in text
 
 
 @pytest.mark.parametrize(

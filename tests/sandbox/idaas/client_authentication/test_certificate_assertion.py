@@ -46,15 +46,6 @@ def now(sandbox) -> dt.datetime:
     return dt.datetime.fromtimestamp(sandbox.clock.now, dt.UTC)
 
 
-def test_chain_may_contain_the_root_and_extra_text_but_not_lack_the_intermediate(
-    sandbox, form, machine, reason
-) -> None:
-    keys = sandbox.cloud.federation.keys
-    chain = f"# intermediate\n{keys.agent_chain}\n{keys.agent_root}"
-    assert machine(**form(chain=chain)).status_code == 200
-    assert reason(machine(**form(chain=keys.agent_root))) == "chain"
-
-
 def test_certificate_of_another_authority_is_refused(form, now, machine, reason) -> None:
     root = new_root("sandbox private root", now)
     leaf = issue(AGENT_CERTIFICATE_NAME, root, now)
@@ -66,17 +57,6 @@ def test_agent_certificate_is_no_authority(sandbox, form, now, machine, reason) 
     own = certified_key(keys.agent_certificate, keys.agent_key)
     chain = own.certificate_pem + keys.agent_chain
     assert reason(machine(**form(issue(AGENT_CERTIFICATE_NAME, own, now), chain))) == "chain"
-
-
-@pytest.mark.parametrize(("days", "expected"), [(400, "expired"), (-2, "chain")])
-def test_certificate_is_refused_outside_its_dates(sandbox, form, machine, reason, days, expected) -> None:
-    sandbox.clock.advance(days * 86400)
-    assert reason(machine(**form())) == expected
-
-
-def test_revoked_certificate_is_refused(sandbox, form, machine, reason) -> None:
-    sandbox.cloud.settings.agent_certificate_revoked = True
-    assert reason(machine(**form())) == "revoked"
 
 
 def test_assertion_by_another_key_than_the_certificates_is_refused(form, machine, reason) -> None:
@@ -96,22 +76,3 @@ def test_assertion_by_another_key_than_the_certificates_is_refused(form, machine
 )
 def test_assertion_with_a_wrong_claim_is_refused(form, machine, reason, claims, expected) -> None:
     assert reason(machine(**form(**claims))) == expected
-
-
-def test_common_name_that_the_credential_does_not_allow_is_refused(
-    sandbox, form, now, machine, reason
-) -> None:
-    root = new_root("a second root", now)
-    sandbox.cloud.federation.agent_roots.append(root.certificate)
-    try:
-        leaf = issue("other.sandbox.example", root, now)
-        assert reason(machine(**form(leaf, root.certificate_pem))) == "unknown_identity"
-    finally:
-        sandbox.cloud.federation.agent_roots.pop()
-
-
-@pytest.mark.parametrize("name", ["client_x509", "client_x509_chain"])
-def test_certificate_that_is_malformed_or_missing_is_refused(form, machine, reason, refusal, name) -> None:
-    for text in ("x", "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----"):
-        assert reason(machine(**(form() | {name: text}))) == "malformed"
-    assert refusal(machine(**(form() | {name: None}))) == (400, "invalid_request")

@@ -8,8 +8,7 @@ import pytest
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.serialization import pkcs7
 
-from sandbox.certificates import issue, new_root
-from sandbox.federation.instance_document import signed_document
+from sandbox.certificates import issue
 from sandbox.federation.keys import certified_key
 
 TYPE = "urn:cloud:idaas:params:oauth:client-assertion-type:pkcs7-bearer"
@@ -50,29 +49,6 @@ def test_document_is_refused_when_it_is_older_than_the_configured_age(
     assert sandbox.cloud.counters.snapshot()["idaas:expired_credential"] == 1
 
 
-def test_document_signed_in_the_future_is_refused(sandbox, document, machine, reason) -> None:
-    assert machine(**form(document(signingTime=sandbox.clock.now + 30))).status_code == 200
-    assert reason(machine(**form(document(signingTime=sandbox.clock.now + 31)))) == "clock"
-
-
-@pytest.mark.parametrize("audience", [None, "idaas_sandbox01", "[]", '{"aud": "idaas_sandbox01"}'])
-def test_document_without_a_readable_audience_is_refused(sandbox, machine, reason, audience) -> None:
-    document = sandbox.cloud.federation.document(audience)
-    assert reason(machine(**form(document))) == "malformed"
-
-
-def test_document_of_an_unknown_machine_is_refused(sandbox, document, machine, reason) -> None:
-    sandbox.cloud.settings.ecs_instance_id = "i-unknown"
-    assert reason(machine(**form(document()))) == "unknown_identity"
-
-
-def test_document_by_another_authority_is_refused(sandbox, machine, reason) -> None:
-    now = dt.datetime.fromtimestamp(sandbox.clock.now, dt.UTC)
-    signer = issue("sandbox instance identity", new_root("sandbox ECS root", now), now)
-    audience = json.dumps({"aud": "idaas_sandbox01", "signingTime": sandbox.clock.now})
-    assert reason(machine(**form(signed_document(signer, "i-sandbox01", audience)))) == "chain"
-
-
 def test_signer_without_authority_cannot_certify_another_signer(sandbox, machine, reason) -> None:
     """The certificate of a signer is no certificate of an authority."""
     keys, now = sandbox.cloud.federation.keys, dt.datetime.fromtimestamp(sandbox.clock.now, dt.UTC)
@@ -95,13 +71,3 @@ def test_document_whose_content_was_changed_is_refused(document, machine, reason
     der = base64.b64decode(document())
     changed = der.replace(b"i-sandbox01", b"i-sandbox02")
     assert reason(machine(**form(base64.b64encode(changed).decode()))) == "signature"
-
-
-@pytest.mark.parametrize("text", ["x", "MIIB", "-----BEGIN PKCS7-----", "e30="])
-def test_text_that_is_no_signed_data_is_refused(machine, reason, text) -> None:
-    assert reason(machine(**form(text))) == "malformed"
-
-
-def test_unknown_name_and_name_of_another_kind_are_refused(document, machine, reason) -> None:
-    assert reason(machine(**form(document(), "sandbox-other"))) == "unknown_credential"
-    assert reason(machine(**form(document(), "sandbox-kubernetes"))) == "wrong_kind"

@@ -17,22 +17,6 @@ def form(token: str) -> dict[str, str | None]:
     }
 
 
-def test_cluster_publishes_the_key_that_signs_its_tokens(sandbox, client) -> None:
-    issuer = sandbox.cloud.federation.issuer
-    discovery = client.get(f"{issuer}/.well-known/openid-configuration").json()
-    keys = client.get(discovery["jwks_uri"]).json()["keys"]
-    assert discovery["issuer"] == issuer
-    assert [key["kid"] for key in keys] == [sandbox.cloud.federation.id_token_key.kid]
-    assert "d" not in keys[0]
-
-
-def test_newline_after_the_token_is_accepted_unless_switched_off(sandbox, machine, reason) -> None:
-    token = sandbox.cloud.federation.id_token() + "\n"
-    assert machine(**form(token)).status_code == 200
-    sandbox.cloud.settings.workload_token_newline = False
-    assert reason(machine(**form(token))) == "signature"
-
-
 def test_expired_workload_token_is_refused(sandbox, machine, reason) -> None:
     token = sandbox.cloud.federation.id_token(lifetime=600)
     sandbox.clock.advance(600)
@@ -65,7 +49,3 @@ def test_workload_token_by_another_key_is_refused(sandbox, machine, reason) -> N
         lifetime=600,
     )
     assert reason(machine(**form(token))) == "signature"
-
-
-def test_access_token_of_idaas_is_no_workload_token(sandbox, machine, reason) -> None:
-    assert reason(machine(**form(sandbox.access_token()))) == "signature"

@@ -39,23 +39,6 @@ def test_an_unknown_client_and_a_repeated_redirect_uri_are_never_redirected(brow
     assert "location" not in response.headers
 
 
-@pytest.mark.parametrize(
-    ("changes", "error"),
-    [
-        ({"response_type": None}, "invalid_request"),
-        ({"response_type": "nonsense"}, "unsupported_response_type"),
-        ({"response_mode": "query"}, "invalid_request"),
-        ({"scope": None}, "invalid_scope"),
-        ({"scope": "openid"}, "invalid_scope"),
-        ({"scope": "agent.access"}, "invalid_scope"),
-        ({"response_type": "id_token", "nonce": "n"}, "invalid_request"),
-    ],
-)
-def test_a_malformed_request_is_reported_before_sign_in(browser, changes, error) -> None:
-    answer = fragment(browser.authorize(state="s", **changes))
-    assert (answer["error"], answer["state"]) == (error, "s")
-
-
 def test_client_and_user_must_be_authorized_for_the_agent(sandbox, browser) -> None:
     sandbox.cloud.directory.revoke("user_bob01", AGENT_AUDIENCE, "agent.access")
     answer = fragment(browser.sign_in("bob", state="s"))
@@ -64,8 +47,3 @@ def test_client_and_user_must_be_authorized_for_the_agent(sandbox, browser) -> N
     assert (event.result, event.subject, event.error) == ("failed", "user_bob01", "access_denied")
     sandbox.cloud.directory.delegated.discard((PAGE, AGENT_AUDIENCE, "agent.access"))
     assert fragment(browser.authorize())["error"] == "invalid_scope"
-
-
-def test_a_disabled_application_gets_no_token(sandbox, browser) -> None:
-    sandbox.cloud.directory.disabled.add(PAGE)
-    assert fragment(browser.sign_in())["error"] == "access_denied"

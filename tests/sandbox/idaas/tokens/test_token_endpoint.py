@@ -8,21 +8,6 @@ ENTERPRISE = f"{ENTERPRISE_AUDIENCE}|service.invoke"
 LEAVE = f"{LEAVE_AUDIENCE}|leave.read"
 
 
-@pytest.mark.parametrize("missing", ["grant_type", "scope", "client_id"])
-def test_a_missing_parameter_is_an_invalid_request(machine, missing, refusal) -> None:
-    assert refusal(machine(**{missing: None})) == (400, "invalid_request")
-
-
-def test_a_request_of_another_form_is_refused(sandbox, client, machine, refusal) -> None:
-    endpoint = sandbox.cloud.addresses.token_endpoint
-    twice = "grant_type=client_credentials&grant_type=client_credentials"
-    headers = {"content-type": "application/x-www-form-urlencoded"}
-    assert refusal(client.post(endpoint, content=twice, headers=headers)) == (400, "invalid_request")
-    assert refusal(client.post(endpoint, json={"grant_type": "x"})) == (400, "invalid_request")
-    assert refusal(machine(filler="x" * 70_000)) == (413, "invalid_request")
-    assert client.get(endpoint).status_code == 405
-
-
 def test_a_client_may_use_its_own_grant_types_only(machine, refusal) -> None:
     assert refusal(machine(grant_type="password")) == (400, "unsupported_grant_type")
     response = machine(client_id="app_client01", client_secret=None)
