@@ -130,6 +130,7 @@ _TYPING = (
     "tests/agent/http/test_workers",
     "tests/agent/operations/metrics/test_serve_metrics",
     "tests/agent/settings/test_variable_names",
+    "tests/graph/test_langgraph_internals",
     "tests/test_examples",
     "tests/test_extending",
     "tests/test_plugins",

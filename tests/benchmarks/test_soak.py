@@ -40,7 +40,7 @@ def test_unexpected_response_is_reported():
 
 
 def test_small_soak_gets_only_expected_responses(capsys: pytest.CaptureFixture[str]):
-    assert main(["--requests", "120", "--users", "30", "--samples", "2"], fork_process) == 0
+    assert main(["--requests", "60", "--users", "20", "--samples", "2"], fork_process) == 0
     printed = capsys.readouterr().out
     assert "unexpected" not in printed
     assert "bad token" in printed

@@ -264,7 +264,7 @@ def test_extra_of_the_server_has_what_the_others_have(extra: str) -> None:
     assert closure(extra) <= closure("server", "policy")
 
 
-def test_importing_the_library_loads_nothing_of_a_server(sandbox: Sandbox) -> None:
+def test_library_loads_nothing_of_a_server_and_fastapi_when_it_is_used(sandbox: Sandbox) -> None:
     code = """
 import json, sys
 import langgraph.graph, langchain_core.tools  # langgraph itself is a namespace
@@ -272,13 +272,15 @@ before = set(sys.modules)
 import idaas_agent, idaas_agent.testing
 for name in idaas_agent.__all__:
     getattr(idaas_agent, name)
-idaas_agent.Identity.from_env()
-print(json.dumps([name for name in sys.argv[1:] if name in sys.modules and name not in before]))
+identity = idaas_agent.Identity.from_env()
+loaded = [name for name in sys.argv[1:] if name in sys.modules and name not in before]
+identity.user
+print(json.dumps([loaded, "fastapi" in sys.modules]))
 """
     command = [sys.executable, "-c", code, *SERVERS.split()]
     variables = sandbox.environment | {"PATH": ""}
     done = subprocess.run(command, cwd=ROOT, env=variables, capture_output=True, text=True, check=True)  # noqa: S603 - this test's own command
-    assert json.loads(done.stdout) == []
+    assert json.loads(done.stdout) == [[], True]
 
 
 def imported_modules() -> Iterator[tuple[str, Path]]:

@@ -1,8 +1,6 @@
 """Only versions of LangGraph whose internals are known are declared, locked, and imported."""
 
 import re
-import subprocess
-import sys
 import tomllib
 from pathlib import Path
 
@@ -10,19 +8,29 @@ import pytest
 from packaging.specifiers import SpecifierSet
 
 from graph.langgraph_internals import KNOWN
+from tests.forked import run
 
 ROOT = Path(__file__).parents[2]
 RESOLUTIONS = [*ROOT.glob("requirements*.lock"), *(ROOT / "tests/supply_chain/neighbours").glob("*.txt")]
-IMPORT = "import graph.langgraph_internals"
+IMPORT = """
+import sys
+
+sys.path[:0] = sys.argv[1:]
+sys.modules.pop("graph.langgraph_internals", None)
+try:
+    import graph.langgraph_internals
+except ImportError as error:
+    print(error)
+"""
 
 
-def imported(program: str, *folders: Path) -> str:
-    """The last line of the error of `program`, whose modules are first in `folders`."""
-    path = ":".join(map(str, (*folders, ROOT)))
-    done = subprocess.run(  # noqa: S603 - this test's own command
-        [sys.executable, "-c", program], env={"PYTHONPATH": path}, capture_output=True, text=True, check=False
-    )
-    return done.stderr.strip().rpartition("\n")[2]
+def refusal(folder: Path, change: str = "") -> str:
+    """How the module refuses the version of LangGraph that `folder` claims, or that was changed so."""
+    program = folder / "program.py"
+    program.write_text(change + IMPORT)
+    status, printed = run([str(program), str(folder)], {}, ROOT)
+    assert status == 0, printed
+    return printed.strip()
 
 
 def test_declared_versions_are_those_that_are_known() -> None:
@@ -46,13 +54,13 @@ def with_version(version: str, folder: Path) -> Path:
 
 @pytest.mark.parametrize("version", ["1.2.14", "1.3.0", "1.3", "2.0.0", "0.6.15"])
 def test_other_version_is_refused_when_it_is_imported(version: str, tmp_path: Path) -> None:
-    refused = imported(IMPORT, with_version(version, tmp_path))
-    assert refused == f"ImportError: idaas-agent needs langgraph{KNOWN}, and finds langgraph {version}"
+    refused = refusal(with_version(version, tmp_path))
+    assert refused == f"idaas-agent needs langgraph{KNOWN}, and finds langgraph {version}"
 
 
 @pytest.mark.parametrize("version", ["1.2.15", "1.2.30", "1.2.15.post1"])
 def test_known_version_is_imported(version: str, tmp_path: Path) -> None:
-    assert imported(IMPORT, with_version(version, tmp_path)) == ""
+    assert refusal(with_version(version, tmp_path)) == ""
 
 
 @pytest.mark.parametrize(
@@ -63,7 +71,7 @@ def test_known_version_is_imported(version: str, tmp_path: Path) -> None:
         "import langgraph.prebuilt.tool_node as module; del module._get_all_injected_args",
     ],
 )
-def test_version_that_lacks_what_is_read_is_refused_when_it_is_imported(change: str) -> None:
-    refused = imported(f"{change}; {IMPORT}")
-    assert refused.startswith(f"ImportError: idaas-agent needs langgraph{KNOWN}, and finds")
+def test_version_that_lacks_what_is_read_is_refused_when_it_is_imported(change: str, tmp_path: Path) -> None:
+    refused = refusal(tmp_path, change)
+    assert refused.startswith(f"idaas-agent needs langgraph{KNOWN}, and finds")
     assert refused.endswith("which keeps the task that runs in another way")

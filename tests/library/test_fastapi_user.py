@@ -1,8 +1,6 @@
 """`Depends(identity.user)`: the caller of a request, for whom its code acts until the response is sent."""
 
 import asyncio
-import subprocess
-import sys
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -235,18 +233,3 @@ def test_socket_and_synchronous_clients_of_tests_have_callers(
             assert opened.receive_json() == {"user": subject("alice"), "acting": subject("alice")}
         with pytest.raises(WebSocketDenialResponse), client.websocket_connect("/socket"):
             pytest.fail("it was opened")
-
-
-def test_fastapi_is_loaded_when_it_is_used(variables: dict[str, str]) -> None:
-    code = (
-        "import sys, langgraph.graph, langchain_core.tools\n"
-        "before = set(sys.modules)\n"
-        "from idaas_agent import Identity, IdentityContext\n"
-        f"identity = Identity.from_env({variables!r})\n"
-        "servers = {*'agent fastapi starlette uvicorn openai mcp redis psycopg typer rich'.split()}\n"
-        "print(sorted(servers & (set(sys.modules) - before)))\n"
-        "identity.user\n"
-        "print('fastapi' in sys.modules)"
-    )
-    printed = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, check=True)  # noqa: S603 - this test's own
-    assert printed.stdout.decode().splitlines() == ["[]", "True"]
