@@ -198,8 +198,7 @@ async def test_refusal_reaches_a_client_that_still_uploads(name: str, chunked: b
     async with refusing() as (host, port, _):
         for size in SIZES:
             url = f"http://{host}:{port}/413"
-            outcomes = [await CLIENTS[name](url, size, chunked=chunked) for _ in range(3)]
-            assert outcomes == [413] * 3, size
+            assert await CLIENTS[name](url, size, chunked=chunked) == 413, size
 
 
 @pytest.mark.parametrize("status", STATUSES)

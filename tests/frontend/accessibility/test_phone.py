@@ -2,7 +2,6 @@
 
 from typing import Any
 
-import pytest
 import pytest_asyncio
 from playwright.async_api import Page, expect
 
@@ -78,12 +77,11 @@ async def test_title_of_an_approval_names_the_tool_and_is_in_sight_with_the_butt
         assert not await part.evaluate(COVERED)
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
 async def test_a_wide_table_shows_that_it_scrolls_and_scrolls_with_the_keyboard(
-    signed_in: Page, scripted_agent: Any, scheme: Any
+    signed_in: Page, scripted_agent: Any
 ):
     await signed_in.set_viewport_size({"width": 375, "height": 667})
-    await signed_in.emulate_media(color_scheme=scheme)
+    await signed_in.emulate_media(color_scheme="dark")  # where a shadow is seen least
     wide = "| " + " | ".join(f"column {n}" for n in range(9)) + " |\n|" + "---|" * 9 + "\n|" + " value |" * 9
     scripted_agent.will_answer(text=f"{wide}\n\n| a | b |\n|---|---|\n| 1 | 2 |")
     answer = await answer_to(signed_in, "a table")

@@ -268,6 +268,11 @@ MOVES: dict[str, tuple[str, Read]] = {
 }
 
 
+SEALED_ABOVE = pytest.mark.parametrize("new_database", ["sqlite"], indirect=True)
+"""Values are sealed above the database, which stores the same bytes in either."""
+
+
+@SEALED_ABOVE
 @pytest.mark.parametrize("move", MOVES)
 async def test_moved_value_is_not_read(storage: ConversationStorage, move: str) -> None:
     sql, read = MOVES[move]
@@ -291,6 +296,7 @@ FORGED: dict[str, Read] = {
 }
 
 
+@SEALED_ABOVE
 @pytest.mark.parametrize("forged", FORGED)
 async def test_value_in_clear_is_refused_under_a_key_unless_the_file_allows_it(storage, new_database, forged):
     await storage.threads.page(OF_ALICE, limit=1)
