@@ -56,6 +56,7 @@ if TYPE_CHECKING:
     from tools.http_service.service import HTTPService as HTTPService
     from tools.mcp_service.service import MCPService as MCPService
     from tools.progress import progress as progress
+    from tools.result_labels import label_result as label_result
     from tools.service import Access as Access
     from tools.service import Service as Service
     from tools.service import ToolResult as ToolResult
@@ -77,6 +78,7 @@ _NAMES: Final = {
     "tools.arguments.fault": "ArgumentFault",
     "tools.error_codes": "ToolCode",
     "tools.progress": "progress",
+    "tools.result_labels": "label_result",
     "tools.http_service.client": "ServiceClient",
     "tools.http_service.service": "HTTPService",
     "tools.mcp_service.service": "MCPService",

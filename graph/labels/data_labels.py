@@ -8,6 +8,7 @@ counts as read, too: `unseen_in`.
 Which calls could carry it elsewhere: `graph.labels.disclosure`.
 """
 
+import re
 from collections.abc import Iterable
 from itertools import chain
 from typing import Annotated, Final
@@ -21,10 +22,10 @@ from tools.service_name import service_of
 CLIENT: Final = "client"
 """In place of a tool: the program that sent the messages."""
 
-
-_KEPT: Final = (Data.CONFIDENTIAL, Data.INTERNAL, Trust.UNTRUSTED)
+KEPT: Final = frozenset[str]({Data.CONFIDENTIAL, Data.INTERNAL, Trust.UNTRUSTED})
 """The labels of data that is held, or that may instruct the model."""
 _BY_OTHERS: Final = (Trust.UNTRUSTED, Trust.UNTRUSTED_CONTENT)
+_SOURCE: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
 def joined(earlier: DataLabels | None, new: DataLabels) -> dict[str, str]:
@@ -49,16 +50,26 @@ def labels_of(service: Service, tool: str) -> dict[str, str]:
 
 def labelled(source: str, data: Data, trust: Trust | None) -> dict[str, str]:
     """The labels of what was read from `source`."""
-    labels: list[str] = [data] if data in _KEPT else []
+    labels: list[str] = [data] if data in KEPT else []
     if trust in _BY_OTHERS:
         labels.append(Trust.UNTRUSTED)
     return {source: " ".join(labels)} if labels else {}
 
 
+def labelled_source(place: str, source: str, data: Data, trust: Trust) -> dict[str, str]:
+    """The labels of what code at `place` has read from `source`, its own name for people.
+
+    Raises `ValueError` for a source that is not of 1 to 64 letters, digits, `_` and `-`, and for other words.
+    """
+    if not _SOURCE.fullmatch(source):
+        raise ValueError("a source must have 1 to 64 letters, digits, _ and -")
+    return labelled(f"{place}.{source}", Data(data), Trust(trust))
+
+
 def unseen_in(services: Iterable[Service]) -> dict[str, str]:
     """The labels of what the program of a client wrote: it may have whatever the tools return."""
     may_be = set(chain.from_iterable(map(data_in, services)))
-    return {CLIENT: " ".join(sorted({Trust.UNTRUSTED, *may_be.intersection(_KEPT)}))}
+    return {CLIENT: " ".join(sorted({Trust.UNTRUSTED, *may_be.intersection(KEPT)}))}
 
 
 def labels_in(read: DataLabels) -> set[str]:

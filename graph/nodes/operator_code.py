@@ -7,7 +7,6 @@ mistakes, not from their author.
 
 import asyncio
 import json
-import re
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from contextvars import Context, copy_context
 from dataclasses import dataclass, field
@@ -25,7 +24,7 @@ from graph.context import context_of, writer_of
 from graph.credentials.service_credentials import secrets_of
 from graph.error_codes import GraphCode
 from graph.events import MAX_CHARACTERS, TOO_LONG, OwnEvent, ResponseStarted, TextEvent
-from graph.labels.data_labels import joined, labelled
+from graph.labels.data_labels import joined, labelled_source
 from graph.labels.run_labels import note_labels
 from graph.langgraph_internals import CONFIG_KEY_RUNTIME
 from identity.errors import AgentError, AuditError, InternalError
@@ -38,7 +37,6 @@ from tools.approval_policy import Data, Trust
 if TYPE_CHECKING:
     from graph.nodes.model import ModelNode
 
-_SOURCE: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 T = TypeVar("T")
 State: TypeAlias = Mapping[str, Any]
@@ -72,9 +70,7 @@ class NodeContext:
 
         Raises `ValueError` for a source that is not of 1 to 64 letters, digits, `_` and `-`.
         """
-        if not _SOURCE.fullmatch(source):
-            raise ValueError("a source must have 1 to 64 letters, digits, _ and -")
-        self._label(source, Data(data), Trust(trust))
+        self._label(source, data, trust)
 
 
 class OperatorVisit:
@@ -127,8 +123,8 @@ class OperatorVisit:
 
     def label(self, source: str, data: Data, trust: Trust) -> None:
         """See `NodeContext.label`."""
+        labels = labelled_source(self._name, source, data, trust)
         self.has_labelled = True
-        labels = labelled(f"{self._name}.{source}", data, trust)
         self.labels.update(joined(self.labels, labels))
         note_labels(self._visit.runtime, labels)
 

@@ -29,6 +29,7 @@ from tools.arguments.fault import INTEGERS
 from tools.arguments.schema_budget import MAX_CHARACTERS, subschemas
 from tools.arguments.validator import BoundedValidator
 from tools.mcp_service.accepted_tools import ToolDigest
+from tools.mcp_service.result_labels import label_by_meta
 from tools.service import FUNCTION_NAME, ToolResult, ToolSchema
 
 logger = logging.getLogger(__name__)
@@ -176,7 +177,7 @@ def _headers(parameters: Mapping[str, Any]) -> dict[tuple[str, ...], str]:
 def result_of(response: Mapping[str, Any], presented: Iterable[Secret]) -> ToolResult:
     """The result of a call: its texts, one on each line, a description of what is not text, and its files.
     An error of the protocol is a failed result. Without the credentials that were `presented`: they are
-    removed before texts are cut.
+    removed before texts are cut. The labels that it has itself count for the call in progress.
 
     Structured output is for the model if there is no text, which should have the same content. Raises
     `ValueError` for a result of another form.
@@ -188,6 +189,7 @@ def result_of(response: Mapping[str, Any], presented: Iterable[Secret]) -> ToolR
     content = result.get("content", [] if "structuredContent" in result else None)
     if not isinstance(content, list):
         raise ValueError("not the content of a result")  # noqa: TRY004 - a value from outside
+    label_by_meta(result)
     parts = [_part(item) for item in content[:_MAX_CONTENT]]
     texts = [text for text, _ in parts]
     if "structuredContent" in result and not any("text" in item for item in content[:_MAX_CONTENT]):
