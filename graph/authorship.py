@@ -9,6 +9,8 @@ from typing import Final, TypeVar
 from langchain_core.messages import AnyMessage, BaseMessage, HumanMessage
 
 _WRITTEN_BY: Final = "written_by"
+_SOURCE: Final = "lc_source"
+"""LangChain's mark of what its middleware writes as a message of the user, such as a summary."""
 
 Message = TypeVar("Message", bound=BaseMessage)
 
@@ -21,8 +23,14 @@ def by_program(message: Message, program: str) -> Message:
 
 def program_of(message: BaseMessage) -> str | None:
     """The program that wrote `message`; `None`: the user, or the agent itself."""
-    program = message.additional_kwargs.get(_WRITTEN_BY)
+    marks = message.additional_kwargs
+    program = marks.get(_WRITTEN_BY, marks.get(_SOURCE))
     return None if program is None else str(program)
+
+
+def stands_for_others(message: BaseMessage) -> bool:
+    """Whether `message` may have the content of messages that are no longer there: a summary."""
+    return message.additional_kwargs.get(_SOURCE) is not None
 
 
 def is_typed_by_user(message: AnyMessage) -> bool:

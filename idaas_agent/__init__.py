@@ -1,8 +1,8 @@
 """What your own code imports: the identity of an app, services, tools, policies, errors, models and graphs.
 
-`idaas_agent.policies`, `.surfaces`, `.testing` and `.variables` are public too, and nothing else of this
-project is. A name stays, with its meaning, until a version whose changelog has announced its end in the
-version before. `docs/extending.md`, `models.md`, `graphs.md`, `middleware.md`, `own-policy.md` and
+`idaas_agent.labels`, `.policies`, `.surfaces`, `.testing` and `.variables` are public too, and nothing else
+of this project is. A name stays, with its meaning, until a version whose changelog has announced its end in
+the version before. `docs/extending.md`, `models.md`, `graphs.md`, `middleware.md`, `own-policy.md` and
 `plugins.md` show them in use.
 
 A name is loaded when it is first used: importing this package costs nothing.
@@ -56,7 +56,6 @@ if TYPE_CHECKING:
     from tools.http_service.service import HTTPService as HTTPService
     from tools.mcp_service.service import MCPService as MCPService
     from tools.progress import progress as progress
-    from tools.result_labels import label_result as label_result
     from tools.service import Access as Access
     from tools.service import Service as Service
     from tools.service import ToolResult as ToolResult
@@ -78,7 +77,6 @@ _NAMES: Final = {
     "tools.arguments.fault": "ArgumentFault",
     "tools.error_codes": "ToolCode",
     "tools.progress": "progress",
-    "tools.result_labels": "label_result",
     "tools.http_service.client": "ServiceClient",
     "tools.http_service.service": "HTTPService",
     "tools.mcp_service.service": "MCPService",

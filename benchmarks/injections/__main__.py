@@ -1,31 +1,32 @@
-"""`python -m benchmarks.injections [--every N] [suite …]`: all suites at once.
+"""`python -m benchmarks.injections [--every N] [--continue] [suite …]`: all suites, some processes at once.
 
-A run of all pairs of all suites writes the figures of `docs/injections.md`. What was found is in
-`benchmarks/results/injections.json`.
+A run of all pairs of all suites writes the tables of `docs/injections.md`. Each outcome is kept in
+`benchmarks/results/injections/` as soon as it is there: with `--continue`, a measurement that was ended goes
+on where it was, if it is of the same revision.
 """
 
 import argparse
 import asyncio
 import json
+import shutil
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
-from benchmarks.injections.obedient_model import Form, Order
-from benchmarks.injections.outcome import Manner, Outcome
+from benchmarks.injections.kept_outcomes import KeptOutcomes
+from benchmarks.injections.outcome import Outcome
 from benchmarks.injections.page import PAGE, figures, frontier, policies, written
 from benchmarks.injections.policies import PUBLISHED, VARIANTS, is_published
-from benchmarks.injections.suites import SUITES, VERSION, Case, package_version
+from benchmarks.injections.suites import SUITES, VERSION, package_version
 
 _ROOT: Final = Path(__file__).resolve().parents[2]
-_RESULTS: Final = _ROOT / "benchmarks" / "results" / "injections.json"
-_AT_ONCE: Final = 4
+_RESULTS: Final = _ROOT / "benchmarks" / "results" / "injections"
+_ABOUT: Final = _RESULTS / "about.json"
+"""What is measured, and the seconds that it has taken so far."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -33,14 +34,29 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.injections", description=__doc__)
     parser.add_argument("suites", nargs="*", metavar="suite", choices=[*SUITES, []], help=", ".join(SUITES))
     parser.add_argument("--every", type=int, default=1, metavar="N", help="only each N-th pair")
+    parser.add_argument("--processes", type=int, default=2, metavar="N", help="agents at once (default: 2)")
+    parser.add_argument("--continue", dest="goes_on", action="store_true", help="go on where it was ended")
     options = parser.parse_args(arguments)
     suites = options.suites or SUITES
+    measured = {
+        "revision": _revision(),
+        "package": package_version(),
+        "suites": [*suites],
+        "every": options.every,
+    }
+    if options.goes_on and (difference := _difference(measured)):
+        parser.error(f"nothing to go on with: {difference}")
+    if not options.goes_on:
+        shutil.rmtree(_RESULTS, ignore_errors=True)
+        _write_about(measured, 0.0)
     began = time.monotonic()
-    found = asyncio.run(_all(suites, options.every))
-    seconds = time.monotonic() - began
-    about = _about(sum(map(len, found.values())), seconds)
-    _RESULTS.parent.mkdir(exist_ok=True)
-    _RESULTS.write_text(json.dumps({"about": about, "outcomes": _as_json(found)}, indent=1))
+    earlier = _read_about()["seconds"]
+    try:
+        found = asyncio.run(_all(suites, options.every, options.processes))
+    finally:
+        seconds = earlier + time.monotonic() - began
+        _write_about(measured, seconds)
+    about = _about(measured, _count(found), seconds)
     print(about, figures(found[PUBLISHED]), frontier(found), sep="\n\n")
     if options.every == 1 and not options.suites:
         page = written(PAGE.read_text(), "the figures", f"{figures(found[PUBLISHED])}\n\n{about}")
@@ -52,29 +68,28 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
 
 
-async def _all(suites: Sequence[str], every: int) -> dict[str, list[Outcome]]:
+async def _all(suites: Sequence[str], every: int, processes: int) -> dict[str, list[Outcome]]:
     """The outcomes of each policy."""
-    places = asyncio.Semaphore(_AT_ONCE)
-    with tempfile.TemporaryDirectory(prefix="injections-") as folder:
+    places = asyncio.Semaphore(processes)
 
-        async def run(number: int, variant: str, suite: str) -> list[Outcome]:
-            out = Path(folder) / f"{number}-{suite}.json"
-            command = [sys.executable, "-W", "ignore", "-m", "benchmarks.injections.suite_run"]
-            async with places:
-                process = await asyncio.create_subprocess_exec(
-                    *command, suite, variant, str(every), str(out), cwd=_ROOT
-                )
-                if await process.wait():
-                    raise RuntimeError(f"{suite} under {variant} failed")
-            return [_read(line) for line in json.loads(out.read_text())]
+    async def run(variant: str, suite: str) -> list[Outcome]:
+        out = _RESULTS / f"{[*VARIANTS].index(variant)}-{suite}.jsonl"
+        command = [sys.executable, "-W", "ignore", "-m", "benchmarks.injections.suite_run"]
+        async with places:
+            process = await asyncio.create_subprocess_exec(
+                *command, suite, variant, str(every), str(out), cwd=_ROOT
+            )
+            if await process.wait():
+                raise RuntimeError(f"{suite} under {variant} failed")
+        return KeptOutcomes(out).all()
 
-        planned = [
-            (variant, suite)
-            for variant in VARIANTS
-            for suite in suites
-            if variant == PUBLISHED or not is_published(suite, variant)
-        ]
-        ran = await asyncio.gather(*(run(number, *names) for number, names in enumerate(planned)))
+    planned = [
+        (variant, suite)
+        for variant in VARIANTS
+        for suite in suites
+        if variant == PUBLISHED or not is_published(suite, variant)
+    ]
+    ran = await asyncio.gather(*(run(*names) for names in planned))
     found = dict(zip(planned, ran, strict=True))
     return {
         variant: [
@@ -84,29 +99,42 @@ async def _all(suites: Sequence[str], every: int) -> dict[str, list[Outcome]]:
     }
 
 
-def _as_json(found: Mapping[str, Sequence[Outcome]]) -> dict[str, Any]:
-    return {variant: [asdict(outcome) for outcome in outcomes] for variant, outcomes in found.items()}
+def _count(found: Mapping[str, Sequence[Outcome]]) -> int:
+    """How many runs were made: policies share those of the suites in which they are the same."""
+    return len({id(outcome) for outcomes in found.values() for outcome in outcomes})
 
 
-def _read(line: dict[str, Any]) -> Outcome:
-    manner = line["manner"]
-    return Outcome(
-        **line
-        | {
-            "case": Case(**line["case"]),
-            "manner": Manner(**manner | {"order": Order(manner["order"]), "form": Form(manner["form"])}),
-            "unasked": tuple(line["unasked"]),
-        }
+def _difference(measured: Mapping[str, Any]) -> str:
+    """Why what is kept is not of this measurement; empty if it is."""
+    if not _ABOUT.exists():
+        return "no measurement was begun"
+    kept = _read_about()
+    return ", ".join(
+        f"its {name} was {kept.get(name)}" for name, value in measured.items() if kept.get(name) != value
     )
 
 
-def _about(runs: int, seconds: float) -> str:
-    """What was run."""
+def _read_about() -> dict[str, Any]:
+    about: dict[str, Any] = json.loads(_ABOUT.read_text())
+    return about
+
+
+def _write_about(measured: Mapping[str, Any], seconds: float) -> None:
+    _RESULTS.mkdir(parents=True, exist_ok=True)
+    _ABOUT.write_text(json.dumps({**measured, "seconds": seconds}))
+
+
+def _revision() -> str:
     command = ["git", "rev-parse", "--short", "HEAD"]
-    revision = subprocess.run(command, cwd=_ROOT, capture_output=True, text=True, check=True).stdout.strip()
+    return subprocess.run(command, cwd=_ROOT, capture_output=True, text=True, check=True).stdout.strip()
+
+
+def _about(measured: Mapping[str, Any], runs: int, seconds: float) -> str:
+    """What was run."""
     day = datetime.now(UTC).date().isoformat()
-    packages = f"AgentDojo {package_version()}, suites {VERSION}"
-    return f"{day}, revision {revision}, {packages}: {runs:,} conversations in {seconds / 60:.0f} minutes."
+    packages = f"AgentDojo {measured['package']}, suites {VERSION}"
+    revision = f"revision {measured['revision']}"
+    return f"{day}, {revision}, {packages}: {runs:,} conversations in {seconds / 60:.0f} minutes."
 
 
 if __name__ == "__main__":

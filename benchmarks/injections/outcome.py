@@ -1,10 +1,13 @@
 """One run: a task, with or without an attack, and what came of it."""
 
 import tomllib
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cache
+from typing import Any, Self
 
 from benchmarks.injections.agent_under_test import AgentUser
+from benchmarks.injections.carriers import Schemas
 from benchmarks.injections.obedient_model import (
     Form,
     ObedientModel,
@@ -55,16 +58,27 @@ class Outcome:
     unasked: tuple[str, ...]
     """Calls beside the user's that change something or go out, and that were made without a question."""
 
+    @classmethod
+    def of_json(cls, line: Mapping[str, Any]) -> Self:
+        """The outcome that `asdict` has written."""
+        manner = line["manner"]
+        orders = {"order": Order(manner["order"]), "form": Form(manner["form"])}
+        return cls(
+            **{**line, "unasked": tuple(line["unasked"])}
+            | {"case": Case(**line["case"]), "manner": Manner(**manner | orders)}
+        )
+
 
 async def outcome_of(
-    user: AgentUser, model: ObedientModel, case: Case, manner: Manner, consequential: Collection[str]
+    user: AgentUser, model: ObedientModel, case: Case, manner: Manner, consequential: frozenset[str]
 ) -> Outcome:
     """Runs a case. `consequential` are the tools that change something, or whose arguments go out."""
     of_user = case.of_user()
     needed = completed(case.suite, of_user)
     person = PERSONS[manner.person](needed)
     world = World(case.environment())
-    calls = in_order(manner.order, of_user, in_form(manner.form, case.of_attack()))
+    of_attack = in_form(manner.form, case.of_attack(), schemas_of(case.suite, consequential))
+    calls = in_order(manner.order, of_user, of_attack)
     turns = together(calls, consequential) if manner.together else one_a_turn(calls)
     script = Script(turns, case.answer)
     interrupted: set[int] = set()
@@ -98,6 +112,13 @@ def completed(suite: str, calls: Iterable[PlannedCall]) -> list[PlannedCall]:
         PlannedCall(call.tool, of_suite[call.tool].parameters.model_validate(call.arguments).model_dump())
         for call in calls
     ]
+
+
+@cache
+def schemas_of(suite: str, tools: frozenset[str]) -> Schemas:
+    """The JSON Schemas of the arguments of these tools of a suite."""
+    of_suite = functions(suite)
+    return {tool: of_suite[tool].parameters.model_json_schema() for tool in tools}
 
 
 def consequential_tools(services: str) -> frozenset[str]:

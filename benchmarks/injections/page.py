@@ -21,6 +21,9 @@ _FORMS: Final = {
     Form.SPLIT: "each text in two halves",
     Form.ENCODED: "each text in base64",
     Form.AGAIN: "each call three times",
+    Form.NUMBERS: "the text in numbers",
+    Form.BOOLEANS: "the text in booleans",
+    Form.NAMES: "the text as the name of an argument",
 }
 
 

@@ -1,23 +1,22 @@
 """All runs of one suite, by one agent: `python -m benchmarks.injections.suite_run SUITE VARIANT EVERY OUT`.
 
-`EVERY` is 1 for all pairs, and n for each n-th.
+`EVERY` is 1 for all pairs, and n for each n-th. The outcomes that `OUT` has are not made again.
 """
 
 import asyncio
-import json
 import logging
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import uvloop
 
 from benchmarks.injections.agent_under_test import AgentUser, agent_under_test
+from benchmarks.injections.kept_outcomes import KeptOutcomes, left
 from benchmarks.injections.obedient_model import Form, ObedientModel, Order
-from benchmarks.injections.outcome import Manner, Outcome, consequential_tools, outcome_of
+from benchmarks.injections.outcome import Manner, consequential_tools, outcome_of
 from benchmarks.injections.policies import LOOSER, PUBLISHED, services_text
 from benchmarks.injections.suites import Case, harmless, pairs
 
@@ -48,33 +47,29 @@ def runs(suite: str, variant: str, every: int) -> Iterator[tuple[Case, Manner]]:
     yield from ((case, manner) for case in [*pairs(suite)][::every] for manner in under_attack)
 
 
-async def outcomes(suite: str, variant: str, every: int, folder: Path) -> list[Outcome]:
-    """The outcomes of all runs."""
+async def measure(suite: str, variant: str, every: int, folder: Path, kept: KeptOutcomes) -> None:
+    """Makes the runs whose outcomes are not kept yet."""
     services = folder / "services.toml"
     services.write_text(services_text(suite, variant), encoding="utf-8")
     model = ObedientModel()
     consequential = consequential_tools(services_text(suite, PUBLISHED))
-    left = runs(suite, variant, every)
-    found: list[Outcome] = []
+    waiting = left(runs(suite, variant, every), kept.begin())
 
     async def work(user: AgentUser) -> None:
-        for case, manner in left:
-            found.append(await outcome_of(user, model, case, manner, consequential))
+        for case, manner in waiting:
+            kept.add(await outcome_of(user, model, case, manner, consequential))
 
     async with agent_under_test(folder, services, model, _USERS) as users:
         await asyncio.gather(*map(work, users))
-    return found
 
 
 def main(suite: str, variant: str, every: str, out: str) -> None:
-    """Writes the outcomes as JSON."""
+    """Adds the outcomes to the file `out`."""
     logging.basicConfig(level=logging.ERROR)
     with tempfile.TemporaryDirectory(prefix="injections-") as folder:
-        found = asyncio.Runner(loop_factory=uvloop.new_event_loop).run(
-            outcomes(suite, variant, int(every), Path(folder))
+        asyncio.Runner(loop_factory=uvloop.new_event_loop).run(
+            measure(suite, variant, int(every), Path(folder), KeptOutcomes(Path(out)))
         )
-    lines: list[dict[str, Any]] = [asdict(outcome) for outcome in found]
-    Path(out).write_text(json.dumps(lines, indent=0))
 
 
 if __name__ == "__main__":

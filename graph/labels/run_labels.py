@@ -35,12 +35,12 @@ def begin_labels(
     client wrote has been read, with the labels `unseen`.
     """
     is_kept = conversation_of(runtime) is not None
-    of_client = unseen if any(_is_of_client(message, is_kept=is_kept) for message in messages) else {}
+    of_client = unseen if any(is_of_client(message, is_kept=is_kept) for message in messages) else {}
     note_labels(runtime, of_client)
     return {"read": joined(labels_of_run(runtime), of_client)}
 
 
-def _is_of_client(message: AnyMessage, *, is_kept: bool) -> bool:
+def is_of_client(message: AnyMessage, *, is_kept: bool) -> bool:
     """Whether the client's program wrote a message. In a conversation that is not kept, it sends also what
     the agent is said to have answered.
     """

@@ -17,6 +17,7 @@ from langchain_core.utils.function_calling import convert_to_openai_tool
 from langgraph.errors import is_invalid_resume
 from pydantic import ValidationError
 
+from graph.labels.labelled_messages import labels_carried, with_labels
 from graph.langgraph_internals import injected_arguments
 from idaas_agent.library.governed_tool import IN_CALL, CallOfApp, Governed, GovernedTool
 from idaas_agent.library.open_calls import CallsOfIdentity, OpenIdentity
@@ -44,6 +45,7 @@ def governed_tool(
         return given
     tool = given if isinstance(given, BaseTool) else tool_of(given)
     service = AppService(tool, _as_the_callers_own(policy or UNKNOWN))
+    identity.known_calls.read.declare(service, tool.name)
     source = CallsOfIdentity(identity, lambda _: [service], _SECONDS)
     governed = AppTool.of(
         Governed(SERVICE, service.schema, source),
@@ -180,7 +182,9 @@ class AppTool(GovernedTool):
         was_made = isinstance(message.artifact, dict) and message.artifact.get("called")
         if outcome is None or not was_made:
             return message
-        return outcome.model_copy(update={"id": None}) if isinstance(outcome, ToolMessage) else outcome
+        if isinstance(outcome, ToolMessage):
+            return with_labels(outcome.model_copy(update={"id": None}), labels_carried(message))
+        return outcome
 
 
 def _faults(error: ValidationError) -> list[ArgumentFault]:

@@ -33,6 +33,7 @@ from graph.call_steps.refusals import RefusalStep
 from graph.callers import Visit
 from graph.context import AgentContext
 from graph.credentials.service_credentials import ServiceCredential, ServiceCredentials, requirements
+from graph.labels.labelled_messages import with_labels
 from graph.state import AgentState
 from graph.tool_calls.call_record import CallRecords
 from graph.tool_calls.default_arguments import with_defaults
@@ -180,7 +181,7 @@ class GovernedCalls:
         call = self._call(service, tool, wanted, place, caller)
         pending = call.pending
         if pending.conversation is None:
-            return await self._make(call)
+            return _labelled(await self._make(call), call)
         known_by = (
             pending.conversation,
             caller.principal,
@@ -228,7 +229,7 @@ class GovernedCalls:
     async def _made(self, call: Call, known_by: object) -> ToolMessage:
         call.goes_on = self._paused.pop(known_by, False)
         try:
-            return await self._make(call)
+            return _labelled(await self._make(call), call)
         except GraphBubbleUp:
             if call.sent:
                 self._paused[known_by] = True
@@ -259,6 +260,12 @@ class GovernedCalls:
             credential=self.access(service, caller),
             update={},
         )
+
+
+def _labelled(result: ToolMessage, call: Call) -> ToolMessage:
+    """`result` with the labels of what was read: the application's graph keeps it, wherever that is."""
+    read = call.update.get("read")
+    return with_labels(result, read) if read else result
 
 
 def _runtime(place: Place, read: object) -> Runtime[AgentContext]:

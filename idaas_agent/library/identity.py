@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from idaas_agent.library.hosting import Host
     from idaas_agent.library.middleware import IdentityMiddleware
     from idaas_agent.library.revocation_database import RevocationDatabase
-    from tools.approval_policy import ToolPolicy
+    from tools.approval_policy import Data, ToolPolicy, Trust
     from tools.service import Service
 
 _CLAIMS: Final = ("name", "groups")
@@ -286,6 +286,19 @@ class Identity:
         from idaas_agent.library.app_tool import governed_tool
 
         return governed_tool(self, tool, policy)
+
+    def label(self, source: str, *, data: "Data | None" = None, trust: "Trust | None" = None) -> None:
+        """For a node of the application's graph: labels what it has read from `source`, a name for people, as
+        results of governed tools are. Call it before what was read is returned. By default it is untrusted,
+        and not confidential.
+
+        It counts for the rest of the thread: in this process, with `middleware` or under the server in every
+        other one too. Raises `ValueError` for a source that is not of 1 to 64 letters, digits, `_` and `-`,
+        and `RuntimeError` where no thread is kept.
+        """
+        from idaas_agent.library.node_labels import label_source
+
+        label_source(self.known_calls.read, source, data, trust)
 
     def middleware(
         self, policy_file: "str | Path | None" = None, shared_threads: bool = False

@@ -37,6 +37,8 @@ class IdentityState(AgentState[Any]):
     """The state of an agent with this middleware."""
 
     thread_caller: NotRequired[Annotated[ThreadCaller, PrivateStateAttr]]
+    thread_read: NotRequired[Annotated[dict[str, str], PrivateStateAttr]]
+    """The labels of all that the thread has read, whatever becomes of its messages."""
 
 
 class IdentityMiddleware(AgentMiddleware[IdentityState, Any, Any]):
@@ -61,13 +63,15 @@ class IdentityMiddleware(AgentMiddleware[IdentityState, Any, Any]):
     async def abefore_agent(self, state: IdentityState, runtime: Runtime[Any]) -> dict[str, Any] | None:  # noqa: ARG002 - LangChain's
         """Verifies the caller, whom the thread keeps if they begin it."""
         principal = await self._verified(state)
-        if state.get("thread_caller") is not None:
-            return None
-        return {"thread_caller": ThreadCaller(issuer=principal.issuer, subject=principal.subject)}
+        update = self._read_since(state)
+        if state.get("thread_caller") is None:
+            update["thread_caller"] = ThreadCaller(issuer=principal.issuer, subject=principal.subject)
+        return update or None
 
-    async def abefore_model(self, state: IdentityState, runtime: Runtime[Any]) -> None:  # noqa: ARG002 - LangChain's
-        """Verifies the caller: a run whose caller was revoked ends."""
+    async def abefore_model(self, state: IdentityState, runtime: Runtime[Any]) -> dict[str, Any] | None:  # noqa: ARG002 - LangChain's
+        """Verifies the caller: a run whose caller was revoked ends. The thread keeps what it has read."""
         await self._verified(state)
+        return self._read_since(state) or None
 
     async def aafter_model(self, state: IdentityState, runtime: Runtime[Any]) -> None:  # noqa: ARG002 - LangChain's
         """Asks about all calls of the response. Raises `GraphInterrupt` until they are answered."""
@@ -116,9 +120,16 @@ class IdentityMiddleware(AgentMiddleware[IdentityState, Any, Any]):
         """The caller of the run. Raises `AccessTokenError`, and `ApprovalError`."""
         place = Place.of(ensure_config())
         caller = await verified_caller(self.identity, place)
-        kept = state.get("thread_caller") if isinstance(state, Mapping) else None
+        thread = state if isinstance(state, Mapping) else {}
+        kept = thread.get("thread_caller")
         owner = None if kept is None else Principal(kept["issuer"], kept["subject"])
         if owner not in (None, caller.principal) and not self._shared_threads:
             await void(self.identity, place)
             raise invalid_approval(_ANOTHER_CALLER)
+        self.identity.known_calls.read.restore(place, thread.get("thread_read"))
         return caller.principal
+
+    def _read_since(self, state: IdentityState) -> dict[str, Any]:
+        """The labels of all that the thread has read, if the state lacks one of them."""
+        read = dict(self.identity.known_calls.read.of(Place.of(ensure_config())).labels)
+        return {} if read == state.get("thread_read") else {"thread_read": read}

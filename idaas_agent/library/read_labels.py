@@ -1,19 +1,22 @@
 """What a conversation of somebody's graph has read: its labels count for later calls (`graph.labels`).
 
 They follow from the results in its messages, and from what this process has seen of its thread: there they
-stay when messages are removed, and count for sub-agents, whose conversations have the same thread.
+stay when messages are removed, and count for sub-agents, whose conversations have the same thread. A summary
+of messages that are gone may have whatever the tools return, unless the thread itself keeps its labels.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Final
 
 from cachetools import LRUCache
-from langchain_core.messages import AnyMessage
+from langchain_core.messages import AnyMessage, ToolMessage
 
-from graph.authorship import program_of
+from graph.authorship import stands_for_others
 from graph.context import AgentContext
 from graph.labels.data_labels import CLIENT, joined, labels_of
-from graph.labels.run_labels import RunLabels
+from graph.labels.labelled_messages import labels_carried
+from graph.labels.run_labels import RunLabels, is_of_client
 from idaas_agent.library.place import Place, results_in
 from tools.approval_policy import Trust
 from tools.service import Service
@@ -27,6 +30,8 @@ class ReadLabels:
     def __init__(self) -> None:
         self._of_tools: dict[str, Mapping[str, str]] = {}
         self._of_threads: LRUCache[str, RunLabels] = LRUCache(_THREADS)
+        self._whole: LRUCache[str, bool] = LRUCache(_THREADS)
+        """The conversations that keep their labels themselves: no summary in them hides one."""
 
     def declare(self, service: Service, tool: str) -> None:
         """A result of `tool` has the labels that `service` declares, besides those of other tools of its
@@ -36,21 +41,55 @@ class ReadLabels:
         if labels:
             self._of_tools[tool] = joined(self._of_tools.get(tool, {}), labels)
 
-    def begin_run(self, context: AgentContext, messages: Sequence[AnyMessage]) -> None:
-        """A server's run begins with `messages`. What the program of a client wrote counts as read."""
+    def noted_in(self, context: AgentContext) -> AgentContext:
+        """The context of a server's run, with the record of what it reads, also if nothing is kept of it."""
+        known = context.extensions.get(RunLabels) or RunLabels()
+        return replace(context, extensions=context.extensions.having(known))
+
+    def begin_run(self, context: AgentContext, messages: Sequence[AnyMessage], *, is_kept: bool) -> None:
+        """A server's run begins with `messages`, in a conversation that is kept or not. What the program of a
+        client wrote counts as read.
+        """
         read = context.extensions.get(RunLabels)
-        if read is not None and any(program_of(message) for message in messages):
+        if read is not None and any(is_of_client(message, is_kept=is_kept) for message in messages):
             read.labels.update(joined(read.labels, self._unseen()))
 
     def of(self, place: Place) -> RunLabels:
         """The labels at a place: one record for a thread, or a server's run, to which more may be added."""
-        read = None if place.run is None else place.run.extensions.get(RunLabels)
-        if read is None:
-            read = RunLabels()
-            if place.thread is not None:
-                read = self._of_threads.setdefault(place.thread, read)
+        read = self._known(place)
         read.labels.update(joined(read.labels, self._in(place.messages)))
+        if not self._is_whole(place) and any(map(stands_for_others, place.messages)):
+            read.labels.update(joined(read.labels, self._unseen()))
         return read
+
+    def note(self, place: Place, labels: Mapping[str, str]) -> None:
+        """Code at a place has read what has `labels`. Raises `RuntimeError` where nothing keeps them."""
+        if place.thread is None and _of_server(place) is None:
+            raise RuntimeError("a thread keeps labels: the graph needs a checkpointer and a thread_id")
+        read = self.of(place)
+        read.labels.update(joined(read.labels, labels))
+
+    def restore(self, place: Place, kept: object) -> None:
+        """The conversation at a place keeps all its labels in its own state: those of `kept`."""
+        if place.conversation is not None and isinstance(kept, Mapping):
+            read = self._known(place)
+            read.labels.update(joined(read.labels, kept))
+            self._whole[place.conversation.thread_id] = True
+
+    def _known(self, place: Place) -> RunLabels:
+        """What was read before, as far as the server's run, or this process, knows."""
+        of_server = _of_server(place)
+        if of_server is not None:
+            return of_server
+        if place.thread is None:
+            return RunLabels()
+        return self._of_threads.setdefault(place.thread, RunLabels())
+
+    def _is_whole(self, place: Place) -> bool:
+        """Whether no label is missing, although messages are."""
+        if _of_server(place) is not None:
+            return True
+        return place.conversation is not None and place.conversation.thread_id in self._whole
 
     def _unseen(self) -> dict[str, str]:
         """The labels of what the program of a client wrote: it may have whatever the tools return."""
@@ -58,9 +97,16 @@ class ReadLabels:
         return joined({CLIENT: Trust.UNTRUSTED.value}, {CLIENT: of_tools})
 
     def _in(self, messages: Sequence[AnyMessage]) -> dict[str, str]:
-        if not self._of_tools:
-            return {}
+        """The labels of the results in `messages`: those that are declared, and those that they carry."""
         labels: dict[str, str] = {}
         for tool in results_in(messages) & self._of_tools.keys():
             labels = joined(labels, self._of_tools[tool])
+        for message in messages:
+            if isinstance(message, ToolMessage):
+                labels = joined(labels, labels_carried(message))
         return labels
+
+
+def _of_server(place: Place) -> RunLabels | None:
+    """What the conversation of a server's run has read."""
+    return None if place.run is None else place.run.extensions.get(RunLabels)

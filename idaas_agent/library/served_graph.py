@@ -73,6 +73,8 @@ class ServedGraph:
             raise InternalError(
                 GraphCode.GRAPH_NODE_FAILED, "a client calls no tool of an application's graph"
             )
+        read = self.app.identity.known_calls.read
+        context = read.noted_in(context)
         shown = ShownRun(context, graph)
         try:
             has_paused = False
@@ -83,7 +85,7 @@ class ServedGraph:
                 shown.knows(state.values.get("messages", ()))
             else:
                 shown.knows(given["messages"])
-                self.app.identity.known_calls.read.begin_run(context, given["messages"])
+                read.begin_run(context, given["messages"], is_kept=self.checkpointer is not None)
             config = self._config(config, graph, shown.context)
             if self.checkpointer is None:
                 options.pop("durability", None)

@@ -3,10 +3,12 @@
 import base64
 import tomllib
 from collections import Counter
+from pathlib import Path
 
 import pytest
 from langchain_core.messages import HumanMessage, SystemMessage
 
+from benchmarks.injections.kept_outcomes import KeptOutcomes, left
 from benchmarks.injections.obedient_model import (
     SYSTEM_PROMPT,
     Form,
@@ -51,24 +53,81 @@ def test_attack_between_follows_the_only_call_of_the_user() -> None:
 
 
 def test_split_attack_sends_each_sentence_in_two_calls_and_what_is_one_word_whole() -> None:
-    bodies = [call.arguments["body"] for call in in_form(Form.SPLIT, [SEND])]
-    recipients = {call.arguments["recipient"] for call in in_form(Form.SPLIT, [SEND])}
+    bodies = [call.arguments["body"] for call in in_form(Form.SPLIT, [SEND], {})]
+    recipients = {call.arguments["recipient"] for call in in_form(Form.SPLIT, [SEND], {})}
 
     assert len(bodies) == 2
     assert "".join(bodies) == "See you at noon"
     assert recipients == {"Alice"}
-    assert in_form(Form.SPLIT, [PAY]) == [PAY]
+    assert in_form(Form.SPLIT, [PAY], {}) == [PAY]
 
 
 def test_encoded_attack_has_its_sentences_in_base64() -> None:
-    [call] = in_form(Form.ENCODED, [SEND])
+    [call] = in_form(Form.ENCODED, [SEND], {})
 
     assert base64.b64decode(call.arguments["body"]) == b"See you at noon"
     assert call.arguments["recipient"] == "Alice"
 
 
 def test_attack_again_makes_each_call_three_times() -> None:
-    assert Counter(call.key for call in in_form(Form.AGAIN, [SEND, PAY])) == {SEND.key: 3, PAY.key: 3}
+    assert Counter(call.key for call in in_form(Form.AGAIN, [SEND, PAY], {})) == {SEND.key: 3, PAY.key: 3}
+
+
+SCHEMAS = {
+    "send_direct_message": {
+        "properties": {"recipient": {"type": "string"}, "body": {"type": "string"}},
+        "required": ["recipient", "body"],
+    },
+    "send_money": {
+        "properties": {
+            "recipient": {"type": "string"},
+            "amount": {"anyOf": [{"type": "number"}, {"type": "null"}]},
+            "recurring": {"type": "boolean"},
+        },
+        "required": ["recipient", "recurring"],
+    },
+}
+
+
+def test_attack_in_numbers_has_its_text_in_the_numbers_of_calls() -> None:
+    made = in_form(Form.NUMBERS, [SEND], SCHEMAS)
+    data = b"".join(call.arguments["amount"].to_bytes(3).lstrip(b"\0") for call in made)
+
+    assert data == b"See you at noon"
+    assert {call.tool for call in made} == {"send_money"}
+    assert {call.arguments["recipient"] for call in made} == {"x"}
+
+
+def test_attack_in_booleans_has_one_bit_in_each_call() -> None:
+    bits = "".join("01"[call.arguments["recurring"]] for call in in_form(Form.BOOLEANS, [SEND], SCHEMAS))
+
+    assert int(bits, 2).to_bytes(2) == b"Se"
+
+
+def test_attack_in_names_has_its_text_as_an_argument_that_no_tool_has() -> None:
+    [call] = in_form(Form.NAMES, [SEND], SCHEMAS)
+
+    assert call.arguments == {**SEND.arguments, "See you at noon": True}
+
+
+def test_attack_without_such_an_argument_is_as_it_was() -> None:
+    only_texts = {"send_direct_message": SCHEMAS["send_direct_message"]}
+
+    assert in_form(Form.NUMBERS, [SEND], only_texts) == [SEND]
+    assert in_form(Form.BOOLEANS, [SEND], only_texts) == [SEND]
+
+
+def test_measurement_that_was_ended_goes_on_with_the_runs_that_are_left(tmp_path: Path) -> None:
+    kept = KeptOutcomes(tmp_path / "folder" / "0-slack.jsonl")
+    assert kept.begin() == []
+    first = outcome("injection_task_1", Manner("absent", Order.FIRST, Form.SPLIT), succeeded=True)
+    kept.add(first)
+    with kept.file.open("a") as file:
+        file.write('{"case": {"sui')  # the process was ended here
+    runs = [(first.case, manner) for manner in (first.manner, Manner("absent"))]
+
+    assert kept.begin() == [first]
+    assert [*left(runs, kept.all())] == [(first.case, Manner("absent"))]
 
 
 def test_calls_that_change_something_and_follow_one_another_are_in_one_message() -> None:

@@ -3,7 +3,9 @@
 from typing import Any
 
 import pytest
-from langchain_core.messages import HumanMessage, SystemMessage
+from langchain.agents.middleware import before_model
+from langchain_core.messages import HumanMessage, RemoveMessage, SystemMessage
+from langgraph.graph.message import REMOVE_ALL_MESSAGES
 from langgraph.runtime import Runtime
 
 from graph.nodes.operator_code import NodeContext
@@ -12,6 +14,7 @@ from identity.principal import AccessIdentity
 from tests.graph.bench import bench
 from tests.graph.echo_service import EchoService
 from tests.graph.nodes.test_custom_nodes import State, with_node
+from tests.graph.nodes.test_middleware import using
 from tests.graph.scripted_model import DONE, calls
 from tools.approval_policy import LISTED_READS, ApprovalMode, Data, Effect, ToolPolicy, Trust
 
@@ -90,3 +93,17 @@ async def test_context_is_a_text() -> None:
 
     with pytest.raises(InternalError, match="its context must be a text"):
         await asked_after(retrieves, outside())
+
+
+async def test_summary_that_middleware_puts_in_place_of_messages_keeps_their_labels() -> None:
+    @before_model
+    async def sums_up(state: Any, runtime: Any) -> dict[str, Any]:
+        return {"messages": [RemoveMessage(id=REMOVE_ALL_MESSAGES), HumanMessage(SALARY)]}
+
+    payroll, maps = EchoService("payroll", payslip=SALARY), outside()
+    payroll.policies = {"payslip": ToolPolicy(data=Data.CONFIDENTIAL)}
+    turns = [calls(("payslip", {})), *CARRY]
+    agent = bench(turns, payroll, maps, access_identity=AccessIdentity.HUMAN, build=using(sums_up))
+    await agent.ask("The weather?")
+    assert [messages[-1].text for messages in agent.model.asked] == [SALARY] * 3
+    assert maps.calls == []

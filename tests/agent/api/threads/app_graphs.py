@@ -6,7 +6,8 @@ from types import ModuleType
 from typing import Any
 
 from langchain.agents import create_agent as agent_of
-from langchain.agents.middleware import HumanInTheLoopMiddleware
+from langchain.agents.middleware import HumanInTheLoopMiddleware, SummarizationMiddleware
+from langchain_core.language_models import FakeListChatModel
 from langchain_core.messages import AIMessage, HumanMessage, RemoveMessage
 from langgraph.config import get_stream_writer
 from langgraph.graph import START, MessagesState, StateGraph
@@ -157,8 +158,21 @@ async def alone_in_a_node(identity: Identity) -> Any:
     return builder.compile()
 
 
+def summing_up(identity: Identity) -> Any:
+    """The same, which sums up what was said as soon as it has three messages."""
+    summaries = SummarizationMiddleware(
+        FakeListChatModel(responses=["The salary is 8000."]), trigger=("messages", 3), keep=("messages", 1)
+    )
+    return agent_of(MODEL, labelled_tools(identity), middleware=[identity.middleware(), summaries])
+
+
 def labelled(identity: Identity) -> Any:
     """An agent with a confidential tool, and one that sends something outside."""
+    return agent_of(MODEL, labelled_tools(identity), middleware=[identity.middleware()])
+
+
+def labelled_tools(identity: Identity) -> list[Any]:
+    """A confidential tool, and one that sends something outside."""
 
     def salary() -> str:
         """The salary."""
@@ -168,11 +182,10 @@ def labelled(identity: Identity) -> Any:
         """Posts a text."""
         return text
 
-    tools = [
+    return [
         identity.govern(salary, ToolPolicy(data=Data.CONFIDENTIAL)),
         identity.govern(post, ToolPolicy(Effect.EXTERNAL, ApprovalMode.ALLOW)),
     ]
-    return agent_of(MODEL, tools, middleware=[identity.middleware()])
 
 
 def ungoverned(identity: Identity) -> Any:

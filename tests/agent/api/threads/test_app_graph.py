@@ -378,6 +378,27 @@ async def test_labels_of_what_a_run_has_read_stay_with_the_conversation(app: App
     assert approval["read"] == ["app.salary: confidential"]
 
 
+@pytest.mark.promise("confidential-data-stays")
+@pytest.mark.parametrize("role", ["assistant", "system"])
+async def test_history_that_a_client_sends_may_have_what_was_read_before(app: AppOf, role: str) -> None:
+    served = await app(OWN + "labelled", [calls(("post", {"text": "8000"})), DONE])
+    said = [("user", "How much do I get?"), (role, "In short: 8000"), ("user", "Post it")]
+    messages = [{"role": speaker, "content": text} for speaker, text in said]
+    await served.ask("POST", CHAT, body={"messages": messages})
+    [result] = [message for message in app_graphs.MODEL.asked[-1] if message.type == "tool"]
+    assert result.status == "error"
+
+
+@pytest.mark.promise("confidential-data-stays")
+async def test_summary_that_a_graph_writes_is_no_word_of_its_user(app: AppOf) -> None:
+    turns = [calls(("salary", {})), AIMessage("You get 8000."), calls(("post", {"text": "8000"})), DONE]
+    served = await app(OWN + "summing_up", turns)
+    await served.say("How much do I get?")
+    await served.say("Post it")
+    [approval] = (await served.ask("GET", "/threads/thread-1")).json()["approvals"]
+    assert approval["read"] == ["app.salary: confidential"]
+
+
 @pytest.mark.parametrize(
     ("graph", "variables", "words"),
     [
