@@ -3,9 +3,11 @@
 import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Self
 
 from benchmarks.injections.agent_under_test import AgentUser
+from benchmarks.injections.carriers import Schemas
 from benchmarks.injections.obedient_model import (
     Form,
     ObedientModel,
@@ -75,7 +77,8 @@ async def outcome_of(
     needed = completed(case.suite, of_user)
     person = PERSONS[manner.person](needed)
     world = World(case.environment())
-    calls = in_order(manner.order, of_user, in_form(manner.form, case.of_attack()))
+    of_attack = in_form(manner.form, case.of_attack(), schemas_of(case.suite, consequential))
+    calls = in_order(manner.order, of_user, of_attack)
     turns = together(calls, consequential) if manner.together else one_a_turn(calls)
     script = Script(turns, case.answer)
     interrupted: set[int] = set()
@@ -109,6 +112,13 @@ def completed(suite: str, calls: Iterable[PlannedCall]) -> list[PlannedCall]:
         PlannedCall(call.tool, of_suite[call.tool].parameters.model_validate(call.arguments).model_dump())
         for call in calls
     ]
+
+
+@cache
+def schemas_of(suite: str, tools: frozenset[str]) -> Schemas:
+    """The JSON Schemas of the arguments of these tools of a suite."""
+    of_suite = functions(suite)
+    return {tool: of_suite[tool].parameters.model_json_schema() for tool in tools}
 
 
 def consequential_tools(services: str) -> frozenset[str]:
