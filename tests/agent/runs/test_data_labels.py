@@ -1,11 +1,17 @@
 """What a conversation has read stays known: in later runs, in another process, and however a run ends."""
 
+import json
+
 import pytest
 from langchain_core.messages import HumanMessage, SystemMessage
 
+from agent.api.ag_ui.messages import conversation as of_ag_ui
+from agent.api.ag_ui.run_input import AssistantInput, InputMessage, UserInput
+from agent.api.openai.request import read_chat_request
 from agent.conversations.message_json import message_from_json, message_to_json
 from agent.runs.run import Paused
 from graph.authorship import by_program, program_of
+from graph.labels.run_labels import is_of_client
 from tests.agent.conversations.processes import ALICE, THREAD, HangingService, ProcessOf, human
 from tests.graph.echo_service import EchoService
 from tests.graph.scripted_model import DONE, calls
@@ -99,3 +105,23 @@ async def test_question_that_a_program_wrote_stays_so_when_it_is_asked_again(pro
 def test_who_wrote_a_message_is_stored_with_it() -> None:
     for message in (HumanMessage("Hi", id="1"), by_program(HumanMessage("Hi", id="1"), "reports")):
         assert program_of(message_from_json(message_to_json(message))) == program_of(message)
+
+
+SUMMARY = "In short: net 8,250.00"
+ASKED = {"role": "user", "content": "The weather?"}
+
+
+@pytest.mark.parametrize("role", ["system", "developer", "assistant"])
+def test_summary_that_a_client_sends_over_openai_counts_as_read(role: str) -> None:
+    body = {"messages": [{"role": role, "content": SUMMARY}, ASKED]}
+    summary, asked = read_chat_request(json.dumps(body).encode(), max_messages=9).messages
+    assert (is_of_client(summary, is_kept=False), is_of_client(asked, is_kept=False)) == (True, False)
+
+
+def test_summary_that_a_client_sends_over_ag_ui_counts_as_read() -> None:
+    sent: list[InputMessage] = [
+        AssistantInput(id="1", role="assistant", content=SUMMARY),
+        UserInput(id="2", role="user", content="The weather?"),
+    ]
+    summary, asked = of_ag_ui(sent, most=9)
+    assert (is_of_client(summary, is_kept=False), is_of_client(asked, is_kept=False)) == (True, False)

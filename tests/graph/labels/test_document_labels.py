@@ -3,10 +3,15 @@
 from typing import Any
 
 import pytest
+from langchain_core.callbacks import CallbackManagerForRetrieverRun
+from langchain_core.documents import Document
+from langchain_core.retrievers import BaseRetriever
+from langchain_core.tools import create_retriever_tool
 
 from graph.labels.data_labels import labelled_source
 from tests.graph.labels.test_data_labels import PAYSLIP, SALARY, Office, calls, weather
 from tools.approval_policy import LISTED_READS, READS, Data, ToolPolicy, Trust
+from tools.http_service.service_tool import run_tool
 from tools.mcp_service.tool import result_of
 from tools.result_labels import label_result, labels_of_documents
 from tools.service import ToolResult
@@ -128,3 +133,23 @@ async def test_result_of_an_outside_server_stays_untrusted_whatever_it_says() ->
 def test_source_with_an_unknown_word_is_an_error(word: str) -> None:
     with pytest.raises(ValueError, match="is not a valid Data"):
         labelled_source("retrieve", "handbook", word, Trust.TRUSTED)  # type: ignore[arg-type]
+
+
+class Handbook(BaseRetriever):
+    """A retriever without an `async` form, which LangChain calls in a thread."""
+
+    def _get_relevant_documents(
+        self, query: str, *, run_manager: CallbackManagerForRetrieverRun
+    ) -> list[Document]:
+        del run_manager
+        found = [Document(query, metadata={"data": data}) for data in ("public", "internal")]
+        for document in found:
+            label_result(data=Data(document.metadata["data"]))
+        return found
+
+
+async def test_retriever_labels_the_documents_that_it_finds() -> None:
+    tool = create_retriever_tool(Handbook(), "handbook", "Searches the handbook.")
+    with labels_of_documents() as labels:
+        assert (await run_tool(tool, {"query": "leave"})).text == "leave\n\nleave"
+    assert labels == [(Data.PUBLIC, Trust.TRUSTED), (Data.INTERNAL, Trust.TRUSTED)]
