@@ -9,7 +9,7 @@ from tests.end_to_end.test_shown_rights import CHANGE, KINDS
 from tests.end_to_end.test_shown_rights import agent_with as agent_with
 
 
-@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.replace(" ", "_and_"))
+@pytest.mark.parametrize("kind", ["api_key", "issued_jwt api_key"])  # the words of each: tests/end_to_end
 async def test_question_says_whose_rights_a_call_uses(kind: str, agent_with: Any, sandbox: Any) -> None:
     credential, _, sentence = KINDS[kind]
     agent = await agent_with(credential)

@@ -132,8 +132,10 @@ async def test_events_that_affect_no_tokens_are_skipped_whatever_their_members_a
     )
 
 
-@pytest.mark.parametrize("ahead", [0.5, 3600, 1e9])
-@pytest.mark.parametrize("first", ["disable", "enable", "together"])
+@pytest.mark.parametrize(
+    ("first", "ahead"),
+    [("disable", 0.5), ("disable", 3600), ("disable", 1e9), ("enable", 3600), ("together", 3600)],
+)
 async def test_enable_dated_ahead_does_not_undo_a_disable_of_now(agent, ahead, first):
     disable, enable = agent.event("disable"), agent.event("enable", ahead=ahead)
     requests = {

@@ -84,25 +84,20 @@ async def test_token_is_refused_after_it_expires(agent_server: AgentServer) -> N
     assert response.json()["error"]["code"] == "access_token_invalid"
 
 
-@pytest.mark.parametrize(
-    "headers",
-    [
-        [("Authorization", "Basic YTpi")],
-        [("Authorization", "Bearer")],
-        [("Authorization", "{token}")],
-        [("Authorization", "Bearer {token}"), ("Authorization", "Bearer {token}")],
-        [("Authorization", "Bearer {token}, Bearer {token}")],
-        [("Authorization", "Bearer {token} {token}")],
-        [("X-Forwarded-User", "alice"), ("X-AgentRun-Session-ID", "alice")],
-    ],
-)
-async def test_repeated_authorization_header_is_refused(
-    agent_server: AgentServer, headers: list[tuple[str, str]]
-) -> None:
+async def test_malformed_and_repeated_authorization_headers_are_refused(agent_server: AgentServer) -> None:
     token = agent_server.sandbox.access_token("alice")
-    filled = [(name, value.format(token=token)) for name, value in headers]
-    response = await agent_server.client(None).get("/openai/v1/models", headers=httpx.Headers(filled))
-    assert response.status_code == 401
+    async with agent_server.client(None) as http:
+        for headers in (
+            [("Authorization", "Basic YTpi")],
+            [("Authorization", "Bearer")],
+            [("Authorization", token)],
+            [("Authorization", f"Bearer {token}"), ("Authorization", f"Bearer {token}")],
+            [("Authorization", f"Bearer {token}, Bearer {token}")],
+            [("Authorization", f"Bearer {token} {token}")],
+            [("X-Forwarded-User", "alice"), ("X-AgentRun-Session-ID", "alice")],
+        ):
+            response = await http.get("/openai/v1/models", headers=httpx.Headers(headers))
+            assert response.status_code == 401, headers
 
 
 @pytest.mark.parametrize("space", [b"\xa0", b"\x85", b"\x1f", b"\x0b", b"\x0c"], ids=repr)

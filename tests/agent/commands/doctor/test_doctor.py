@@ -6,7 +6,8 @@ import os
 import sqlite3
 import ssl
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
+from contextlib import aclosing
 from pathlib import Path
 
 import pytest
@@ -121,12 +122,17 @@ def environment(sandbox: Sandbox, case: Case, folder: Path, elsewhere: str) -> d
     return variables
 
 
+def examination(
+    variables: Mapping[str, str], token: str | None = None, ahead: float = 0.0
+) -> AsyncGenerator[Finding]:
+    secret = Secret(token) if token is not None else None
+    return diagnose(variables, secret, clock=lambda: time.time() + ahead)
+
+
 async def findings(
     variables: Mapping[str, str], token: str | None = None, ahead: float = 0.0
 ) -> dict[str, Finding]:
-    secret = Secret(token) if token is not None else None
-    examination = diagnose(variables, secret, clock=lambda: time.time() + ahead)
-    return {finding.step: finding async for finding in examination}
+    return {finding.step: finding async for finding in examination(variables, token, ahead)}
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)
@@ -139,16 +145,21 @@ async def test_each_fault_is_found_with_code_reason_cause_and_remedy(
     variables = environment(sandbox, case, tmp_path, elsewhere)
     token = None if case.token is None else sandbox.access_token("alice", **case.token)
     case.change(sandbox)
-    found = await findings(variables, token, case.clock)
-    first = next(finding for finding in found.values() if finding.outcome == "failed")
-    assert first.step == case.step
+    found: list[Finding] = []
+    async with aclosing(examination(variables, token, case.clock)) as findings:
+        async for finding in findings:
+            found.append(finding)
+            if finding.outcome == "failed":
+                break
+    first = found[-1]
+    assert (first.outcome, first.step) == ("failed", case.step)
     members = first.members()
     assert (members["code"], members["reason"]) == (case.code, case.reason)
     output = "\n".join(first.lines())
     for name in ("code", "symptom", "cause", "remedy"):
         assert members[name]
         assert members[name] in output
-    shown = json.dumps([finding.members() for finding in found.values()]) + output
+    shown = json.dumps([finding.members() for finding in found]) + output
     secrets = sandbox.cloud.secrets
     for secret in (secrets.agent_client_secret, secrets.llm_api_key, secrets.amap_api_key, token, "sesame"):
         assert not secret or secret not in shown
