@@ -2,7 +2,9 @@
 
 import base64
 import ipaddress
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from types import ModuleType
 from typing import Final
@@ -12,6 +14,7 @@ from urllib.request import getproxies
 import httpx
 
 _PORTS: Final = {"http": 80, "https": 443}
+_SUFFIX: Final = "_proxy"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +43,7 @@ def environment_proxies(library: ModuleType) -> dict[str, Proxy | None]:
     Empty if the environment names no proxy. Entries of NO_PROXY are read as the library reads them;
     malformed ones are ignored. Raises `ValueError` for a proxy of another kind; the text has no value.
     """
-    environment = getproxies()
+    environment = _USED.get().proxies()
     ways: dict[str, Proxy | None] = {}
     for scheme in ("http", "https", "all"):
         if url := environment.get(scheme):
@@ -53,6 +56,36 @@ def environment_proxies(library: ModuleType) -> dict[str, Proxy | None]:
             library.Client(transport=library.BaseTransport(), mounts={pattern: None})
             ways[pattern] = None
     return ways
+
+
+@dataclass(frozen=True, slots=True)
+class ProxyVariables:
+    """Where clients get their proxies from: these variables, which may have passwords. `None`: the
+    environment of the process.
+    """
+
+    variables: Mapping[str, str] | None = field(default=None, repr=False)
+
+    @contextmanager
+    def used(self) -> Iterator[None]:
+        """Clients that are made in the block get their proxies from here."""
+        outer = _USED.set(self)
+        try:
+            yield
+        finally:
+            _USED.reset(outer)
+
+    def proxies(self) -> Mapping[str, str]:
+        """The proxies by their schemes, as `getproxies` has them: of two names, the one in small letters."""
+        if self.variables is None:
+            return getproxies()
+        ordered = sorted(self.variables.items(), key=lambda variable: variable[0].islower())
+        named = {name.lower(): value for name, value in ordered}
+        return {name.removesuffix(_SUFFIX): value for name, value in named.items() if name.endswith(_SUFFIX)}
+
+
+OF_PROCESS: Final = ProxyVariables()
+_USED: Final[ContextVar[ProxyVariables]] = ContextVar("http1.proxies", default=OF_PROCESS)
 
 
 def uses_proxy(url: str) -> bool:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, Self, TypeAlias
 
 from graph.credentials.service_credentials import ServiceCredentials, ServiceRequirement
 from graph.error_codes import GraphCode
+from http1.proxy import OF_PROCESS, ProxyVariables
 from idaas_agent.extras import extra_for, named_extra
 from idaas_agent.library.auth import CredentialAuth, credential_auth, requirement
 from idaas_agent.library.run_context import acting, current_token
@@ -88,10 +89,12 @@ class Identity:
         settings: LibrarySettings,
         *,
         approvals: str | None = None,
+        proxies: ProxyVariables = OF_PROCESS,
         clock: Callable[[], float] = time.time,
     ) -> None:
         """Opens nothing. See `from_env`."""
         self.settings: Final = settings
+        self.proxies: Final = proxies
         self.clock: Final = clock
         self.approvals: Final = None if approvals is None else Secret(approvals)
         """Where approvals are kept: a URL, which may have a password. `None`: in this process."""
@@ -124,12 +127,16 @@ class Identity:
         if approvals is not None and approvals.startswith("postgres") and (extra := extra_for("psycopg")):
             faults.append(f'approvals="postgresql://…" needs {extra}')
         try:
-            settings = read_library_settings(given_environment(environment, env_file), clock=clock)
+            given = given_environment(environment, env_file)
+            is_of_process = environment is None and env_file is None
+            proxies = OF_PROCESS if is_of_process else ProxyVariables(given)
+            with proxies.used():
+                settings = read_library_settings(given, clock=clock)
         except ConfigurationError as error:
             faults = [*error.faults, *faults]
         if faults:
             raise ConfigurationError(IdentityCode.SETTINGS_INVALID, faults)
-        return cls(settings, approvals=approvals, clock=clock)
+        return cls(settings, approvals=approvals, proxies=proxies, clock=clock)
 
     def __repr__(self) -> str:
         return f"Identity({self.settings.idaas.client_id!r}, audience={self.settings.agent_audience!r})"
@@ -406,9 +413,10 @@ class Identity:
             await parts.aclose()
 
     def _made(self) -> IdentityParts:
-        return IdentityParts(
-            self.settings, clock=self.clock, revocations=self.revocations, kept_claims=_CLAIMS
-        )
+        with self.proxies.used():
+            return IdentityParts(
+                self.settings, clock=self.clock, revocations=self.revocations, kept_claims=_CLAIMS
+            )
 
     async def _admitted(self, token: Secret) -> VerifiedAccessToken:
         """Verified and recorded."""

@@ -10,6 +10,7 @@ from identity.errors import AccessTokenError
 from tools.service import Service
 
 if TYPE_CHECKING:
+    from http1.proxy import ProxyVariables
     from idaas_agent.library.settings import LibrarySettings
     from identity.parts import IdentityParts
 
@@ -24,6 +25,10 @@ class OpenIdentity(Protocol):
     @property
     def known_calls(self) -> KnownCalls:
         """What the process knows of calls."""
+
+    @property
+    def proxies(self) -> "ProxyVariables":
+        """Where the proxies of its connections are named."""
 
     async def parts(self) -> "IdentityParts":
         """The parts for the event loop in progress: the same object while that lives."""

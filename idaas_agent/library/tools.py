@@ -32,7 +32,8 @@ async def tools_of(identity: OpenIdentity, services: Sequence[Service] | str | P
     def made(opened: IdentityParts) -> list[Service]:
         if not isinstance(services, str | Path):
             return _flat(services)
-        from_file = _made(declared, Path(services).parent, opened.tls)
+        with identity.proxies.used():
+            from_file = _made(declared, Path(services).parent, opened.tls)
         for service in from_file:
             opened.users.push_async_callback(service.aclose)
         return from_file

@@ -17,6 +17,7 @@ from langgraph.types import Command
 from pydantic import PrivateAttr
 
 from graph.error_codes import GraphCode
+from http1.proxy import OF_PROCESS
 from idaas_agent.library.governed_calls import KnownCalls
 from idaas_agent.library.stored_approvals import StoredApprovals
 from idaas_agent.library.tools import tools_of
@@ -56,6 +57,7 @@ class MemoryIdentity:
             ssl_cert_file=None,
             conversations_key_file=keys,
         )
+        self.proxies = OF_PROCESS
         self._approvals = approvals
         self.known_calls = self._knowing_nothing()
         self.tokens, self.vault, self.records = Tokens(), Vault(), AuditRecords()

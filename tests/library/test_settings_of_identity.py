@@ -5,7 +5,10 @@ from pathlib import Path
 import pytest
 
 from idaas_agent import ConfigurationError, Identity
+from tests.http_proxy import HttpProxy
 from tests.library.conftest import REQUIRED
+from tests.library.test_examples import FOLDER
+from tests.suite import Sandbox
 
 
 def test_variables_of_the_model_and_of_services_are_not_needed(variables: dict[str, str]) -> None:
@@ -38,6 +41,30 @@ def test_mapping_is_used_alone(variables: dict[str, str], monkeypatch: pytest.Mo
     with pytest.raises(ConfigurationError) as caught:
         Identity.from_env(variables)
     assert caught.value.faults == ("AGENT_SCOPE must be set",)
+
+
+async def test_proxies_are_those_of_a_mapping_and_not_of_the_process(
+    sandbox: Sandbox, variables: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    address = sandbox.environment["LEAVE_SERVICE_URL"]
+    services = tmp_path / "services.toml"
+    declared = (FOLDER / "services.toml").read_text()
+    services.write_text(declared.replace("https://localhost:9445/leave", address))
+    async with HttpProxy() as of_process, HttpProxy() as of_mapping:
+        monkeypatch.setenv("HTTPS_PROXY", of_process.url)
+        identity = Identity.from_env(variables | {"https_proxy": of_mapping.url}, clock=sandbox.clock)
+        async with identity, identity.acting_for(sandbox.access_token("alice")):
+            balance, *_ = await identity.tools(services)
+            assert "days_left" in await balance.ainvoke({})
+    hosts = {target.rpartition(":")[2] for target in of_mapping.targets}
+    assert hosts == {url.split(":")[2].split("/")[0] for url in (sandbox.issuer, address)}
+    assert of_process.targets == []
+
+
+def test_proxy_of_a_mapping_that_cannot_be_used_is_a_fault(variables: dict[str, str]) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        Identity.from_env(variables | {"HTTP_PROXY": "socks5://agent:canary@proxy.example"})
+    assert caught.value.faults == ("HTTP_PROXY must be the URL of an HTTP proxy (http://host:port)",)
 
 
 def test_environment_of_the_process_wins_over_a_file(
