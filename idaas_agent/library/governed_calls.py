@@ -45,6 +45,7 @@ from idaas_agent.library.memory_approvals import MemoryApprovals
 from idaas_agent.library.place import Place
 from idaas_agent.library.questions import AskedCall, Questions
 from idaas_agent.library.read_labels import ReadLabels
+from idaas_agent.library.shown_calls import shown_id
 from idaas_agent.library.stored_approvals import KeptCalls, StoredApprovals
 from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.audit.trail import AuditTrail
@@ -166,7 +167,8 @@ class GovernedCalls:
 
     def id_at(self, place: Place) -> str:
         """The id of a call that the code of a node makes without one."""
-        return self._parts.known.questions.id_at(place) or uuid.uuid4().hex
+        number = self._parts.known.questions.id_at(place)
+        return uuid.uuid4().hex if number is None else shown_id(place.task, number)
 
     async def result(
         self, service: str, tool: ToolSchema, wanted: ToolCall, place: Place, caller: VerifiedAccessToken
@@ -240,12 +242,13 @@ class GovernedCalls:
     ) -> Call:
         """The call as it is decided about: with the defaults of its tool."""
         arguments = with_defaults(wanted["args"], tool.parameters)
-        call = ToolCall(name=tool.name, args=arguments, id=str(wanted["id"]), type="tool_call")
+        origin, call_id = place.known_as(str(wanted["id"]))
+        call = ToolCall(name=tool.name, args=arguments, id=call_id, type="tool_call")
         read = self._parts.known.read.of(place)
         pending = PendingCall(
             call,
             service,
-            _RESPONSE.model_copy(update={"id": place.origin_of(str(wanted["id"]))}),
+            _RESPONSE.model_copy(update={"id": origin}),
             caller.principal,
             place.conversation,
             place.messages,

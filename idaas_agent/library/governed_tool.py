@@ -165,6 +165,9 @@ class GovernedTool(BaseTool):
         outer = IN_CALL.set(of_app)
         try:
             await settle(governed.source.identity, place, caller)
-            return await calls.result(governed.service, governed.schema, wanted, place, caller)
+            message = await calls.result(governed.service, governed.schema, wanted, place, caller)
         finally:
             IN_CALL.reset(outer)
+        if message.tool_call_id != of_app.call_id:  # a server has shown another one
+            return message.model_copy(update={"tool_call_id": of_app.call_id})
+        return message

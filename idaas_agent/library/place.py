@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, ToolMessage
+from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, ToolCall, ToolMessage
 from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.runtime import Runtime
@@ -23,6 +23,7 @@ from graph.langgraph_internals import (
     RESUME,
 )
 from idaas_agent.library.hosting import run_of
+from idaas_agent.library.shown_calls import shown_id
 
 _AGENT: Final = "agent"
 """Who wrote the question of a sub-agent."""
@@ -119,16 +120,24 @@ class Place:
         is_ours = isinstance(value, Mapping) and "approvals" in value
         return (value if is_ours else None), len(answers)
 
-    def origin_of(self, call_id: str) -> str:
-        """What a call belongs to, beside its id, which some servers give to every call: the message that has
-        it, or else the task in which it is made.
+    def known_as(self, call_id: str) -> tuple[str, str]:
+        """What a call belongs to, and its id beside that: some model servers give every call the same one. It
+        belongs to the message that has it, or else to the task in which it is made. Under a server, its id is
+        the one that is shown.
         """
         for message in reversed(self.messages):
             if not isinstance(message, AIMessage):
                 continue
-            has_call = any(call["id"] == call_id for call in message.tool_calls)
-            return f"message {message.id}" if has_call and message.id else f"task {self.task}"
-        return f"task {self.task}"
+            if not message.id or not any(_has_id(call, message.id, call_id) for call in message.tool_calls):
+                break
+            shown = call_id if self.run is None else shown_id(message.id, call_id)
+            return f"message {message.id}", shown
+        return f"task {self.task}", call_id
+
+
+def _has_id(call: ToolCall, message_id: str, call_id: str) -> bool:
+    known = str(call["id"])
+    return call_id == known or call_id == shown_id(message_id, known)
 
 
 def results_in(messages: Sequence[AnyMessage]) -> set[str]:

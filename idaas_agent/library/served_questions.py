@@ -23,6 +23,7 @@ from graph.call_arguments import arguments_digest
 from graph.context import AgentContext, Conversation
 from graph.error_codes import GraphCode, invalid_approval
 from idaas_agent.library.governed_tool import GovernedTool
+from idaas_agent.library.shown_calls import shown_id
 from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.errors import ApprovalError, InternalError
 from identity.secrets.redaction import redact
@@ -252,7 +253,7 @@ def _call_id(state: Any, action: Mapping[str, Any]) -> str:  # noqa: ANN401 - La
         if isinstance(message, AIMessage):
             same = [call for call in message.tool_calls if call["name"] == action["name"]]
             exact = [call for call in same if call["args"] == action["args"]]
-            ids = [str(call["id"]) for call in (*exact, *same)]
+            ids = [shown_id(message.id, str(call["id"])) for call in (*exact, *same)]
             return ids[0] if ids else ""
     return ""
 

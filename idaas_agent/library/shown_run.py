@@ -32,6 +32,7 @@ from graph.events import (
     shown_text,
 )
 from graph.models.piece import thinking_kwargs
+from idaas_agent.library.shown_calls import shown_id
 from identity.secrets.redaction import redact
 
 _SUMMARY: Final = "lc_source"
@@ -55,6 +56,7 @@ class ShownRun:
         self._steps: list[str] = []
         self._response = ""
         self._calls: dict[str, ToolCall] = {}
+        """The latest call of each id that the graph knows, with the id that is shown."""
         self._shown_calls: set[str] = set()
         self._known: set[str | None] = set()
 
@@ -62,7 +64,7 @@ class ShownRun:
         """The conversation has these messages."""
         for message in messages:
             self._known.add(message.id)
-            self._calls |= {str(call["id"]): call for call in getattr(message, "tool_calls", ())}
+            self._note_calls(message)
 
     def show(self, mode: str, part: Any) -> None:  # noqa: ANN401 - of LangGraph's streams
         """Writes what LangGraph streams in `mode`."""
@@ -101,10 +103,22 @@ class ShownRun:
             if message.id in self._known:
                 continue
             self._known.add(message.id)
-            if isinstance(message, ToolMessage):
-                self._show_result(message)
-            self._calls |= {str(call["id"]): call for call in getattr(message, "tool_calls", ())}
-            yield _kept(message)
+            self._note_calls(message)
+            yield self._result(message) if isinstance(message, ToolMessage) else _response(message)
+
+    def _note_calls(self, message: BaseMessage) -> None:
+        if isinstance(message, AIMessage):
+            self._calls |= {str(call["id"]): _as_shown(call, message) for call in message.tool_calls}
+
+    def _result(self, message: ToolMessage) -> ToolMessage:
+        """A result as the conversation keeps it: its text, and what a governed call reports."""
+        call = self._calls.get(message.tool_call_id)
+        artifact = message.artifact if _is_report(message.artifact) else None
+        kept = message.model_copy(update={"content": str(message.text), "artifact": artifact})
+        if call is not None:
+            kept.tool_call_id = str(call["id"])
+            self._show_result(kept, call)
+        return kept
 
     def _note(self, event: AgentEvent) -> None:
         if event["type"] == "tool_started":
@@ -137,10 +151,9 @@ class ShownRun:
         if text:
             self._write(TextEvent(type="content", text=text))
 
-    def _show_result(self, message: ToolMessage) -> None:
+    def _show_result(self, message: ToolMessage, call: ToolCall) -> None:
         """The call of a tool that is not governed, once it has its result."""
-        call = self._calls.get(message.tool_call_id)
-        if call is None or message.tool_call_id in self._shown_calls:
+        if message.tool_call_id in self._shown_calls:
             return
         about: dict[str, Any] = {
             "tool": call["name"],
@@ -185,21 +198,23 @@ def _thinking_in(message: AIMessage) -> str:
     return "".join(str(block.get("reasoning", "")) for block in blocks)
 
 
-def _kept(message: AIMessage | ToolMessage) -> AnyMessage:
-    """`message` as the conversation keeps it: its text, its calls, and what a governed call reports."""
-    text = str(message.text)
-    if isinstance(message, ToolMessage):
-        artifact = message.artifact if _is_report(message.artifact) else None
-        return message.model_copy(update={"content": text, "artifact": artifact})
+def _response(message: AIMessage) -> AIMessage:
+    """A response as the conversation keeps it: its text, its thinking and its calls."""
     thinking = _thinking_in(message)
     return AIMessage(
-        text,
+        str(message.text),
         id=message.id,
         name=message.name,
-        tool_calls=message.tool_calls,
+        tool_calls=[_as_shown(call, message) for call in message.tool_calls],
         additional_kwargs=thinking_kwargs(thinking),
         response_metadata=message.response_metadata,
         usage_metadata=message.usage_metadata,
+    )
+
+
+def _as_shown(call: ToolCall, message: AIMessage) -> ToolCall:
+    return ToolCall(
+        name=call["name"], args=call["args"], id=shown_id(message.id, str(call["id"])), type="tool_call"
     )
 
 

@@ -307,6 +307,29 @@ async def test_what_the_graph_writes_is_shown_and_what_it_removes_stays_in_the_c
     assert said == [("user", "Hello"), ("assistant", "Noted.")]
 
 
+@pytest.mark.promise("approval-binds")
+@pytest.mark.parametrize("graph", GRAPHS)
+async def test_calls_that_a_model_gives_one_id_have_their_own_in_events_approvals_and_the_conversation(
+    app: AppOf, graph: str
+) -> None:
+    balance, apply = (
+        AIMessage("", tool_calls=[{"name": name, "args": given, "id": "call_1"}])
+        for name, given in (("leave_balance", {}), ("leave_apply", LEAVE))
+    )
+    served = await app(graph, [balance, apply, balance, DONE])
+    shown = events_of((await served.say("Apply", stream=True)).text)
+    [approval] = (await served.ask("GET", "/threads/thread-1")).json()["approvals"]
+    await answer(served, approval)
+    messages = (await ended(served))["messages"]
+    ids = [called["id"] for message in messages for called in message.get("toolCalls", ())]
+    assert len({*ids}) == 3
+    assert [message["toolCallId"] for message in messages if message["role"] == "tool"] == ids
+    assert "applied" in messages[4]["content"]
+    events = [chunk["agent_event"] for chunk in shown if "agent_event" in chunk]
+    assert {event["call_id"] for event in events if "call_id" in event} == {ids[0]}
+    assert approval["call_id"] == ids[1]
+
+
 async def test_graph_answers_over_langserve_in_pieces(app: AppOf) -> None:
     served = await app(CREATE_AGENT, [BALANCE, AIMessage("Some days.")])
     body = {"input": {"messages": [["human", "How much leave?"]]}}
