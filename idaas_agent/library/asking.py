@@ -154,11 +154,12 @@ class AskingStep:
             return verdict
         if isinstance(verdict, PendingApproval):
             asked = AskedCall(call.pending, verdict, self.approvals)
-            await self.approvals.questions.ask(_place_of(call), [asked], call.visit.caller)
+            await self.approvals.questions.ask(place_of(call), [asked], call.visit.caller)
         return await proceed(call)
 
 
-def _place_of(call: Call) -> Place:
+def place_of(call: Call) -> Place:
+    """Where a call is made."""
     place = context_of(call.visit.runtime).extensions.get(Place)
     assert place is not None  # noqa: S101 - `GovernedCalls` sets it
     return place

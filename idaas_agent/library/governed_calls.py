@@ -6,6 +6,7 @@ question is asked during the call, by LangGraph's `interrupt`.
 
 import uuid
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, Final
@@ -38,9 +39,10 @@ from graph.state import AgentState
 from graph.tool_calls.call_record import CallRecords
 from graph.tool_calls.default_arguments import with_defaults
 from graph.tool_calls.requested_calls import BAD_ARGUMENTS
-from idaas_agent.library.asking import Approvals, AskingStep
+from idaas_agent.library.asking import Approvals, AskingStep, place_of
 from idaas_agent.library.hosting import Host
-from idaas_agent.library.made_calls import MadeCalls
+from idaas_agent.library.kept_results import keep_result, kept_result
+from idaas_agent.library.made_calls import KnownBy, MadeCalls
 from idaas_agent.library.memory_approvals import MemoryApprovals
 from idaas_agent.library.place import Place
 from idaas_agent.library.questions import AskedCall, Questions
@@ -228,14 +230,22 @@ class GovernedCalls:
         asked = await self._approvals.asked_before(pending, approval_id)
         return None if asked is None else AskedCall(pending, asked, self._approvals)
 
-    async def _made(self, call: Call, known_by: object) -> ToolMessage:
+    async def _made(self, call: Call, known_by: KnownBy) -> ToolMessage:
+        place = place_of(call)
+        is_kept = self._parts.known.outlives_process and not call.only_reads
+        if is_kept and (kept := await kept_result(place, known_by)) is not None:
+            return kept
         call.goes_on = self._paused.pop(known_by, False)
         try:
-            return _labelled(await self._make(call), call)
+            made = _labelled(await self._make(call), call)
         except GraphBubbleUp:
             if call.sent:
                 self._paused[known_by] = True
             raise
+        if is_kept and _was_called(made):
+            with suppress(Exception):  # the call was made, and this process knows its result
+                await keep_result(place, known_by, made)
+        return made
 
     def _call(
         self, service: str, tool: ToolSchema, wanted: ToolCall, place: Place, caller: VerifiedAccessToken
@@ -269,6 +279,10 @@ def _labelled(result: ToolMessage, call: Call) -> ToolMessage:
     """`result` with the labels of what was read: the application's graph keeps it, wherever that is."""
     read = call.update.get("read")
     return with_labels(result, read) if read else result
+
+
+def _was_called(result: ToolMessage) -> bool:
+    return isinstance(result.artifact, dict) and bool(result.artifact.get("called"))
 
 
 def _runtime(place: Place, read: object) -> Runtime[AgentContext]:

@@ -7,10 +7,15 @@ not known, may have taken effect, and is refused.
 
 import asyncio
 from collections.abc import Awaitable, Callable, Hashable
-from typing import Final
+from typing import Final, TypeAlias
 
 from cachetools import LRUCache
 from langchain_core.messages import ToolMessage
+
+from graph.context import Conversation
+
+KnownBy: TypeAlias = tuple[Conversation, *tuple[Hashable, ...]]
+"""The conversation of a call, and what tells it from others there."""
 
 _BEGUN: Final = 100_000
 """Calls that change something whose beginning is known."""
@@ -29,8 +34,8 @@ class MadeCalls:
 
     def __init__(self) -> None:
         self._begun: LRUCache[str, bool] = LRUCache(_BEGUN)
-        self._results: LRUCache[Hashable, ToolMessage] = LRUCache(_CHARACTERS, getsizeof=_size)
-        self._in_progress: dict[Hashable, asyncio.Future[None]] = {}
+        self._results: LRUCache[KnownBy, ToolMessage] = LRUCache(_CHARACTERS, getsizeof=_size)
+        self._in_progress: dict[KnownBy, asyncio.Future[None]] = {}
 
     async def begin(self, call: str) -> bool:
         """See `BegunCalls`."""
@@ -38,7 +43,7 @@ class MadeCalls:
         self._begun[call] = True
         return is_new
 
-    async def result_of(self, call: Hashable, make: Callable[[], Awaitable[ToolMessage]]) -> ToolMessage:
+    async def result_of(self, call: KnownBy, make: Callable[[], Awaitable[ToolMessage]]) -> ToolMessage:
         """The result that `call` has, or will have where it is being made; else that of `make`.
 
         An exception of `make` is no result: the next one makes the call.
@@ -59,7 +64,13 @@ class MadeCalls:
             if not ended.done():
                 ended.set_result(None)
 
-    def _is_made_here(self, call: Hashable) -> bool:
+    async def end_of(self, run_id: str) -> None:
+        """Waits for the calls of a run that are being made here."""
+        made = [ended for call, ended in self._in_progress.items() if call[0].run_id == run_id]
+        if made:
+            await asyncio.wait(made)
+
+    def _is_made_here(self, call: KnownBy) -> bool:
         """Whether a task of this event loop makes `call`. The tasks of a loop that was closed have ended."""
         ended = self._in_progress.get(call)
         return ended is not None and ended.get_loop() is asyncio.get_running_loop()

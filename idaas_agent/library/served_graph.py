@@ -99,6 +99,8 @@ class ServedGraph:
                     else:
                         yield shown.added(part)
             if has_paused:  # the checkpoint is there at the end of the stream
+                # What was begun beside the question has its result before another process goes on.
+                await self.app.identity.known_calls.made.end_of(config["configurable"]["thread_id"])
                 yield {INTERRUPT: await self._asked(graph, config, shown, caller)}
         except GraphRecursionError:
             text = f"the graph took more steps than {self.tool_rounds} rounds of tools need"

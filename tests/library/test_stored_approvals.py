@@ -261,6 +261,17 @@ async def test_second_answer_of_one_task_counts_for_its_own_call_in_another_proc
     await closed(app)
 
 
+async def test_result_of_a_call_that_was_made_before_the_next_question_is_known_in_another_process(url):
+    app = await called_app(bank := Bank(), approvals=url)
+    await app.ask(pay(10, "call_1"), pay(20, "call_2"))
+    await app.run(decisions(APPROVE))
+    await restarted(app)
+    state = await app.run(decisions(APPROVE))
+    assert sorted(bank.paid) == [10, 20]
+    assert list(results(state).values()) == [("success", "paid")] * 2
+    await closed(app)
+
+
 async def test_another_users_answer_calls_nothing_in_another_process(url):
     app = await called_app(bank := Bank(), approvals=url)
     await app.ask(pay(50))
@@ -325,6 +336,7 @@ async def test_call_without_a_question_begins_once_over_all_processes(url):
     configuration = {"configurable": {"thread_id": app.thread}}
     history = [state async for state in app.graph.aget_state_history(configuration)]
     before = next(state for state in history if state.next == ("tools",))
+    app.graph.checkpointer.writes.clear()  # the process ended before the result was kept
     await restarted(app)
     state = await app.run(None, checkpoint_id=before.config["configurable"]["checkpoint_id"])
     assert bank.paid == [50]
