@@ -31,23 +31,29 @@ class SavedCheckpoint:
     writes: dict[tuple[str, int], tuple[str, Any]] = field(default_factory=dict)
     nested: Mapping[str, "SavedCheckpoint"] = field(default_factory=dict)
     """Those of graphs within the graph, by their namespaces."""
+    before: "SavedCheckpoint | None" = None
+    """The one before, if channels have what was written to it and not what it was (`DeltaChannel`)."""
 
     def members(self) -> list[Any]:
         """What is written of it."""
         writes = [[*key, *write] for key, write in self.writes.items()]
         nested = {name: inner.members() for name, inner in self.nested.items()}
-        return [self.checkpoint, self.metadata, writes, *([nested] if nested else [])]
+        rest: list[Any] = [nested] if nested or self.before else []
+        rest += [self.before.members()] if self.before else []
+        return [self.checkpoint, self.metadata, writes, *rest]
 
     @classmethod
     def of(cls, members: Sequence[Any]) -> "SavedCheckpoint":
         """The inverse. Raises `ValueError` or `TypeError`."""
         checkpoint, metadata, writes, *rest = members
         nested = rest[0] if rest else {}
+        before = rest[1] if len(rest) > 1 else None
         return cls(
             checkpoint,
             metadata,
             {(task, number): (name, value) for task, number, name, value in writes},
             {name: cls.of(inner) for name, inner in nested.items()},
+            None if before is None else cls.of(before),
         )
 
 

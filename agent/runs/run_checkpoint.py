@@ -5,9 +5,9 @@ transcript. So it stays in memory, and a run that does not pause costs no access
 """
 
 import inspect
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, Final, Self
+from typing import Any, Final, NamedTuple, Self
 
 from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.base import (
@@ -22,6 +22,19 @@ from langgraph.checkpoint.base import (
 from agent.conversations.checkpoints import Checkpoints, SavedCheckpoint
 from agent.conversations.owned_thread import RunKey
 
+_DELTAS: Final = "counters_since_delta_snapshot"
+"""In the metadata of a checkpoint with channels that have what was written to those before."""
+
+
+class _Writes(NamedTuple):
+    """Channels and values that a task has written. Without an id, they belong to the latest checkpoint. They
+    may come before their checkpoint does.
+    """
+
+    checkpoint_id: str | None
+    values: Sequence[tuple[str, Any]]
+    task_id: str
+
 
 class RunCheckpoint(BaseCheckpointSaver[str]):
     """LangGraph's saver for one run, whose id is the `thread_id` of its checkpoints. For one use."""
@@ -34,7 +47,7 @@ class RunCheckpoint(BaseCheckpointSaver[str]):
         self._store = store
         self._saved = resumed
         self._put: dict[str, SavedCheckpoint] = {}
-        self._writes: dict[str, list[tuple[Sequence[tuple[str, Any]], str]]] = {}
+        self._writes: dict[str, list[_Writes]] = {}
         """Both by the namespaces of graphs: the graph's own is empty."""
 
     async def save(self) -> None:
@@ -64,19 +77,26 @@ class RunCheckpoint(BaseCheckpointSaver[str]):
                 _add_writes(graph, written)
         return saved
 
+    async def _latest_of(self, name: str) -> SavedCheckpoint | None:
+        saved = await self._latest()
+        return saved.nested.get(name) if saved is not None and name else saved
+
     async def aget_tuple(self, config: RunnableConfig) -> CheckpointTuple | None:
-        """The checkpoint of the run, or of a graph within its graph, as it is now; `None` at the beginning of
-        a new run.
+        """The checkpoint of the run, or of a graph within its graph, as it is now, or one before that which
+        it needs; `None` at the beginning of a new run.
         """
         name = _namespace(config)
-        saved = await self._latest()
-        if saved is not None and name:
-            saved = saved.nested.get(name)
-        if saved is None:
+        latest = await self._latest_of(name)
+        if latest is None:
             return None
+        wanted = config["configurable"].get("checkpoint_id")
+        saved = next((earlier for earlier in _earlier(latest) if earlier.checkpoint["id"] == wanted), latest)
         pending = [(task_id, *write) for (task_id, _), write in saved.writes.items()]
+        if saved is not latest:
+            pending.sort(key=lambda write: write[0])  # in the order of their steps
+        before = None if saved.before is None else self._config_of(saved.before.checkpoint, name)
         config = self._config_of(saved.checkpoint, name)
-        return CheckpointTuple(config, saved.checkpoint, saved.metadata, pending_writes=pending)
+        return CheckpointTuple(config, saved.checkpoint, saved.metadata, before, pending)
 
     async def aput(
         self,
@@ -85,10 +105,10 @@ class RunCheckpoint(BaseCheckpointSaver[str]):
         metadata: CheckpointMetadata,
         new_versions: ChannelVersions,  # noqa: ARG002 - the checkpoint has all values
     ) -> RunnableConfig:
-        """Keeps the checkpoint in place of an earlier one."""
+        """Keeps the checkpoint in place of an earlier one, unless it needs what was written to that."""
         name = _namespace(config)
-        self._put[name] = SavedCheckpoint(checkpoint, metadata)
-        self._writes[name] = []
+        before = await self._latest_of(name) if metadata.get(_DELTAS) else None
+        self._put[name] = SavedCheckpoint(checkpoint, metadata, before=before)
         return self._config_of(checkpoint, name)
 
     async def aput_writes(
@@ -100,7 +120,8 @@ class RunCheckpoint(BaseCheckpointSaver[str]):
     ) -> None:
         """Keeps writes that belong to the checkpoint, but no error: a run that has one is not saved."""
         values = [(channel, value) for channel, value in writes if not isinstance(value, BaseException)]
-        self._writes.setdefault(_namespace(config), []).append((values, task_id))
+        checkpoint_id = config["configurable"].get("checkpoint_id")
+        self._writes.setdefault(_namespace(config), []).append(_Writes(checkpoint_id, values, task_id))
 
     def get_next_version(self, current: str | None, channel: None) -> str:  # noqa: ARG002 - the base's signature
         """Versions in the form of both of LangGraph's databases, which is text that sorts."""
@@ -120,10 +141,22 @@ def _namespace(config: RunnableConfig) -> str:
     return str(config["configurable"].get("checkpoint_ns", ""))
 
 
-def _add_writes(saved: SavedCheckpoint, written: Sequence[tuple[Sequence[tuple[str, Any]], str]]) -> None:
-    for writes, task_id in written:
-        for position, (channel, value) in enumerate(writes):
-            key = task_id, WRITES_IDX_MAP.get(channel, position)
+def _earlier(saved: SavedCheckpoint | None) -> Iterator[SavedCheckpoint]:
+    """`saved`, and those before it that it needs, the latest first."""
+    while saved is not None:
+        yield saved
+        saved = saved.before
+
+
+def _add_writes(latest: SavedCheckpoint, written: Sequence[_Writes]) -> None:
+    """Adds the writes that belong to `latest`, and to those before it."""
+    by_id = {saved.checkpoint["id"]: saved for saved in _earlier(latest)}
+    for writes in written:
+        saved = by_id.get(writes.checkpoint_id or latest.checkpoint["id"])
+        if saved is None:
+            continue  # of a checkpoint that nothing needs any more
+        for position, (channel, value) in enumerate(writes.values):
+            key = writes.task_id, WRITES_IDX_MAP.get(channel, position)
             if key[1] < 0 or key not in saved.writes:  # a question replaces the one before
                 saved.writes[key] = channel, value
 

@@ -1,19 +1,22 @@
 """The graphs of `examples/library` under the server, with a scripted model: what `GRAPH` names in tests."""
 
 import importlib.util
+from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Annotated, Any
 
 from langchain.agents import create_agent as agent_of
 from langchain.agents.middleware import HumanInTheLoopMiddleware, SummarizationMiddleware
 from langchain_core.language_models import FakeListChatModel
-from langchain_core.messages import AIMessage, HumanMessage, RemoveMessage
+from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, RemoveMessage
+from langgraph.channels.delta import DeltaChannel
 from langgraph.config import get_stream_writer
-from langgraph.graph import START, MessagesState, StateGraph
+from langgraph.graph import START, MessagesState, StateGraph, add_messages
 from langgraph.prebuilt import ToolNode, tools_condition
 from langgraph.runtime import get_runtime
 from langgraph.types import interrupt
+from typing_extensions import TypedDict
 
 from idaas_agent import READS, ApprovalMode, Data, Effect, Identity, IdentityContext, ToolPolicy
 from identity.secrets.secret import Secret
@@ -65,6 +68,35 @@ def put_files(sandbox: Sandbox, folder: Path) -> None:
     text = (EXAMPLES / "services.toml").read_text().replace("https://localhost:9445/leave", address)
     (folder / "services.toml").write_text(text)
     (folder / "policies.toml").write_text((EXAMPLES / "policies.toml").read_text())
+
+
+def _all_added(messages: list[Any], written: Sequence[Any]) -> list[Any]:
+    for each in written:
+        messages = add_messages(messages, each)  # type: ignore[assignment]
+    return messages
+
+
+class DeltaState(TypedDict):
+    """Of its messages, a checkpoint has those that were added: as of a deep agent's."""
+
+    messages: Annotated[list[AnyMessage], DeltaChannel(_all_added)]
+
+
+async def delta_graph(identity: Identity, checkpointer: Any) -> Any:
+    """An agent whose checkpoints need those before them."""
+    tools = await identity.tools("services.toml")
+    bound = MODEL.bind_tools(tools)
+
+    async def respond(state: DeltaState) -> dict[str, Any]:
+        return {"messages": [await bound.ainvoke(state["messages"])]}
+
+    builder = StateGraph(DeltaState)
+    builder.add_node("respond", respond)
+    builder.add_node("tools", identity.tool_node(tools))
+    builder.add_edge(START, "respond")
+    builder.add_conditional_edges("respond", tools_condition)
+    builder.add_edge("tools", "respond")
+    return builder.compile(checkpointer=checkpointer)
 
 
 SENT: list[str] = []

@@ -176,13 +176,14 @@ async def test_calls_of_one_step_are_asked_about_one_after_another_and_made_once
 
 
 @pytest.mark.promise("approval-binds")
-@pytest.mark.parametrize("graph", GRAPHS)
+@pytest.mark.parametrize("graph", [*GRAPHS, "tests.agent.api.threads.app_graphs:delta_graph"])
 async def test_answer_counts_at_another_process(app: AppOf, graph: str) -> None:
     served = await app(graph, [APPLY, DONE])
     approval = await asked(served)
     other = await app(graph, [DONE])
     assert (await answer(other, approval)).status_code == 202
     thread = await ended(other)
+    assert [message.type for message in app_graphs.MODEL.asked[-1]] == ["human", "ai", "tool"]
     [result] = [each for each in thread["messages"] if each["role"] == "tool"]
     assert "applied" in result["content"]
     assert (await answer(served, approval)).json()["error"]["code"] == "approval_used"
