@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import Any, Final, Self
 
 from agent.background import end_tasks
-from agent.composition.app_graph import is_of_app, served_graph
+from agent.composition.app_graph import is_of_app, rights_of_app, served_graph
 from agent.composition.checks import optional_checks, required_checks
 from agent.composition.extensions import agent_graph, graph_source, load_both, model_provider, unusable_graph
 from agent.composition.installed_policies import in_force, installed_policies
@@ -38,7 +38,7 @@ from agent.settings.settings import Settings
 from graph.approvals.answer import AnswerReader
 from graph.approvals.consent_urls import ConsentUrls
 from graph.approvals.policy import AnyUser
-from graph.approvals.rights import UserRights, rights_of
+from graph.approvals.rights import UserRights, rights_of, user_rights
 from graph.call_steps.once import BegunCalls
 from graph.context import TokenLookup, token_in_context
 from graph.error_codes import GraphCode
@@ -256,9 +256,7 @@ class Agent:
         """Warms up in the background, so that the agent starts while IDaaS is unavailable. The graph of an
         application is made before.
         """
-        if self.app is not None:
-            with unusable_graph():
-                await self.app.open()
+        await self.open_graph()
         await self.revocation.start()
         if self.kept is not None:
             self.kept.start_tasks()
@@ -269,6 +267,12 @@ class Agent:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         await self.aclose()
+
+    async def open_graph(self) -> None:
+        """Makes the graph of an application. Raises `ConfigurationError` for one that cannot be run."""
+        if self.app is not None:
+            with unusable_graph():
+                await self.app.open()
 
     async def aclose(self) -> None:
         """Waits for the runs within the time of a shutdown that has begun, or ends them now; then closes all
@@ -290,14 +294,13 @@ class Agent:
     ) -> UserRights:
         """The calls that the agent may make for `user`. Without `tools`, services have what they list."""
         caller = user if isinstance(user, VerifiedAccessToken) else None
-        grants = await self.kept.grants.of(user.principal) if self.kept else ()
-        return await rights_of(
-            user,
-            self.gate,
-            tools or (lambda service: self.listed_tools(service, caller)),
-            policy=await in_force(self.policies),
-            grants=[grant.members() for grant in grants],
-        )
+        kept = await self.kept.grants.of(user.principal) if self.kept else ()
+        grants = [grant.members() for grant in kept]
+        policy = await in_force(self.policies)
+        if self.app is not None:
+            return user_rights(user, await rights_of_app(self.app, user), policy=policy, grants=grants)
+        listed = tools or (lambda service: self.listed_tools(service, caller))
+        return await rights_of(user, self.gate, listed, policy=policy, grants=grants)
 
     async def model_key(self, caller: VerifiedAccessToken | None) -> Secret:
         """The model's API key, from its file or from IDaaS. Raises the identity layer's errors."""

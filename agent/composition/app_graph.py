@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any, Final, cast
 from agent.composition.extensions import unusable_graph
 from agent.composition.service_parts import ServiceParts
 from graph.approvals.gate import ApprovalGate
+from graph.approvals.policy import AnyUser
 from graph.approvals.prompts import ApprovalPrompts
+from graph.approvals.rights import ServiceRights
 from graph.call_measures import CallMeasures
 from graph.call_steps.budget import CallBudget
 from graph.call_steps.fence import FenceStep
@@ -35,6 +37,13 @@ def is_of_app(source: object) -> bool:
     from idaas_agent.library.app_graph import is_of_app as has_identity  # only for graphs of one's own
 
     return has_identity(source)
+
+
+async def rights_of_app(graph: "ServedGraph", user: AnyUser) -> list[ServiceRights]:
+    """What the tools of an application's graph may do for `user`."""
+    from idaas_agent.library.app_rights import rights_of_tools
+
+    return await rights_of_tools(graph.app.tools, user)
 
 
 def served_graph(

@@ -70,43 +70,60 @@ async def rights_of(
     """The rights of `user`, by the gate that decides about their calls. `tools` returns those of a service,
     as far as they are known; `None`: its server has not listed them. `grants` are theirs, as JSON.
     """
+    services = [
+        await service_rights(service, tools(service), gate, user) for service in gate.services.values()
+    ]
+    return user_rights(user, services, policy=policy, grants=grants)
 
-    async def of_tool(service: Service, tool: ToolSchema) -> ToolRights:
-        declared = service.policy(tool.name)
-        forecast = await gate.forecast(service.name, tool, user)
-        asks = forecast if isinstance(forecast, Ask) else Ask()
-        return ToolRights(
-            name=tool.name,
-            effect=declared.effect,
-            data=data_of(service, tool.name),
-            trust=declared.trust or Trust.TRUSTED,
-            decision=next(name for kind, name in _DECISIONS.items() if isinstance(forecast, kind)),
-            rules=list(forecast.rules),
-            approvers=asks.approvers,
-            sign_in_seconds=asks.sign_in,
-        )
 
-    async def of_service(service: Service) -> ServiceRights:
-        listed = tools(service)
-        identity = gate.requests.access_identity(service.name)
-        declared = declared_credential_of(service)
-        return ServiceRights(
-            name=service_of(service.name),
-            access_identity=identity and identity.value,
-            audience=declared.get("audience"),
-            scope=declared.get("scope"),
-            credential=declared.get("credential"),
-            credential_kind=declared.get("credential_kind"),
-            listed=listed is not None,
-            tools=[await of_tool(service, tool) for tool in listed or ()],
-        )
-
+def user_rights(
+    user: AnyUser,
+    services: list[ServiceRights],
+    *,
+    policy: dict[str, str] | None,
+    grants: Sequence[dict[str, Any]],
+) -> UserRights:
+    """The rights of `user` to `services`."""
     name = user.claims.get("name")
     if not isinstance(name, str):
         name = None
     return UserRights(
         subject={"iss": user.principal.issuer, "sub": user.principal.subject, "name": name},
         policy=policy,
-        services=[await of_service(service) for service in gate.services.values()],
+        services=services,
         grants=[*grants],
+    )
+
+
+async def service_rights(
+    service: Service, listed: Sequence[ToolSchema] | None, gate: ApprovalGate, user: AnyUser
+) -> ServiceRights:
+    """The rights of `user` to the tools `listed` of `service`."""
+    identity = gate.requests.access_identity(service.name)
+    declared = declared_credential_of(service)
+    return ServiceRights(
+        name=service_of(service.name),
+        access_identity=identity and identity.value,
+        audience=declared.get("audience"),
+        scope=declared.get("scope"),
+        credential=declared.get("credential"),
+        credential_kind=declared.get("credential_kind"),
+        listed=listed is not None,
+        tools=[await _tool_rights(service, tool, gate, user) for tool in listed or ()],
+    )
+
+
+async def _tool_rights(service: Service, tool: ToolSchema, gate: ApprovalGate, user: AnyUser) -> ToolRights:
+    declared = service.policy(tool.name)
+    forecast = await gate.forecast(service.name, tool, user)
+    asks = forecast if isinstance(forecast, Ask) else Ask()
+    return ToolRights(
+        name=tool.name,
+        effect=declared.effect,
+        data=data_of(service, tool.name),
+        trust=declared.trust or Trust.TRUSTED,
+        decision=next(name for kind, name in _DECISIONS.items() if isinstance(forecast, kind)),
+        rules=list(forecast.rules),
+        approvers=asks.approvers,
+        sign_in_seconds=asks.sign_in,
     )

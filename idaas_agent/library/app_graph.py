@@ -9,7 +9,7 @@ Or a compiled graph, which was made with an `Identity` of its own.
 
 import asyncio
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Self, TypeAlias
@@ -80,6 +80,11 @@ class AppGraph:
             if self._compiled is None:
                 self._compiled = _checked(await self._made())
         return self._compiled
+
+    @property
+    def tools(self) -> Sequence[GovernedTool]:
+        """Those that were governed until now, with those of its sub-agents."""
+        return list(self.identity.known_calls.tools.values())
 
     def context_of(self, context: AgentContext) -> Any:  # noqa: ANN401 - of the application's type
         """The graph's own context of a run of the server's: it has the caller's access token alone."""

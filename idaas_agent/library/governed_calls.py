@@ -20,9 +20,10 @@ from graph.approvals.answer import AnswerReader
 from graph.approvals.gate import ApprovalGate
 from graph.approvals.pending_call import PendingCall
 from graph.approvals.policies import policies_of
-from graph.approvals.policy import CallPolicy, Deny
+from graph.approvals.policy import AnyUser, CallPolicy, Deny
 from graph.approvals.prompts import ApprovalPrompts
 from graph.approvals.record import ApprovalStore, PendingApproval
+from graph.approvals.rights import ServiceRights, service_rights
 from graph.call_arguments import are_valid_arguments, arguments_digest
 from graph.call_measures import CallMeasures
 from graph.call_steps.call import Call, CallStep, in_steps
@@ -166,6 +167,10 @@ class GovernedCalls:
         complete = with_defaults(arguments, tool.parameters)
         access = self.access(service, caller)
         return await self._services[service].argument_faults(tool.name, complete, access)
+
+    async def rights(self, service: str, tool: ToolSchema, user: AnyUser) -> ServiceRights:
+        """The rights of `user` to one tool of a service."""
+        return await service_rights(self._services[service], [tool], self._approvals.gate, user)
 
     def id_at(self, place: Place) -> str:
         """The id of a call that the code of a node makes without one."""

@@ -14,6 +14,9 @@ from langchain_core.runnables.config import var_child_runnable_config
 from langchain_core.tools import BaseTool, ToolException
 from pydantic import PrivateAttr
 
+from graph.approvals.policy import AnyUser
+from graph.approvals.rights import ServiceRights
+from idaas_agent.library.governed_calls import GovernedCalls
 from idaas_agent.library.open_calls import CallsOfIdentity, OpenIdentity, settle, verified_caller
 from idaas_agent.library.place import Place
 from idaas_agent.library.questions import AskedCall
@@ -129,6 +132,15 @@ class GovernedTool(BaseTool):
         governed = self._governed
         calls = await governed.source.calls()
         return await calls.faults(governed.service, governed.schema, arguments, caller)
+
+    async def calls(self) -> GovernedCalls:
+        """Its calls, and those of the services that were made with it, for the event loop in progress."""
+        return await self._governed.source.calls()
+
+    async def rights(self, user: AnyUser) -> ServiceRights:
+        """What `user` may do by it."""
+        governed = self._governed
+        return await (await self.calls()).rights(governed.service, governed.schema, user)
 
     @property
     def parameters(self) -> Mapping[str, Any]:

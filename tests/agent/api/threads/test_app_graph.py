@@ -331,6 +331,18 @@ async def test_calls_that_a_model_gives_one_id_have_their_own_in_events_approval
     assert approval["call_id"] == ids[1]
 
 
+async def test_rights_name_the_tools_of_the_graph_with_their_policies(app: AppOf) -> None:
+    served = await app(CREATE_AGENT, [DONE])
+    leave, own = (await served.ask("GET", "/rights")).json()["services"]
+    decisions = {tool["name"]: (tool["effect"], tool["decision"]) for tool in leave["tools"]}
+    assert (leave["name"], leave["access_identity"], leave["scope"]) == ("leave", "Human", "leave.write")
+    assert (decisions["leave_balance"], decisions["leave_apply"]) == (("read", "allow"), ("write", "ask"))
+    assert [(tool["name"], tool["effect"], tool["decision"]) for tool in own["tools"]] == [
+        ("today", "read", "allow")
+    ]
+    assert (own["name"], own["access_identity"]) == ("app", None)
+
+
 async def test_graph_answers_over_langserve_in_pieces(app: AppOf) -> None:
     served = await app(CREATE_AGENT, [BALANCE, AIMessage("Some days.")])
     body = {"input": {"messages": [["human", "How much leave?"]]}}
