@@ -3,6 +3,7 @@
 What such a graph cannot have here stops the start, or is in `docs/library.md`.
 """
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from agent.composition.extensions import unusable_graph
@@ -26,8 +27,10 @@ _BEGUN_SECONDS: Final = 7 * 86_400.0
 """How long the beginning of a call is known: longer than a run may wait, and take."""
 
 if TYPE_CHECKING:
+    from idaas_agent.library.governed_calls import GovernedCalls
     from idaas_agent.library.served_graph import ServedGraph
     from idaas_agent.library.settings import LibrarySettings
+    from tools.service import Service
 
 
 def is_of_app(source: object) -> bool:
@@ -44,6 +47,19 @@ async def rights_of_app(graph: "ServedGraph", user: AnyUser) -> list[ServiceRigh
     from idaas_agent.library.app_rights import rights_of_tools
 
     return await rights_of_tools(graph.app.tools, user)
+
+
+async def services_of_app(graph: "ServedGraph") -> "Sequence[tuple[Service, GovernedCalls]]":
+    """The services outside of an application that its tools call, each with what obtains its credentials."""
+    from idaas_agent.library.app_tool import AppService
+
+    sources = dict.fromkeys([await tool.calls() for tool in graph.app.tools])
+    return [
+        (service, calls)
+        for calls in sources
+        for service in calls.services
+        if not isinstance(service, AppService)
+    ]
 
 
 def served_graph(

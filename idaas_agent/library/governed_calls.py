@@ -34,7 +34,12 @@ from graph.call_steps.recorded_call import RecordedCall
 from graph.call_steps.refusals import RefusalStep
 from graph.callers import Visit
 from graph.context import AgentContext
-from graph.credentials.service_credentials import ServiceCredential, ServiceCredentials, requirements
+from graph.credentials.service_credentials import (
+    ServiceCredential,
+    ServiceCredentials,
+    ServiceRequirement,
+    requirements,
+)
 from graph.labels.labelled_messages import with_labels
 from graph.state import AgentState
 from graph.tool_calls.call_record import CallRecords
@@ -116,7 +121,7 @@ class GovernedCalls:
         self._parts = parts
         known, clock = parts.known, parts.clock
         host = parts.host
-        required = requirements(services, parts.access_identity)
+        required = self._required = requirements(services, parts.access_identity)
         self._credentials = ServiceCredentials(required, parts.broker, clock)
         self._services = {service.name: service for service in services}
         policies = policies_of(self._services, required, parts.policies, self.access)
@@ -155,6 +160,10 @@ class GovernedCalls:
     def access(self, service: str, caller: VerifiedAccessToken | None) -> ServiceCredential:
         """The access of `caller` to a service."""
         return self._credentials.of(caller, service)
+
+    def requirement(self, service: str) -> ServiceRequirement | None:
+        """What calls of a service need; `None`: they have no credential."""
+        return self._required.get(service)
 
     def declare_labels(self, service: str, tool: str) -> None:
         """The results of a tool count as read, wherever they are in a conversation."""

@@ -15,13 +15,14 @@ from contextlib import aclosing
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeAlias
 
 from langchain_core.messages import HumanMessage
 
 from agent.commands.doctor.causes import instance_difference, obstacle, origin_of
 from agent.commands.doctor.finding import Explanation, Finding, failed, skipped
 from agent.composition.agent import Agent
+from agent.composition.app_graph import services_of_app
 from agent.composition.installed_policies import check_policies
 from agent.errors.error_codes import AgentCode
 from agent.settings.settings import TOKEN_VARIABLE, Settings, read_settings
@@ -52,7 +53,10 @@ from identity.signing_keys.signing_key import SUPPORTED_ALGORITHMS
 from tools.approval_policy import CLAIM, DEFAULT_POLICY, Effect
 from tools.mcp_service.selection import ToolSelection
 from tools.mcp_service.service import MCPService
-from tools.service import Service, ToolSchema
+from tools.service import Access, Service, ToolSchema
+
+AccessOf: TypeAlias = Callable[[str, VerifiedAccessToken | None], Access]
+"""The access of a caller to the service of that name."""
 
 _LEEWAY: Final = 30.0
 _SHOWN: Final = 300
@@ -117,12 +121,12 @@ async def ask_model(agent: Agent, caller: VerifiedAccessToken | None) -> str:
     return f"the model {agent.settings.llm_model} works"
 
 
-async def use_service(service: Service, agent: Agent, caller: VerifiedAccessToken | None) -> str:
+async def use_service(service: Service, access_of: Callable[[Service], Access]) -> str:
     """Lists the tools, and calls one that needs no argument and is declared as reading.
 
     Raises `AgentError`; for an exception of the service's own code, `ServiceError` with its type and place.
     """
-    access = agent.access(service.name, caller)
+    access = access_of(service)
     try:
         tools = await service.tools(access)
         if (tool := _harmless(service, tools)) is not None:
@@ -255,6 +259,10 @@ class Examination:
         """The bearer of the user's token, once it is verified."""
         self._issued: Credential | None = None
         self._succeeded: set[str] = set()
+        self._services: list[Service] = [*agent.services]
+        self._requirements = {**agent.requirements}
+        self._access: dict[str, AccessOf] = dict.fromkeys(self._requirements, agent.access)
+        """Those of the agent, and those of the graph of an application, once it is made."""
 
     async def findings(self) -> AsyncGenerator[Finding, None]:
         """Every step, executed or skipped."""
@@ -300,7 +308,9 @@ class Examination:
         for name in missing_approver_claims(agent.settings):
             lacks = f'no one can approve, because the claim "{name}" is not read'
             yield skipped("approvers", lacks, f"add {name} to CALLER_CLAIMS")
-        for name, required in agent.requirements.items():
+        if agent.app is not None:
+            yield Step("graph", self._open_graph, late=AgentCode.INTERNAL_ERROR)
+        for name, required in self._requirements.items():
             missing = {_OWN_TOKEN: "it needs the agent's own token, which was not issued"}
             if required.access_identity is AccessIdentity.HUMAN:
                 missing |= {USERS_TOKEN: "it needs the access token of a user (see above)"}
@@ -310,20 +320,20 @@ class Examination:
         asked = partial(ask_model, agent, self.caller)
         yield Step("model", asked, "", self._credential_of("model"), "model", GraphCode.MODEL_CALL_FAILED)
         ready = []
-        for service in agent.services:
+        for service in self._services:
             needs = self._credential_of(service.name)
             step = f"service {service.name}"
             token = service.credential
             if isinstance(service, MCPService) and isinstance(token, AccessTokenRequirement):
                 compared = partial(compare_metadata, service, token.audience or "", identity.issuer)
                 yield Step(f"metadata of {service.name}", compared, "", {}, service.name, service.error_code)
-            used = partial(use_service, service, agent, self.caller)
+            used = partial(use_service, service, self._access_of)
             yield Step(step, used, "", needs, service.name, service.error_code)
             if self._succeeded.issuperset(needs):
                 ready.append(service)
             if isinstance(service, MCPService) and step in self._succeeded:
                 yield tools_of_server(service.selection)
-        listed = [service.cached_tools(agent.access(service.name, self.caller)) or () for service in ready]
+        listed = [service.cached_tools(self._access_of(service)) or () for service in ready]
         yield names_of_tools(ready, listed)
 
     def _stores(self) -> Iterator[Step | Finding]:
@@ -353,7 +363,22 @@ class Examination:
     def _credential_of(self, name: str) -> Mapping[str, str]:
         """The results that a step needs which calls `name`."""
         needs = {f"credential of {name}": "it cannot be called without its credential"}
-        return needs if name in self._agent.requirements else {}
+        return needs if name in self._requirements else {}
+
+    def _access_of(self, service: Service) -> Access:
+        return self._access.get(service.name, self._agent.access)(service.name, self.caller)
+
+    async def _open_graph(self) -> str:
+        """Makes the graph of an application, and learns what it calls. Raises `ConfigurationError`."""
+        graph = self._agent.app
+        assert graph is not None  # noqa: S101 - else there is no such step
+        await self._agent.open_graph()
+        for service, calls in await services_of_app(graph):
+            self._services.append(service)
+            self._access[service.name] = calls.access
+            if (required := calls.requirement(service.name)) is not None:
+                self._requirements[service.name] = required
+        return f"governed tools: {len(graph.app.tools)}, services that they call: {len(self._services)}"
 
     async def _read_revocations(self) -> None:
         await self._agent.revocation.start()
@@ -364,7 +389,7 @@ class Examination:
         try:
             self._issued = await self._agent.broker.obtain(PAM_TOKEN, AccessIdentity.MACHINE, None)
         except AgentError as error:
-            required = self._agent.requirements.values()
+            required = self._requirements.values()
             is_human = all(requirement.access_identity is AccessIdentity.HUMAN for requirement in required)
             if error.code is IdentityCode.MACHINE_TOKEN_FAILED and is_human:
                 return "IDaaS knows the agent and grants it no token of its own; Human identity needs none"
@@ -387,14 +412,14 @@ class Examination:
         except Exception as fault:  # noqa: BLE001 - its text may contain anything, so only type and place are shown
             detail = f"raised {type(fault).__name__} at {place_of(fault)}"
             error = InternalError(AgentCode.INTERNAL_ERROR, detail)
-        for service in self._agent.services:
+        for service in self._services:
             if service.name == step.part:
                 error = error.of(service.name, service.settings)
         return failed(step.name, error, await self._why(step.part, error))
 
     async def _why(self, part: str, error: AgentError) -> Explanation | None:
         """Checks the connection first: an unreachable address explains every other symptom."""
-        origin = origin_of(self._agent.settings, self._agent.services, part, error)
+        origin = origin_of(self._agent.settings, self._services, part, error)
         if origin.url:
             tls = ssl.create_default_context(cafile=self._agent.settings.ssl_cert_file)
             if barred := await obstacle(origin.url, origin.url_setting, tls):
