@@ -4,10 +4,12 @@ What such a graph cannot have here stops the start, or is in `docs/library.md`.
 """
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from agent.composition.extensions import unusable_graph
 from agent.composition.service_parts import ServiceParts
+from agent.settings.settings import Settings
 from graph.approvals.gate import ApprovalGate
 from graph.approvals.policy import AnyUser
 from graph.approvals.prompts import ApprovalPrompts
@@ -86,6 +88,7 @@ def served_graph(
     settings = parts.settings
     host = Host(
         parts=parts.identity,
+        folder=_folder_of(settings),
         kept=None if asks.store is None else kept_in(asks.store, parts.clock, _BEGUN_SECONDS),
         budget=CallBudget(limits.run_calls),
         fence=None if asks.fence is None else FenceStep(asks.fence),
@@ -115,3 +118,9 @@ def served_graph(
     answers = ServedAnswers(services={}, access=parts.access, tools=app.identity.known_calls.tools)
     questions = ServedQuestions(prompts, answers, settings.approval_seconds)
     return ServedGraph(app, questions, limits.tool_rounds)
+
+
+def _folder_of(settings: Settings) -> Path:
+    """Where the module of GRAPH is, if it names a file; else where own code is."""
+    module = (settings.graph or "").partition(":")[0]
+    return (settings.own_code / module).parent if module.endswith(".py") else settings.own_code

@@ -6,6 +6,7 @@ what a run may do is the server's. Each run has the server's context of it in it
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Final
 
 from graph.approvals.policies import Policies
@@ -24,11 +25,13 @@ begins so."""
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Host:
-    """The server's parts. `kept` is where questions and beginnings of calls are kept; `None`: no run can
+    """The server's parts. In `folder`, that of the graph's module, a file is looked for which the working
+    directory does not have. `kept` is where questions and beginnings of calls are kept; `None`: no run can
     pause. Of a run, `budget` bounds the calls. `announce` hears of each question.
     """
 
     parts: IdentityParts
+    folder: Path = Path()
     kept: KeptCalls | None = None
     person: Callable[[Policies], Policies] | None = None
     """Answers what the policies ask, in a test."""

@@ -284,7 +284,7 @@ class Identity:
         """
         from idaas_agent.library.tools import tools_of
 
-        return await tools_of(self, services)
+        return await tools_of(self, self._file(services) if isinstance(services, str | Path) else services)
 
     def govern(self, tool: "BaseTool | Callable[..., Any]", policy: "ToolPolicy | None" = None) -> "BaseTool":
         """A tool or function of the application whose calls pass the steps of governed ones: policy,
@@ -320,7 +320,7 @@ class Identity:
             from idaas_agent.library.middleware import IdentityMiddleware
         from idaas_agent.library.policy_file import read_policy_file
 
-        policies = {} if policy_file is None else read_policy_file(Path(policy_file))
+        policies = {} if policy_file is None else read_policy_file(self._file(policy_file))
         return IdentityMiddleware(self, policies, shared_threads=shared_threads)
 
     def tool_node(self, tools: "Sequence[BaseTool | Callable[..., Any]]", **options: Any) -> "ToolNode":  # noqa: ANN401 - of `ToolNode`
@@ -330,6 +330,11 @@ class Identity:
         from idaas_agent.library.tool_node import tool_node_of
 
         return tool_node_of(self, tools, **options)
+
+    def _file(self, named: str | Path) -> Path:
+        """A file; under a server beside the module of the graph, if the working directory has none."""
+        path = Path(named)
+        return path if self._host is None or path.exists() else self._host.folder / path
 
     async def _access(self, name: str, required: ServiceRequirement) -> Access:
         """The access of the caller for whom the code runs now to the service of that name."""

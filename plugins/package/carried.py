@@ -22,7 +22,7 @@ from agent.settings.plugin_variables import ENTRY_POINTS as VARIABLES_GROUP
 from agent.settings.settings import Settings, read_settings, variables
 from identity.settings.values import holds
 from plugins.package.parts import PackagingError
-from plugins.package.trial import UNLOCKED, import_faults, module_fault, normal_name, start_faults
+from plugins.package.trial import UNLOCKED, import_faults, module_fault, normal_name, start_faults, texts_in
 
 PORT: Final = 9002
 _CARRIED: Final = {
@@ -210,7 +210,21 @@ def _code(settings: Settings, faults: list[str]) -> dict[str, Path]:
                 faults.append(f"{place} must name a file in the folder of SERVICES_FILE, found {module}")
             else:
                 code[str(path)] = settings.own_code / path
-    return code
+    return code | _named_by_graph(settings, code)
+
+
+def _named_by_graph(settings: Settings, code: Mapping[str, Path]) -> dict[str, Path]:
+    """The files beside the module of GRAPH that it names as texts, such as `"services.toml"`."""
+    module = (settings.graph or "").partition(":")[0]
+    if module not in code:
+        return {}
+    named = {}
+    for name in texts_in(code[module]):
+        path = PurePosixPath(module).parent / name
+        is_beside = not PurePosixPath(name).is_absolute() and ".." not in path.parts
+        if is_beside and holds((settings.own_code / path).is_file):
+            named[str(path)] = settings.own_code / path
+    return named
 
 
 def _references(settings: Settings) -> Iterable[tuple[str, str]]:
@@ -258,7 +272,10 @@ def _own_packages(
         module = reference.partition(".")[0]
         if reference.endswith(".py") or module == PACKAGE:
             continue
-        if fault := module_fault(module, locked):
+        if place == "GRAPH" and (configuration.settings.own_code / f"{module}.py").is_file():
+            attribute = (configuration.settings.graph or "").partition(":")[2]
+            faults.append(f"GRAPH must name the file, which goes along then: GRAPH={module}.py:{attribute}")
+        elif fault := module_fault(module, locked):
             faults.append(f"{place} names {fault}")
     sources = {name: content for name, content in files.items() if name.endswith(".py")}
     faults += import_faults(sources, locked)

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Set
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from importlib.metadata import packages_distributions
+from pathlib import Path
 from typing import Final
 
 from agent.one_package import INNER, PACKAGE
@@ -52,6 +53,19 @@ def import_faults(sources: Mapping[str, bytes], locked: Set[str]) -> Iterator[st
         for module in sorted(set(_imported(tree)) - _ALWAYS_THERE):
             if fault := module_fault(module, locked):
                 yield f"{name} imports {fault}"
+
+
+def texts_in(module: Path) -> list[str]:
+    """The texts in the code of a module; none if it cannot be read, which the start reports."""
+    try:
+        tree = ast.parse(module.read_bytes())
+    except (OSError, SyntaxError, ValueError):
+        return []
+    return [
+        node.value
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+    ]
 
 
 def module_fault(module: str, locked: Set[str]) -> str | None:

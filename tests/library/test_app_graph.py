@@ -1,6 +1,7 @@
 """What `GRAPH` may name: which graphs of applications a server takes, and why it refuses others."""
 
 from dataclasses import dataclass
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -14,7 +15,7 @@ from typing_extensions import TypedDict
 
 from graph.nodes.operator_code import GraphDefinitionError
 from graph.parts import GraphParts
-from idaas_agent import READS, Identity, IdentityContext
+from idaas_agent import READS, ConfigurationError, Identity, IdentityContext
 from idaas_agent.library.app_graph import AppGraph, is_of_app
 from idaas_agent.library.hosting import Host
 from tests.library.called_app import ScriptedChat
@@ -88,6 +89,16 @@ async def test_compiled_graph_has_its_own_identity_which_is_the_servers_from_the
     await app.compiled()
     assert app.identity is identity
     assert await identity.parts() is HOST.parts
+
+
+def test_file_of_a_graph_under_a_server_is_looked_for_beside_its_module(
+    identity: Identity, tmp_path: Path
+) -> None:
+    (tmp_path / "my_policies.toml").write_text('[policies.search]\neffect = "read"\n')
+    with pytest.raises(ConfigurationError):
+        identity.middleware("my_policies.toml")
+    identity.hosted_by(Host(parts=HOST.parts, folder=tmp_path))
+    identity.middleware("my_policies.toml")
 
 
 def test_compiled_graph_without_an_identity_is_refused() -> None:

@@ -599,3 +599,52 @@ def test_keys_are_fetched_from_their_own_address_without_a_configuration(
 ) -> None:
     variables = {name: sandbox.environment[name] for name in (AUTHORITIES, "JWKS_ENDPOINT")}
     assert typed("trigger-jwks", tmp_path, variables)[0] == 0
+
+
+APP = """
+from idaas_agent import Identity, IdentityContext
+
+
+async def graph(identity: Identity):
+    tools = await identity.tools("services.toml")
+    node = identity.tool_node(tools, policy="policies.toml", other="../secrets.toml")
+"""
+
+
+def with_app_graph(sandbox: Sandbox, folder: Path, module: str = "my_app.py") -> dict[str, str]:
+    """Variables of an application's graph, with files beside it and one that it must not take along."""
+    (folder / "app").mkdir()
+    (folder / "secrets.toml").write_text("no = 1")
+    for name in ("services.toml", "policies.toml"):
+        (folder / "app" / name).write_text(f"# {name}\n")
+    (folder / "app" / "my_app.py").write_text(APP)
+    (folder / "own.toml").write_text("")
+    return variables(sandbox, folder) | {
+        "SERVICES_FILE": str(folder / "own.toml"),
+        "GRAPH": f"app/{module}:graph",
+    }
+
+
+def test_module_of_an_applications_graph_goes_along_with_the_files_that_it_names(
+    sandbox: Sandbox, tmp_path: Path
+) -> None:
+    found = carried(configured(with_app_graph(sandbox, tmp_path)), AGENTRUN)
+    assert found.faults == []
+    named = {name for name in found.files if name.startswith("app/")}
+    assert named == {"app/my_app.py", "app/services.toml", "app/policies.toml"}
+    assert not any("secrets" in name for name in found.files)
+    assert found.variables["GRAPH"] == "/code/own/app/my_app.py:graph"
+
+
+def test_module_of_an_applications_graph_that_is_named_without_its_file_is_a_fault_with_the_remedy(
+    sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "my_local_app.py").write_text(APP)
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    (tmp_path / "own.toml").write_text("")
+    given = variables(sandbox, tmp_path) | {
+        "SERVICES_FILE": str(tmp_path / "own.toml"),
+        "GRAPH": "my_local_app:graph",
+    }
+    [fault] = carried(configured(given), AGENTRUN).faults
+    assert fault == "GRAPH must name the file, which goes along then: GRAPH=my_local_app.py:graph"
