@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from langchain_core.messages import AIMessage
 
+from agent.api.langgraph.server_agent import server_agent
 from agent.composition.agent import Agent
 from agent.settings.settings import read_settings
 from identity.access_token.revocation import Origin, Revocation, Target
@@ -432,6 +433,18 @@ async def test_summary_that_a_graph_writes_is_no_word_of_its_user(app: AppOf) ->
     await served.say("Post it")
     [approval] = (await served.ask("GET", "/threads/thread-1")).json()["approvals"]
     assert approval["read"] == ["app.salary: confidential"]
+
+
+async def test_langgraph_server_and_aegra_refuse_the_graph_as_they_start(
+    app: AppOf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    served = await app(CREATE_AGENT, [DONE])
+    for name, value in (served.environment | {"GRAPH": CREATE_AGENT}).items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(ConfigurationError) as refused:
+        await server_agent()
+    [fault] = refused.value.faults
+    assert "a langgraph.json of its own, with identity.langgraph_auth()" in fault
 
 
 @pytest.mark.parametrize(
