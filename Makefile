@@ -8,10 +8,10 @@ JOBS   ?= $(shell echo $$(( $$(nproc 2>/dev/null || echo 2) + 3 )))
 # Files that share a server run in one process: tests/suite.py.
 PARALLEL := -n $(JOBS) --dist loadfile --no-loadscope-reorder
 # Without bytecode every process compiles every test again.
-test test-core future aegra-test mcp-test frontends unit promises mutants: export PYTHONDONTWRITEBYTECODE :=
+test test-core future aegra-test mcp-test deepagents-test frontends unit promises mutants: export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
-.PHONY: npm chromium wrk faketime databases help up serve sandbox studio doctor aegra aegra-test mcp-test test test-core future frontends unit promises mutants cluster chaos soak bench bench-scale injections referees wheel docs check format lock sbom licences vulnerabilities clean
+.PHONY: npm chromium wrk faketime databases help up serve sandbox studio doctor aegra aegra-test mcp-test deepagents-test test test-core future frontends unit promises mutants cluster chaos soak bench bench-scale injections referees wheel docs check format lock sbom licences vulnerabilities clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## */\1\t/' | expand -t 17
@@ -41,6 +41,9 @@ aegra-test: npm $(VENV)/.dev .venv-aegra/.installed tests/front_ends/node_module
 mcp-test: $(VENV)/.dev .venv-mcp2/.installed tests/mcp_referees/node_modules/.installed ## both of MCP's roles against the official SDK 2.x, the conformance runner and MCP Inspector; needs Node 22: make mcp-test MCP_NODE=path
 	@MCP_NODE=$(MCP_NODE) $(BIN)/pytest tests/mcp_referees
 MCP_NODE ?= node
+
+deepagents-test: $(VENV)/.dev .venv-deepagents/.installed ## deep agents with the library, alone and under the server, in an environment of their own
+	@.venv-deepagents/bin/python -m pytest tests/deep_agents
 
 test: npm $(VENV)/.dev frontend/node_modules/.installed tests/front_ends/node_modules/.installed chromium wrk databases ## install what tests need and run all of them
 	@$(BIN)/pytest $(PARALLEL)
@@ -116,6 +119,9 @@ lock: $(VENV)/.dev ## resolve the dependencies anew; no registry address is writ
 	$(BIN)/uv pip compile pyproject.toml --upgrade --extra server --extra policy --group build --group test --group bench --group check -c requirements.lock $(LOCK_OPTIONS) -o requirements-dev.lock
 	$(BIN)/uv pip compile pyproject.toml --upgrade --extra server --extra policy --group build --group aegra -c requirements.lock $(subst 3.11,3.12,$(LOCK_OPTIONS)) -o requirements-aegra.lock
 	$(BIN)/uv pip compile --upgrade --group pyproject.toml:mcp2 $(LOCK_OPTIONS) -o requirements-mcp2.lock
+# As the tests are, but for the package of which google-genai needs an older version.
+	mkdir -p build && sed '/^tenacity==/,/[^\\]$$/d' requirements-dev.lock > build/deepagents-constraints.txt
+	$(BIN)/uv pip compile pyproject.toml --upgrade --extra server --extra policy --group build --group test --group deepagents -c build/deepagents-constraints.txt $(LOCK_OPTIONS) -o requirements-deepagents.lock
 	$(BIN)/uv pip compile pyproject.toml --upgrade --extra server --extra policy --group build --group injections -c requirements-dev.lock $(LOCK_OPTIONS) -o requirements-injections.lock
 	echo mkdocs-material | $(BIN)/uv pip compile - --upgrade -c requirements-dev.lock $(LOCK_OPTIONS) -o requirements-docs.lock
 	$(BIN)/python -m scripts.supply_chain.neighbours
@@ -132,7 +138,7 @@ vulnerabilities: $(VENV)/.dev ## look the lock files up in a file or folder in t
 	@$(BIN)/python -m scripts.supply_chain.vulnerabilities $(DATABASE)
 
 clean: ## remove what was installed and made
-	rm -rf $(VENV) .venv-unit .venv-aegra .venv-mcp2 .venv-injections .sandbox .langgraph_api frontend/node_modules tests/front_ends/node_modules tests/front_ends/copilotkit/node_modules tests/mcp_referees/node_modules .mypy_cache .ruff_cache .pytest_cache
+	rm -rf $(VENV) .venv-unit .venv-aegra .venv-mcp2 .venv-deepagents .venv-injections .sandbox .langgraph_api frontend/node_modules tests/front_ends/node_modules tests/front_ends/copilotkit/node_modules tests/mcp_referees/node_modules .mypy_cache .ruff_cache .pytest_cache
 
 # --- what the targets above need ---------------------------------------------------------------
 
@@ -179,6 +185,13 @@ AEGRA_PYTHON ?= $(shell for p in python3.13 python3.12 python3.14 python3; do \
 	@echo 'Installing the SDK 2.x of MCP (once) …'
 	@$(BIN)/uv venv --quiet --clear --offline --no-config .venv-mcp2
 	@$(BIN)/python scripts/install.py requirements-mcp2.lock --python .venv-mcp2/bin/python
+	@touch $@
+
+.venv-deepagents/.installed: requirements-deepagents.lock pyproject.toml | $(VENV)/.dev
+	@echo 'Installing deep agents, and the tests beside them (once) …'
+	@$(BIN)/uv venv --quiet --clear --offline --no-config .venv-deepagents
+	@$(BIN)/python scripts/install.py requirements-deepagents.lock --python .venv-deepagents/bin/python
+	@$(BIN)/pip --python .venv-deepagents/bin/python install --quiet --disable-pip-version-check --no-build-isolation --no-deps --editable .
 	@touch $@
 
 .venv-injections/.installed: requirements-injections.lock pyproject.toml | $(VENV)/.dev

@@ -83,11 +83,11 @@ settings.load_profile("untimed")
 
 
 _NAMED_ONLY = [
-    *(Path(__file__).parent / folder for folder in ("front_ends/copilotkit", "mcp_referees")),
+    *(Path(__file__).parent / folder for folder in ("deep_agents", "front_ends/copilotkit", "mcp_referees")),
     *_PLUGINS.glob("*/tests/apart"),
 ]
-"""They need what `make test` does not install: `make aegra-test`, `make frontends` and `make mcp-test` name
-them."""
+"""They need what `make test` does not install: `make aegra-test`, `make deepagents-test`, `make frontends`
+and `make mcp-test` name them."""
 
 
 DAY = re.compile(r"\b20[2-9]\d-(?!07-28|11-25|06-18|03-26)[01]\d-[0-3]\d|\bdate(time)?\(\d")

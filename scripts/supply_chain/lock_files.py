@@ -19,6 +19,7 @@ RUNTIME: Final = (
 )
 """Lock files of what runs in production; of npm's, the packages that are not for development."""
 DEVELOPMENT: Final = (
+    "requirements-deepagents.lock",
     "requirements-dev.lock",
     "requirements-docs.lock",
     "requirements-injections.lock",

@@ -35,6 +35,17 @@ def question(text: str, thread: str) -> dict[str, Any]:
 async def test_question_of_a_killed_replica_is_answered_at_another_one_and_its_call_made_once(
     program: str, sandbox: Sandbox, postgres: PostgresProcess, tmp_path: Path
 ) -> None:
+    text = f"call leave_apply with {json.dumps(LEAVE)}"
+    result = await result_at_another_replica(program, text, sandbox, postgres, tmp_path)
+    assert "applied" in result
+
+
+async def result_at_another_replica(
+    program: str, text: str, sandbox: Sandbox, postgres: PostgresProcess, tmp_path: Path
+) -> str:
+    """The result in the conversation of a call of leave_apply, for which `text` asks `program`, once the
+    replica that has asked its user was killed. It was made once.
+    """
     put_files(sandbox, tmp_path)
     variables = sandbox.environment | {
         "ACCESS_IDENTITY": "Human",
@@ -50,7 +61,6 @@ async def test_question_of_a_killed_replica_is_answered_at_another_one_and_its_c
     ):
         await asyncio.gather(killed.says("startup complete"), living.says("startup complete"))
         async with http_of(killed) as a, http_of(living) as b:
-            text = f"call leave_apply with {json.dumps(LEAVE)}"
             asked = await a.post(CHAT, json=question(text, "t"), headers=alice)
             assert asked.status_code == 200
             [approval] = (await b.get("/threads/t", headers=alice)).json()["approvals"]
@@ -65,7 +75,6 @@ async def test_question_of_a_killed_replica_is_answered_at_another_one_and_its_c
         living.send_signal(signal.SIGTERM)
     roles = [message["role"] for message in thread["messages"]]
     assert roles == ["user", "assistant", "tool", "assistant"]
-    assert "applied" in thread["messages"][2]["content"]
     assert again.json()["error"]["code"] == "approval_used"
     lines = [json.loads(line) for line in (tmp_path / "audit.jsonl").read_text().splitlines()]
     made = [
@@ -74,3 +83,4 @@ async def test_question_of_a_killed_replica_is_answered_at_another_one_and_its_c
         if line.get("tool") == "leave_apply" and line["event"] == "tool_call"
     ]
     assert made == ["started", "succeeded"]
+    return str(thread["messages"][2]["content"])

@@ -1,0 +1,58 @@
+"""A deep agent with a sub-agent. The lines marked `# identity` were added to it."""
+
+import asyncio
+import os
+import sys
+from datetime import UTC, datetime
+from typing import Any
+
+from deepagents import create_deep_agent
+from langchain_openai import ChatOpenAI
+from langgraph.checkpoint.memory import InMemorySaver
+from langgraph.types import Command
+
+from idaas_agent import Identity, IdentityContext  # identity
+
+
+def today() -> str:
+    """Today's date."""
+    return datetime.now(UTC).date().isoformat()
+
+
+async def graph(identity: Identity, checkpointer: Any, model: Any = None) -> Any:
+    """The agent, for `answered` below, and for the server: `GRAPH=deep_agents.py:graph`."""
+    decides = identity.middleware(policy_file="policies.toml")  # identity
+    leave = {
+        "name": "leave",
+        "description": "Knows the leave of its user, and applies for it.",
+        "system_prompt": "You manage the leave of your user.",
+        "tools": await identity.tools("services.toml"),  # identity
+        "middleware": [decides],  # identity
+    }
+    return create_deep_agent(
+        model or ChatOpenAI(model="qwen-plus", base_url=os.environ["LLM_BASE_URL"]),
+        [today],
+        subagents=[leave],
+        middleware=[decides],  # identity
+        context_schema=IdentityContext,  # identity
+        checkpointer=checkpointer,
+    )
+
+
+async def answered(question: str, model: Any = None, ask=input) -> str:
+    """The agent's answer. `ask` puts each of its own questions to the person."""
+    agent = await graph(Identity.from_env(), InMemorySaver(), model)  # identity
+    token = os.environ["ACCESS_TOKEN"]  # identity
+    run = {"config": {"configurable": {"thread_id": "1"}}, "context": IdentityContext(access_token=token)}
+    state = await agent.ainvoke({"messages": [("user", question)]}, **run)
+    while asked := state.get("__interrupt__"):
+        decisions = []
+        for action in asked[0].value["action_requests"]:
+            agreed = ask(f"{action['description']}\nApprove? [y/n] ") == "y"
+            decisions.append({"type": "approve" if agreed else "reject"})
+        state = await agent.ainvoke(Command(resume={"decisions": decisions}), **run)
+    return state["messages"][-1].text
+
+
+if __name__ == "__main__":
+    sys.stdout.write(asyncio.run(answered(" ".join(sys.argv[1:]))) + "\n")
