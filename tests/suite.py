@@ -133,6 +133,7 @@ _TYPING = (
     "tests/graph/test_langgraph_internals",
     "tests/test_examples",
     "tests/test_extending",
+    "tests/test_make",
     "tests/test_plugins",
 )
 """Tests that fork commands; one process of the suite would be busy with all of them for too long."""

@@ -13,17 +13,22 @@ from pathlib import Path
 import pytest
 
 from tests.clock import same_clock
+from tests.forked import run
 from tests.suite import Sandbox
 
 ROOT = Path(__file__).parents[1]
 
 
-def output_of(*command: str, folder: Path = ROOT, **variables: str) -> tuple[int, str]:
+def inherited(**variables: str) -> dict[str, str]:
     environment = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+    return environment | same_clock() | variables
+
+
+def output_of(*command: str, folder: Path = ROOT, **variables: str) -> tuple[int, str]:
     done = subprocess.run(  # noqa: S603 - our own commands
         command,
         cwd=folder,
-        env=environment | same_clock() | variables,
+        env=inherited(**variables),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -33,11 +38,11 @@ def output_of(*command: str, folder: Path = ROOT, **variables: str) -> tuple[int
     return done.returncode, done.stdout
 
 
-def studio(**variables: str) -> tuple[int, str]:
+def studio(**variables: str) -> tuple[int | None, str]:
     """`make studio`, with a program in place of LangGraph Server that shows what it received."""
     shows = "import os, sys; print(sys.argv[1:], os.environ['AGENT_AUDIENCE'], os.environ['LLM_MODEL'])"
     script = str(ROOT / "scripts" / "studio.py")
-    return output_of(sys.executable, script, sys.executable, "-c", shows, LLM_MODEL="mine", **variables)
+    return run([script, sys.executable, "-c", shows], inherited(LLM_MODEL="mine", **variables), ROOT)
 
 
 def test_missing_npm_is_reported_before_anything_is_installed(tmp_path: Path) -> None:
@@ -89,9 +94,12 @@ def test_studio_uses_the_sandbox_that_runs_and_its_port(sandbox: Sandbox) -> Non
     assert f"['--port', '{port}'] https://agent.sandbox.example mine" in shown
 
 
-def test_aegra_uses_the_sandbox_that_runs(sandbox: Sandbox) -> None:
-    shows = "import contextlib, scripts.aegra as aegra; print(aegra.sandbox_of(contextlib.ExitStack()))"
-    code, shown = output_of(sys.executable, "-c", shows, SANDBOX_FOLDER=str(sandbox.running.folder))
+def test_aegra_uses_the_sandbox_that_runs(sandbox: Sandbox, tmp_path: Path) -> None:
+    program = tmp_path / "program.py"
+    program.write_text(
+        "import contextlib, scripts.aegra as aegra; print(aegra.sandbox_of(contextlib.ExitStack()))"
+    )
+    code, shown = run([str(program)], inherited(SANDBOX_FOLDER=str(sandbox.running.folder)), ROOT)
     assert code == 0
     assert sandbox.environment["LLM_BASE_URL"] in shown
 

@@ -3,12 +3,14 @@
 import asyncio
 import subprocess
 import sys
+from importlib.metadata import entry_points
 
 import httpx
 import pytest
 from starlette.responses import PlainTextResponse
 
 from agent.api.response_models import ReadinessReport
+from agent.api.surface import ENTRY_POINTS
 from agent.commands.startup import StartingApp, serve_agent
 from agent.http.web_server import listen
 from agent.settings.settings import read_settings
@@ -90,14 +92,17 @@ UNUSED = {
 }
 
 
-def test_agent_is_composed_without_libraries_that_its_settings_do_not_use(sandbox):
+def test_agent_loads_no_library_and_no_surface_that_its_settings_do_not_use(sandbox):
     program = (
         "import os, sys; from agent.commands.startup import compose_agent;"
         "from agent.settings.settings import read_settings;"
+        "compose_agent(read_settings(os.environ | {'SURFACES': 'openai'})); print(*sys.modules);"
         "compose_agent(read_settings(os.environ)); print(*sys.modules)"
     )
     command = [sys.executable, "-c", program]
     found = subprocess.run(command, env=sandbox.environment, capture_output=True, text=True, check=True)  # noqa: S603 - this interpreter
-    imported = set(found.stdout.split())
+    with_one_surface, imported = ({*line.split()} for line in found.stdout.splitlines())
+    surfaces = {entry.module for entry in entry_points(group=ENTRY_POINTS)}
+    assert surfaces & with_one_surface == {"agent.api.openai.routes"}
     assert {"langchain_openai", "langserve"} <= imported
     assert UNUSED & imported == set()
