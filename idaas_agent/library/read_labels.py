@@ -98,12 +98,18 @@ class ReadLabels:
 
     def _in(self, messages: Sequence[AnyMessage]) -> dict[str, str]:
         """The labels of the results in `messages`: those that are declared, and those that they carry."""
+        labels = self._declared_in(messages)
+        for message in messages:
+            if isinstance(message, ToolMessage) and (carried := labels_carried(message)):
+                labels = joined(labels, carried)
+        return labels
+
+    def _declared_in(self, messages: Sequence[AnyMessage]) -> dict[str, str]:
         labels: dict[str, str] = {}
+        if not self._of_tools:
+            return labels
         for tool in results_in(messages) & self._of_tools.keys():
             labels = joined(labels, self._of_tools[tool])
-        for message in messages:
-            if isinstance(message, ToolMessage):
-                labels = joined(labels, labels_carried(message))
         return labels
 
 
