@@ -123,7 +123,9 @@ def _names(tree: ast.Module, lines: list[bytes], modules: Collection[str]) -> It
 
 def _module(path: str) -> str:
     parts = PurePosixPath(path).with_suffix("").parts
-    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+    if parts[-1] == "__init__":
+        parts = parts[:-1]
+    return ".".join(parts)
 
 
 if __name__ == "__main__":

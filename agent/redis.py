@@ -70,7 +70,8 @@ def _cause(error: Exception, *, tls: bool) -> str:
     """The kind of `error`, and its meaning if that is known. Nothing of its text, which may have the URL."""
     kind = type(error).__name__
     if isinstance(error, TimeoutError) or "Timeout" in kind:
-        return f"{kind}: {_SILENT_TLS if tls else _SILENT}"
+        cause = _SILENT_TLS if tls else _SILENT
+        return f"{kind}: {cause}"
     text = f"{kind} {error}"
     return next((f"{kind}: {cause}" for pattern, cause in _CAUSES if re.search(pattern, text)), kind)
 
@@ -136,9 +137,11 @@ class SharedRedis:
         """The result of `operation`, within `seconds`. Raises `RedisUnavailableError` on any failure."""
         if self._monotonic() < self._away_until:
             raise RedisUnavailableError(self._failure)
+        if seconds is None:
+            seconds = self.seconds
         self.pool_use.in_use += 1
         try:
-            async with _time_limit(self.seconds if seconds is None else seconds):
+            async with _time_limit(seconds):
                 result = await operation(self._client)
         except Exception as error:  # noqa: BLE001 - the library raises many kinds, and their texts have the URL
             raise self._failed(_cause(error, tls=self._tls)) from None

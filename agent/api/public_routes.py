@@ -49,7 +49,8 @@ def public_routes(settings: Settings, readiness: Readiness) -> APIRouter:
             checks[name] = {"ok": False, "code": error.code}
         if not readiness.in_service(failures):
             return JSONResponse({"status": "not_ready", "checks": checks}, 503, {"Retry-After": "2"})
-        return JSONResponse({"status": "degraded" if failed else "ready", "checks": checks})
+        status = "degraded" if failed else "ready"
+        return JSONResponse({"status": status, "checks": checks})
 
     @router.head(metadata_path(), include_in_schema=False)
     @router.get(metadata_path(), responses=documented(ProtectedResource))

@@ -50,7 +50,7 @@ class Questions(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class StoredParts:
-    """What a command has of an agent: what is stored, and where decisions are recorded."""
+    """The parts of an agent that a command has: what is stored, and where decisions are recorded."""
 
     settings: Settings
     storage: ConversationStorage
@@ -79,7 +79,7 @@ class QuestionSource:
     name: str
     """The member of `GET /approvals` that lists them."""
     member: type[Wire]
-    """What it lists."""
+    """The questions that it lists."""
     surface: Surface
     """The routes of those who ask."""
     questions: Callable[[Agent, Kept], Questions]

@@ -34,7 +34,13 @@ def _as_it_is(paths: dict[str, Any]) -> None:
 
 def if_kept(routes: Callable[[Kept], APIRouter | None]) -> Callable[[Agent], APIRouter | None]:
     """For `Surface.routes`: those of what an agent keeps. One that keeps nothing has none of them."""
-    return lambda agent: None if agent.kept is None else routes(agent.kept)
+
+    def of(agent: Agent) -> APIRouter | None:
+        if agent.kept is None:
+            return None
+        return routes(agent.kept)
+
+    return of
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +135,9 @@ class Surfaces:
 
     def metadata_of(self, path: str) -> str:
         """The path of the metadata (RFC 9728) to which a refusal at `path` refers."""
-        return metadata_path(path if path in self._resources else "")
+        if path in self._resources:
+            return metadata_path(path)
+        return metadata_path()
 
 
 def _routes(surface: Surface, agent: Agent) -> APIRouter | None:

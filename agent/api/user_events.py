@@ -80,7 +80,9 @@ def _judged(event: UserEvent, subject: SubjectMember, now: float) -> tuple[_Outc
     except UnreadableEventError as error:
         _LOG.error("a user event cannot be read: %s", error)
         return ("failedEvents", "unreadable", str(error)), None
-    return _SKIPPED if decision is None and not event.is_test else _SUCCESS, decision
+    if decision is None and not event.is_test:
+        return _SKIPPED, None
+    return _SUCCESS, decision
 
 
 _LISTS: Final = ("successEvents", "skippedEvents", "failedEvents", "retriedEvents")
@@ -94,8 +96,10 @@ def _error(status: int, error: str, description: str) -> JSONResponse:
     return JSONResponse({"error": error, "errorDescription": description}, status)
 
 
-USER_EVENTS: Final = Surface(
-    name="user-events",
-    routes=lambda agent: user_event_routes(agent, agent.user_events) if agent.user_events else None,
-    signed_paths=frozenset({EVENTS_PATH}),
-)
+def _routes(agent: Agent) -> APIRouter | None:
+    if agent.user_events is None:
+        return None
+    return user_event_routes(agent, agent.user_events)
+
+
+USER_EVENTS: Final = Surface(name="user-events", routes=_routes, signed_paths=frozenset({EVENTS_PATH}))

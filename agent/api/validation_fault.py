@@ -71,7 +71,9 @@ def validated(model: type[M], value: object) -> M:
     except ValidationError as error:
         fault: Mapping[str, Any] = error.errors(include_url=False)[0]
     path = member_path(fault["loc"])
-    raise _refusal(f"{path}.role" if fault["type"].startswith("union_tag") else path, fault)
+    if fault["type"].startswith("union_tag"):
+        path = f"{path}.role"
+    raise _refusal(path, fault)
 
 
 def read_body(model: type[M], body: bytes) -> M:

@@ -86,10 +86,11 @@ def _keys(file: Path | None, named: str | None) -> list[AuditKey]:
     path = str(file) if file is not None else (named or "").strip()
     if not path:
         return []
+    option = "AUDIT_KEY_FILE" if file is None else "--key-file"
     try:
         return [AuditKey(secret) for secret in keys_in_file(path)]
     except ValueError as error:
-        _unusable(f"{'--key-file' if file is not None else 'AUDIT_KEY_FILE'} {error}")
+        _unusable(f"{option} {error}")
 
 
 def _known_heads(file: Path | None) -> Sequence[tuple[Head, Place]]:
@@ -139,7 +140,9 @@ def _text(chain: VerifiedChain) -> str:
 
 
 def _counted(number: int, one: str, more: str | None = None) -> str:
-    return f"{number:,} {one if number == 1 else more or one + 's'}"
+    if number == 1:
+        return f"{number:,} {one}"
+    return f"{number:,} {more or one + 's'}"
 
 
 @app.command()
@@ -259,5 +262,6 @@ def _line(record: Mapping[str, Any]) -> Text:
     for name, value in record.items():
         if value is not None and name not in _UNSHOWN:
             text = "; ".join(map(str, value)) if isinstance(value, list) else value
-            line.append(f"  {name}={text}", "red" if name == "error" else "")
+            style = "red" if name == "error" else ""
+            line.append(f"  {name}={text}", style)
     return line

@@ -76,7 +76,8 @@ def _converse(conversation: Conversation) -> None:
             if message["role"] == "user":
                 readline.add_history(message["content"])
     for message in conversation.messages[-2:]:  # the last question and its answer
-        out.print(message["content"], style="dim" if message["role"] == "user" else None)
+        style = "dim" if message["role"] == "user" else None
+        out.print(message["content"], style=style)
     err.print(_HELP, style="dim")
     while (question := _question()) is not None:
         try:

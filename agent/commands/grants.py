@@ -98,7 +98,7 @@ def _of_grant(grants: "Grants", grant: "Grant") -> "Withdrawable":
 def _selected(
     entries: Sequence["Withdrawable"], user: str | None, only: str | None
 ) -> Iterator["Withdrawable"]:
-    """Those of `user`, and the one of the id `only`; `None`: all."""
+    """The grants of `user`, and the one of the id `only`; `None`: all."""
     for entry in entries:
         if user in (None, entry.user) and only in (None, entry.id):
             yield entry

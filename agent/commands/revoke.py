@@ -6,7 +6,7 @@ import re
 import sys
 import time
 from collections.abc import AsyncIterator, Sequence
-from contextlib import aclosing, asynccontextmanager, nullcontext, suppress
+from contextlib import aclosing, asynccontextmanager, suppress
 from typing import Annotated, Final
 
 import typer
@@ -141,7 +141,8 @@ def put_revocation(settings: Settings, revocation: Revocation) -> None:
         async with aclosing(audit_log(settings)) as log, _stores(settings) as stores:
             record = audit_trail(settings, log).revocation(revocation, settings.idaas.issuer)
             for store in stores:
-                with nullcontext() if store.lasts else suppress(StoreError):
+                bearable = () if store.lasts else (StoreError,)
+                with suppress(*bearable):
                     await store.put([revocation])
             await record.ended(AuditOutcome.SUCCEEDED)
 

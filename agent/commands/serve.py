@@ -74,7 +74,8 @@ def serve_on(listener: socket.socket, link: Connection | None = None) -> None:
     set_up_logging()
     settings = read_settings(os.environ)
     set_up_logging(settings.log_level, settings.log_format)
-    _serve(settings, listener, [] if link is None else [WorkerReports(link)])
+    outlets = [] if link is None else [WorkerReports(link)]
+    _serve(settings, listener, outlets)
 
 
 def _serve(settings: Settings, listener: socket.socket, outlets: "Sequence[MetricsOutlet]") -> None:

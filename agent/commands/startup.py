@@ -144,7 +144,7 @@ def _early(scope: Scope, *, failed: bool) -> JSONResponse | None:
     if scope["path"] == "/health":
         return JSONResponse({"status": "ok"})
     if scope["path"] == "/ready":
-        check = {"ok": False, "code": "start_failed" if failed else "starting"}
-        body = {"status": "not_ready", "checks": {"start": check}}
+        code = "start_failed" if failed else "starting"
+        body = {"status": "not_ready", "checks": {"start": {"ok": False, "code": code}}}
         return JSONResponse(body, 503, {"Retry-After": "1"})
     return None

@@ -56,7 +56,10 @@ class Terminal(Console):
     def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
         """Filters all output before styles become control sequences."""
         for segment in super().render(renderable, options):
-            yield segment if segment.control else Segment(printable(segment.text), segment.style)
+            if segment.control:
+                yield segment
+            else:
+                yield Segment(printable(segment.text), segment.style)
 
     def print_lines(self, lines: Iterable[str]) -> None:
         """Prints each of `lines`. What a terminal would wrap is marked, so that it is no line of its own."""
@@ -64,8 +67,10 @@ class Terminal(Console):
         for line in lines:
             text = printable(line).replace("\n", " ")
             rows = chop_cells(text, width) if self.is_terminal else [text]
-            for number, row in enumerate(rows or [""]):
-                self.print(row if number == 0 else f"{_GOES_ON}{row}")
+            first, *others = rows or [""]
+            self.print(first)
+            for row in others:
+                self.print(f"{_GOES_ON}{row}")
 
 
 out = Terminal()
@@ -175,7 +180,8 @@ def print_error(error: AgentError) -> None:
     """Prints symptom, faults or detail, and remedy."""
     row = for_operators(error).row
     err.print(f"{row.symptom} ({error.code})", style="bold red")
-    for fault in error.faults if isinstance(error, ConfigurationError) else (error.detail,):
+    faults = error.faults if isinstance(error, ConfigurationError) else (error.detail,)
+    for fault in faults:
         err.print(f"  {fault}")
     err.print(f"remedy: {row.remedy}")
 

@@ -131,6 +131,7 @@ class Agent:
         executes = None if resume_values else self.process_id  # else the server executes the runs
         storage = ConversationStorage.of(settings, clock, executes)
         approvals = None if storage is None else storage.approvals
+        fence = None if storage is None else storage.fence
         self.redis: Final = shared_redis(settings, self.measures.redis)
         """`None`: each process works for itself."""
 
@@ -152,7 +153,7 @@ class Agent:
             resume_values=resume_values,
             consent_urls=self.consent_urls,
             begun_calls=begun_calls,
-            fence=None if storage is None else storage.fence,
+            fence=fence,
             policies=self.policies,
         )
         self.limits: Final = Limits(
@@ -192,7 +193,8 @@ class Agent:
             kept = kept_by(self, storage, grants)
         self.kept: Final = kept
         """The parts that outlast a run; `None`: no conversation is stored, and runs cannot pause."""
-        self.chats: Final = Chats(self.runs, None if self.kept is None else self.kept.conversations)
+        conversations = None if kept is None else kept.conversations
+        self.chats: Final = Chats(self.runs, conversations)
         """How surfaces begin runs."""
 
         # How rights and the process end

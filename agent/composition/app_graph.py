@@ -86,12 +86,14 @@ def served_graph(
     from idaas_agent.library.stored_approvals import kept_in
 
     settings = parts.settings
+    kept = None if asks.store is None else kept_in(asks.store, parts.clock, _BEGUN_SECONDS)
+    fence = None if asks.fence is None else FenceStep(asks.fence)
     host = Host(
         parts=parts.identity,
         folder=_folder_of(settings),
-        kept=None if asks.store is None else kept_in(asks.store, parts.clock, _BEGUN_SECONDS),
+        kept=kept,
         budget=CallBudget(limits.run_calls),
-        fence=None if asks.fence is None else FenceStep(asks.fence),
+        fence=fence,
         announce=asks.announce,
         measures=measures,
     )

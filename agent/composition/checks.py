@@ -20,9 +20,10 @@ _OPTIONAL_SECONDS: Final = 0.9
 def required_checks(agent: "Agent") -> dict[str, Check]:
     """The audit log, the revocations, the signing keys, and every credential of the machine."""
     revocation = agent.revocation
+    check_revocations = revocation.check_read if revocation.shared else revocation.check
     checks: dict[str, Check] = {
         "audit_log": agent.audit_log.check,
-        "revocations": revocation.check_read if revocation.shared else revocation.check,
+        "revocations": check_revocations,
         "signing_keys": agent.jwks.load,
     }
     for name, required in agent.requirements.items():

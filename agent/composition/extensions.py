@@ -23,7 +23,7 @@ from graph.parts import GraphParts
 from identity.error_codes import IdentityCode
 from identity.errors import ConfigurationError
 from tools.declared_service import load_function, unused_policies
-from tools.http_service.service import HTTPService
+from tools.http_service.service import nodes_of
 from tools.mcp_service.accepted_tools import AcceptedTools
 from tools.mcp_service.service import MCPService
 from tools.service import Service
@@ -66,17 +66,19 @@ def services(
     for declared in declared_services(settings):
         try:
             made = declared.made(folder, tls)
-            listed += made.services if isinstance(made, HTTPService) else [made]
+            listed += nodes_of(made)
             place = f"SERVICES_FILE: services.{declared.name}.policies"
             faults += [f'{place}: the service has no tool "{tool}"' for tool in unused_policies(made)]
         except Exception as error:  # noqa: BLE001 - third-party code may raise anything
             declaration = f"SERVICES_FILE: services.{declared.name}.python"
             place = declaration if declared.name in settings.services else f'service "{declared.name}"'
             faults.append(f"{place} cannot be used: {failure_of(error)}")
-    for entry in installed_entries(ENTRY_POINTS) if installed is None else installed:
+    if installed is None:
+        installed = installed_entries(ENTRY_POINTS)
+    for entry in installed:
         try:
             service = entry.load()(tls)
-            listed += service.services if isinstance(service, HTTPService) else [service]
+            listed += nodes_of(service)
             if not {".", "/"}.isdisjoint(service.name):  # a tool's name is `service.tool`
                 faults.append(f'service "{service.name}" must have a name without "." and "/"')
         except Exception as error:  # noqa: BLE001 - third-party code may raise anything
@@ -95,7 +97,7 @@ def services(
 
 
 def graph_source(settings: Settings) -> Any:  # noqa: ANN401 - whatever it names
-    """What `GRAPH` names; `None` without it. Raises `ConfigurationError` if it cannot be loaded."""
+    """The object that `GRAPH` names, if it is set. Raises `ConfigurationError` if it cannot be loaded."""
     if settings.graph is None:
         return None
     folder = str(settings.own_code.resolve())

@@ -65,7 +65,7 @@ class ApprovalRows:
     def found(
         self, principal: Principal | None, condition: str, *values: Value
     ) -> Transaction[list[ApprovalState]]:
-        """Those of `principal`; `None`: of whom their sealed requests say."""
+        """The approvals of `principal`; `None`: of whom their sealed requests say."""
         rows = yield from query(self._selected(condition), *values)
         return [self._state(principal, row) for row in rows]
 

@@ -30,17 +30,20 @@ class SavedCheckpoint:
     metadata: CheckpointMetadata
     writes: dict[tuple[str, int], tuple[str, Any]] = field(default_factory=dict)
     nested: Mapping[str, "SavedCheckpoint"] = field(default_factory=dict)
-    """Those of graphs within the graph, by their namespaces."""
+    """The checkpoints of graphs within the graph, by their namespaces."""
     before: "SavedCheckpoint | None" = None
     """The one before, if channels have what was written to it and not what it was (`DeltaChannel`)."""
 
     def members(self) -> list[Any]:
-        """What is written of it."""
+        """Its members as they are written."""
         writes = [[*key, *write] for key, write in self.writes.items()]
         nested = {name: inner.members() for name, inner in self.nested.items()}
-        rest: list[Any] = [nested] if nested or self.before else []
-        rest += [self.before.members()] if self.before else []
-        return [self.checkpoint, self.metadata, writes, *rest]
+        members = [self.checkpoint, self.metadata, writes]
+        if nested or self.before:
+            members.append(nested)
+        if self.before:
+            members.append(self.before.members())
+        return members
 
     @classmethod
     def of(cls, members: Sequence[Any]) -> "SavedCheckpoint":

@@ -34,7 +34,9 @@ async def thread_page(
     after = None if before is None else place_of(before)
     size = limit + 1 if wanted is None else _SEARCHED
     listed: list[Row] = []
-    for _ in range(_MOST_READINGS if wanted is None or wanted else 0):
+    finds_nothing = wanted is not None and not wanted
+    readings = 0 if finds_nothing else _MOST_READINGS
+    for _ in range(readings):
         rows = await database.read(partial(listed_threads, owner, after, wanted or (), size))
         listed += [row[:-1] for row in rows if row[-1]]
         after = (rows[-1][3], rows[-1][0]) if len(rows) == size else None
@@ -43,7 +45,9 @@ async def thread_page(
     if len(listed) > limit:
         last = listed[limit - 1]
         return listed[:limit], cursor_of(last[3], last[0])
-    return listed, None if after is None else cursor_of(*after)
+    if after is None:
+        return listed, None
+    return listed, cursor_of(*after)
 
 
 def listed_threads(

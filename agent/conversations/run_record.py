@@ -254,7 +254,9 @@ def _within(runs: list[RunRecord], messages: int | None) -> list[RunRecord]:
 
 def _positions(run: RunRecord, *, asked: bool) -> tuple[int, int]:
     """The first and the last message of a run; with `asked`, of those that it began with."""
-    return run.first_seq, run.first_seq + run.asked - 1 if asked else run.last_seq
+    if asked:
+        return run.first_seq, run.first_seq + run.asked - 1
+    return run.first_seq, run.last_seq
 
 
 def _size(run: RunRecord, *, asked: bool) -> Statement:

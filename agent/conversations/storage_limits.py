@@ -66,7 +66,8 @@ class StorageLimits:
                 raise _full(AgentCode.CONVERSATION_FULL, self.thread_messages, "messages")
             if 0 < self.thread_bytes < stored_bytes + size:
                 raise _full(AgentCode.CONVERSATION_FULL, self.thread_bytes, "bytes")
-        size += 0 if threads else ROW_BYTES
+        if not threads:
+            size += ROW_BYTES
         [(number, size_of_live, number_of_all, size_of_all)] = yield from query(
             f"SELECT {_THREADS}, {_BYTES}, COUNT(*), {_ALL_BYTES} FROM threads WHERE owner = ?",  # noqa: S608 - constants
             thread.owner.digest,

@@ -24,7 +24,7 @@ _READERS: Final[dict[str, Callable[[Any], Any]]] = {
     "kind": ApprovalKind,
     "effect": Effect,
     "read": tuple,
-    "access_identity": lambda value: None if value is None else AccessIdentity(value),
+    "access_identity": lambda value: value and AccessIdentity(value),
 }
 
 

@@ -122,4 +122,6 @@ def _shortened(text: str) -> str:
     beginning = text[: _MAX_QUESTION - 1]
     words, space, _ = beginning.rpartition(" ")
     # Chinese has no spaces, and one near the beginning would leave too little.
-    return f"{words if space and len(words) > _MAX_QUESTION // 2 else beginning}…"
+    if space and len(words) > _MAX_QUESTION // 2:
+        return f"{words}…"
+    return f"{beginning}…"

@@ -101,7 +101,9 @@ class ThreadStore:
         """The thread, which is created if there is none; with `None`, a new one. Raises `ValueError` for an
         identifier that no thread may have, and `StorageLimitError`.
         """
-        thread = owner.thread(valid_id(uuid.uuid4().hex if thread_id is None else thread_id))
+        if thread_id is None:
+            thread_id = uuid.uuid4().hex
+        thread = owner.thread(valid_id(thread_id))
         sealed = self._sealed_title(thread, title)
         terms = self._terms.of_title(owner.digest, title)
         size = len(terms) * TERM_BYTES

@@ -312,8 +312,8 @@ def searched_texts(messages: Sequence[AnyMessage]) -> list[str]:
 
 
 def _before(thread: ThreadKey, before: int | None, limit: int, most_bytes: int) -> Statement:
-    values = (thread.key, _NO_POSITION if before is None else before)
-    return _bounded("thread_key = ? AND seq < ? AND aside IS NULL", values, limit, most_bytes)
+    end = _NO_POSITION if before is None else before
+    return _bounded("thread_key = ? AND seq < ? AND aside IS NULL", (thread.key, end), limit, most_bytes)
 
 
 def set_aside(change: Change, position: int) -> Statement:

@@ -157,7 +157,9 @@ def retry_after(error: AgentError | RequestError) -> str:
     """Seconds, for the header of that name: those of the limit or of the service downstream, within
     bounds."""
     seconds = error.retry_after if isinstance(error, AgentError) else None
-    return str(ceil(min(seconds, _MAX_RETRY_AFTER)) if seconds else RETRY_AFTER_SECONDS)
+    if not seconds:
+        return str(RETRY_AFTER_SECONDS)
+    return str(ceil(min(seconds, _MAX_RETRY_AFTER)))
 
 
 def internal_error_body() -> dict[str, Any]:
@@ -168,6 +170,7 @@ def internal_error_body() -> dict[str, Any]:
 
 
 def _body(status: int, message: str, code: str, param: str | None) -> dict[str, Any]:
-    kind = _TYPES.get(status, "invalid_request_error" if status < 500 else "server_error")
+    of_others = "invalid_request_error" if status < 500 else "server_error"
+    kind = _TYPES.get(status, of_others)
     members = {"message": message, "type": kind, "code": code, "param": param}
     return {"error": members | {"request_id": REQUEST_ID.get()}}

@@ -104,7 +104,8 @@ def request_log(
                 line["code"] = code
             if failure:
                 line["failure"] = failure
-            _LOG.log(logging.ERROR if failure else logging.INFO, "request", extra={"fields": line})
+            level = logging.ERROR if failure else logging.INFO
+            _LOG.log(level, "request", extra={"fields": line})
             REQUEST_ID.reset(outer_id)
             USER.reset(outer_user)
             DEVICE.reset(outer_device)

@@ -62,11 +62,15 @@ def response_headers(app: ASGIApp, *, headers: Callable[[str], Mapping[str, str]
     """ASGI middleware, to be the outermost. `headers` maps the path of a request to its security headers."""
 
     async def with_headers(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await app(scope, receive, send)
+            return
+
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 add_headers(MutableHeaders(scope=message), headers(scope["path"]))
             await send(message)
 
-        await app(scope, receive, send_with_headers if scope["type"] == "http" else send)
+        await app(scope, receive, send_with_headers)
 
     return with_headers

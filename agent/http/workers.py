@@ -93,7 +93,8 @@ class Workers:
                 ready = self.wait([reader, *sentinels], self._until_due())
                 if reader in ready:
                     for received in reader.recv(64):  # a byte for each signal
-                        self._stop(signal.SIGTERM if received == signal.SIGTERM else STOP_NOW)
+                        wanted = signal.SIGTERM if received == signal.SIGTERM else STOP_NOW
+                        self._stop(wanted)
                 ended = [process for process in self._processes if process.sentinel in ready]
                 for process in ended:
                     self._ended(process)

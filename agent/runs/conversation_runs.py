@@ -335,7 +335,8 @@ class Conversations:
         thread = OwnedThread.of(caller, thread_id)
         await self.threads.delete(thread)
         begun_meanwhile = self.live.latest(thread)
-        await self._end_here([begun_meanwhile] if begun_meanwhile else [])
+        if begun_meanwhile is not None:
+            await self._end_here([begun_meanwhile])
         self.ends.forget(thread)
         if self.relay is not None:
             await self.relay.forget(thread.owner, thread_id)
@@ -400,12 +401,13 @@ class Conversations:
             self.ends.forget(run.key.thread)
             return begun
 
+        note = None if self.relay is None else self.relay.writer.note
         live = self.runs.run(
             ThreadRun(self.parts, run, begin_or_note, self.drafts, self.ends),
             run.caller,
             key=run.key,
             on_begin=self._began,
-            on_change=None if self.relay is None else self.relay.writer.note,
+            on_change=note,
         )
         try:
             await live.begun()

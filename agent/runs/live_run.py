@@ -138,9 +138,9 @@ class LiveRun(Run):
     def characters(self) -> int:
         """Characters of the kept events, and of the text of the end."""
         end = self.outcome
-        return self.replay.characters + (
-            len(end.text) + len(end.reasoning) if isinstance(end, Finished) else 0
-        )
+        if not isinstance(end, Finished):
+            return self.replay.characters
+        return self.replay.characters + len(end.text) + len(end.reasoning)
 
     async def begun(self) -> None:
         """Waits until the run has begun. Raises the error that prevented it."""

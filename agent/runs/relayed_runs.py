@@ -98,7 +98,8 @@ class RelayedRuns(Background):
         It may begin later here than in the store of threads, which is waited for. It may end later, too.
         """
         recent = thread.status == "running" or self.clock() - thread.updated_at < _RECENT_SECONDS
-        for remaining in range(_ROUNDS if recent else 0, -1, -1):
+        rounds = _ROUNDS if recent else 0
+        for remaining in range(rounds, -1, -1):
             try:
                 run = await self.redis.use(lambda redis: self._latest(redis, owner, thread), _SECONDS)
             except RedisUnavailableError:

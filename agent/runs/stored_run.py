@@ -121,6 +121,7 @@ class StoredRun(Run):
                 "called": bool(report.get("called", True)),
                 "duration_ms": int(report.get("duration_ms") or 0),
                 "result": shown_text(message.text),
-                **({"error": report["error"]} if report.get("error") else {}),
             }
+            if report.get("error"):
+                ended["error"] = report["error"]
             yield cast(ToolFinished, {"type": "tool_finished", **about, **ended})

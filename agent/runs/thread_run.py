@@ -12,7 +12,7 @@ from langchain_core.messages import AIMessage, AnyMessage
 from langgraph.graph.message import add_messages
 from langgraph.types import Interrupt
 
-from agent.conversations.run_record import RunEnd
+from agent.conversations.run_record import RunEnd, RunState
 from agent.conversations.run_transcript import RunTranscript
 from agent.conversations.thread import ThreadStatus
 from agent.errors.error_codes import AgentCode
@@ -234,7 +234,8 @@ def _end(outcome: Outcome) -> tuple[ThreadStatus, RunEnd]:
         case Paused():
             first = outcome.pending[0].request
             until = max(approval.request.expires_at for approval in outcome.pending)
-            return "paused", RunEnd("input_required" if first.kind.is_input else "auth_required", None, until)
+            state: RunState = "input_required" if first.kind.is_input else "auth_required"
+            return "paused", RunEnd(state, None, until)
         case Finished():
             return "idle", RunEnd("completed")
         case Cancelled():

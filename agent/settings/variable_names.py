@@ -53,5 +53,6 @@ def _of_own_services(names: set[str]) -> set[str]:
     for address in (name for name in names if name.endswith("_SERVICE_URL")):
         service = address.removesuffix("_SERVICE_URL")
         pair = {f"{service}_SERVICE_SCOPE", f"{service}_API_KEY_IDENTIFIER"} & names
-        pairs |= {address, *pair} if pair else set()
+        if pair:
+            pairs |= {address, *pair}
     return pairs

@@ -15,7 +15,7 @@ from identity.observation.failure import place_of
 from identity.parts import IdentityParts
 from identity.principal import AccessIdentity
 from tools.declared_service import DeclaredService, unused_policies
-from tools.http_service.service import HTTPService
+from tools.http_service.service import nodes_of
 from tools.service import Service, ToolSchema
 from tools.service_declarations import BuiltInDeclaration
 from tools.services_file import read_services_file
@@ -97,7 +97,7 @@ def _flat(services: Sequence[Service]) -> list[Service]:
     """
     flat: list[Service] = []
     for service in services:
-        flat += service.services if isinstance(service, HTTPService) else [service]
+        flat += nodes_of(service)
     names = Counter(service.name for service in flat)
     if twice := sorted(name for name, count in names.items() if count > 1):
         faults = [f'service "{name}" is there twice' for name in twice]

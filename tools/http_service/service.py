@@ -23,7 +23,7 @@ from tools.http_service.endpoint import Endpoint
 from tools.http_service.service_tool import ServiceTool, function_tool
 from tools.progress import TimeLimit, reported_to
 from tools.result import MAX_CHARACTERS, model_text
-from tools.service import FUNCTION_NAME, Access, ToolResult, ToolSchema
+from tools.service import FUNCTION_NAME, Access, Service, ToolResult, ToolSchema
 
 _Function = TypeVar("_Function", bound=Callable[..., Awaitable[Any]])
 
@@ -210,3 +210,8 @@ class HTTPService:
 
     async def aclose(self) -> None:
         await self._http.aclose()
+
+
+def nodes_of(service: Service) -> Sequence[Service]:
+    """The nodes of `service`: of an `HTTPService`, one for each permission of its tools; else itself."""
+    return service.services if isinstance(service, HTTPService) else [service]

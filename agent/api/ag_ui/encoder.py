@@ -69,12 +69,16 @@ class OpenMessage:
         if (kind := self._open) is None:
             return []
         self._open = None
-        ends = [f"{kind}_MESSAGE_END", *(["REASONING_END"] if kind == "REASONING" else [])]
+        ends = [f"{kind}_MESSAGE_END"]
+        if kind == "REASONING":
+            ends.append("REASONING_END")
         return [{"type": end, **self._named(kind)} for end in ends]
 
     def _named(self, kind: Kind) -> Event:
         self.id = self.id or self._new_id()
-        return {"messageId": self.id if kind == "TEXT" else reasoning_id(self.id)}
+        if kind == "TEXT":
+            return {"messageId": self.id}
+        return {"messageId": reasoning_id(self.id)}
 
 
 def usage_of(usage: Usage, model: str) -> Event:
@@ -306,7 +310,8 @@ async def followed(
         except Exception as fault:  # noqa: BLE001 - as in `encoded`
             error = _agent_error(fault)
             is_end = isinstance(run.outcome, AgentError) and run.outcome.code is error.code
-            yield _identified(encoder.failed(error), run, run.end_position if is_end else None)
+            end = run.end_position if is_end else None
+            yield _identified(encoder.failed(error), run, end)
 
     return EventStream(texts(), reader.leave)
 

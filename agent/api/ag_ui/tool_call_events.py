@@ -43,9 +43,10 @@ def interrupt_of(pending: PendingApproval) -> dict[str, Any]:
     if request.kind is ApprovalKind.ELICITATION:
         properties = _ELICITED | {"content": dict(pending.parameters or {"type": "null"})}
     approval = approval_of(pending)
+    reason = "tool_call" if is_call else f"idaas-agent:{request.kind.value}"
     return {
         "id": request.id,
-        "reason": "tool_call" if is_call else f"idaas-agent:{request.kind.value}",
+        "reason": reason,
         "message": card_text(pending),
         "toolCallId": request.call_id,
         "responseSchema": {"type": "object", "properties": properties, "required": [next(iter(properties))]},

@@ -42,7 +42,8 @@ async def urls_of(approval_ids: Collection[str], caller: VerifiedAccessToken) ->
         for state in states:
             if state.status_at(time.time()) is ApprovalStatus.OPEN:
                 pending = await agent.consent_urls.shown(PendingApproval(state.request, {}), caller)
-                urls |= {} if pending.url is None else {state.request.id: pending.url}
+                if pending.url is not None:
+                    urls[state.request.id] = pending.url
     except AgentError:
         pass
     return urls

@@ -75,7 +75,9 @@ def _answer(resume: object, opened: ApprovalState) -> Command[Any]:
         is_message = isinstance(answer, str) or is_input(answer)
         code = GraphCode.APPROVAL_OPEN if is_message else GraphCode.APPROVAL_INVALID
         raise ApprovalError(code, "what was sent is no answer to an approval")
-    return Command(resume=answer if named in (None, approval) else {named: answer})
+    if named in (None, approval):
+        return Command(resume=answer)
+    return Command(resume={named: answer})
 
 
 def named_interrupt(resume: object) -> str | None:
@@ -149,8 +151,11 @@ def _form(message: object) -> object:
     if isinstance(message, Mapping) and message.get("type") == "constructor":  # an object of LangChain.js
         path = message.get("id")
         kwargs = message.get("kwargs")
-        kind = str(path[-1]).removesuffix("Message").lower() if isinstance(path, list) and path else ""
-        message = {**(kwargs if isinstance(kwargs, Mapping) else {}), "type": kind}
+        kind = ""
+        if isinstance(path, list) and path:
+            kind = str(path[-1]).removesuffix("Message").lower()
+        members = kwargs if isinstance(kwargs, Mapping) else {}
+        message = {**members, "type": kind}
     return openai_form(message)
 
 

@@ -102,14 +102,19 @@ def _configurable(given: Mapping[str, Any]) -> object:
 
 def _require_unreserved(given: object) -> None:
     """Raises `RequestError` for members that only the server may set."""
-    for name in given if isinstance(given, dict) else ():
+    for name in _object(given):
         if name.startswith(_RESERVED):
             raise _reserved(name[:_MAX_NAME])
 
 
+def _object(given: object) -> dict[str, Any]:
+    """`given`, if it is an object; else an empty one."""
+    return given if isinstance(given, dict) else {}
+
+
 def _reduced(given: Mapping[str, Any]) -> dict[str, Any]:
     """`config` and `metadata` of a run: what LangGraph uses of the one, and Aegra accepts of the other."""
-    config, metadata = (each if isinstance(each := given.get(name), dict) else {} for name in _OBJECTS)
+    config, metadata = (_object(given.get(name)) for name in _OBJECTS)
     plain = {
         name: value
         for name, value in metadata.items()

@@ -85,7 +85,9 @@ def read_command(given: object) -> ProtocolCommand | None:
     params = given.get("params")
     if not isinstance(command_id, int) or not isinstance(method, str):
         return None
-    return ProtocolCommand(command_id, method, params if isinstance(params, dict) else {})
+    if not isinstance(params, dict):
+        params = {}
+    return ProtocolCommand(command_id, method, params)
 
 
 def run_of(command: ProtocolCommand) -> RunRequest:

@@ -105,7 +105,10 @@ def _canonical(value: object) -> object:
             return value
         case int() | float():
             number = format(Decimal(repr(value)), "f")
-            number = number.rstrip("0").rstrip(".") if "." in number else number
-            return f"n{'0' if number == '-0' else number}"
+            if "." in number:
+                number = number.rstrip("0").rstrip(".")
+            if number == "-0":
+                number = "0"
+            return f"n{number}"
         case _:
             return f"s{value}"

@@ -99,9 +99,12 @@ def _make() -> ServerAgent:
         user = get_config().get("configurable", {}).get(USER)
         DEVICE.set(member_of(user, USER_DEVICE))  # of this visit
         referred = token_references.find(member_of(user, REFERENCE), member_of(user, "identity"))
-        return sealed.find(runtime) if referred is None and sealed is not None else referred
+        if referred is None and sealed is not None:
+            return sealed.find(runtime)
+        return referred
 
-    agent = Agent(settings, caller=caller, resume_values=True, begun_calls=marks if sealed else None)
+    begun_calls = marks if sealed else None
+    agent = Agent(settings, caller=caller, resume_values=True, begun_calls=begun_calls)
     # The server runs the graph itself, without `agent.runs`.
     trace_by_default(agent.settings.agent_tracing == "langsmith")
     graph = cast(CompiledAgentGraph, agent.graph)  # an application's own is refused for `resume_values`

@@ -55,8 +55,10 @@ def _of_thread(wire: Sequence[WireMessage], most_images: int) -> tuple[list[Syst
     """The instructions, and the messages that are new to a stored conversation. Raises `RequestError`."""
     leading = len(list(takewhile(lambda message: isinstance(message, InstructionMessage), wire)))
     instructions = [message for message in conversation(wire[:leading]) if isinstance(message, SystemMessage)]
-    answered = [position for position, message in enumerate(wire) if isinstance(message, AssistantMessage)]
-    first = max(leading, answered[-1] + 1 if answered else 0)
+    responses = [position for position, message in enumerate(wire) if isinstance(message, AssistantMessage)]
+    first = leading
+    if responses:
+        first = max(leading, responses[-1] + 1)
     for position, message in enumerate(wire[first:], first):
         if not isinstance(message, UserMessage):
             name = f"messages[{position}]"

@@ -47,13 +47,14 @@ _NO_CONTENT: Final[dict[int | str, dict[str, Any]]] = {204: {"description": "Don
 
 def thread_members(thread: Thread, waiting: Counter[str]) -> dict[str, Any]:
     """The members of a thread. `waiting` are the numbers of open approvals by thread."""
+    pending_approvals = waiting[thread.id] if thread.status == "paused" else 0
     return {
         "id": thread.id,
         "title": thread.title,
         "created_at": rfc3339(thread.created_at),
         "updated_at": rfc3339(thread.updated_at),
         "status": thread.status,
-        "pending_approvals": waiting[thread.id] if thread.status == "paused" else 0,
+        "pending_approvals": pending_approvals,
     }
 
 
@@ -71,7 +72,8 @@ def message_page(page: Sequence[StoredMessage]) -> dict[str, Any]:
             about["created_at"] = rfc3339(stored.created_at)
             if stored.versions:
                 about |= {"version": stored.seq, "versions": stored.versions}
-    return {"messages": messages, "next": page[0].seq if more else None}
+    cursor = page[0].seq if more else None
+    return {"messages": messages, "next": cursor}
 
 
 async def exported(threads: ThreadStore, owned: OwnedThread, thread: Thread) -> AsyncIterator[bytes]:
@@ -148,12 +150,13 @@ def thread_routes(conversations: Conversations) -> APIRouter:
         thread = await conversations.threads.get(owned)
         stored = await conversations.threads.messages(owned, limit=_PAGE)
         approvals = await conversations.pending(caller_of(request.scope), thread_id)
+        run = {"id": thread.run_id} if thread.status == "running" else None
         return JSONResponse(
             {
                 **thread_members(thread, await waiting(request)),
                 **message_page(stored),
                 "approvals": [approval_of(pending) for pending in approvals],
-                "run": {"id": thread.run_id} if thread.status == "running" else None,
+                "run": run,
             }
         )
 

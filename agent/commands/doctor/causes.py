@@ -47,14 +47,16 @@ async def obstacle(url: str, setting: str, tls: ssl.SSLContext) -> Explanation |
     parts = urlsplit(url)
     host = parts.hostname or ""
     secure = parts.scheme in ("https", "rediss")
-    port = parts.port or (443 if secure else 80)
+    default_port = 443 if secure else 80
+    port = parts.port or default_port
+    tls_of_url = tls if secure else None
     problem = "no connection"
     sandbox = ""
     if parts.scheme in ("http", "https") and uses_proxy(url):
         return None
     try:
         async with asyncio.timeout(_SECONDS):
-            _, writer = await asyncio.open_connection(host, port, ssl=tls if secure else None)
+            _, writer = await asyncio.open_connection(host, port, ssl=tls_of_url)
     except socket.gaierror:
         reason = "name_unknown"
     except ssl.SSLCertVerificationError as error:
@@ -168,7 +170,8 @@ def _of_settings(settings: Settings, part: str) -> Origin | None:
     url = declared.declaration.url
     if isinstance(settings.services.get(part), ServiceDeclaration):
         member = declared.declaration.credential_key or "access_token"
-        member += " or also" if getattr(declared.declaration, "also", ()) else ""
+        if getattr(declared.declaration, "also", ()):
+            member += " or also"
         place = f"services.{part}"
         return Origin(url, f"{place}.url in SERVICES_FILE", f"{place}.{member} in SERVICES_FILE")
     return Origin(url, declared.settings[0], declared.settings[-1])

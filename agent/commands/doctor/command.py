@@ -54,8 +54,9 @@ async def _examine(variables: dict[str, str], *, show: bool) -> "list[Finding]":
     from agent.commands.doctor.examination import diagnose
 
     token = users_token()
+    presented = Secret(token) if token else None
     findings = []
-    async for finding in diagnose(variables, Secret(token) if token else None):
+    async for finding in diagnose(variables, presented):
         findings.append(finding)
         if show:
             show_finding(finding)
@@ -67,7 +68,10 @@ def show_finding(finding: "Finding") -> None:
     out.print(_MARKS[finding.outcome], end=" ", markup=True)
     out.print(f"{finding.step}:", end=" ")
     faults = finding.error.faults if isinstance(finding.error, ConfigurationError) else ()
-    out.print(f"{len(faults)} faults" if len(faults) > 1 else finding.detail)
+    if len(faults) > 1:
+        out.print(f"{len(faults)} faults")
+    else:
+        out.print(finding.detail)
     for line in finding.lines():
         out.print(f"          {line}")
 

@@ -404,7 +404,8 @@ class Examination:
         try:
             async with asyncio.timeout(_STEP_SECONDS):
                 result = await step.work()
-            return Finding(step.name, "ok", result if isinstance(result, str) else step.detail)
+            detail = result if isinstance(result, str) else step.detail
+            return Finding(step.name, "ok", detail)
         except AgentError as failure:
             error = failure
         except TimeoutError:

@@ -85,7 +85,8 @@ def conninfo(url: Secret, cafile: Path | None = None) -> Secret:
     }
     hosts = str(of_url.get("host") or "").split(",")
     is_local = all(host.startswith("/") or host in _LOCAL for host in hosts)
-    mode = of_url.get("sslmode", None if is_local else "verify-full")
+    default_mode = None if is_local else "verify-full"
+    mode = of_url.get("sslmode", default_mode)
     if mode is not None:
         members["sslmode"] = mode
     if mode == "verify-full":

@@ -17,6 +17,8 @@ from agent.conversations.database.postgres_connections import (
 from agent.conversations.database.schema import POSTGRES_TYPES, SCHEMA_VERSION, migrations
 
 if TYPE_CHECKING:
+    from psycopg import AsyncCursor
+
     from agent.conversations.database.postgres_connections import Connection
 
 
@@ -87,7 +89,8 @@ class PostgresDatabase:
         return await self._mapped(self._run(work, ()), None)
 
     async def write(self, work: Callable[[], Transaction[T]], *, durable: bool = False) -> T:
-        return await self._mapped(self._run(work, _BEGIN_DURABLE if durable else _BEGIN), "write")
+        begin = _BEGIN_DURABLE if durable else _BEGIN
+        return await self._mapped(self._run(work, begin), "write")
 
     async def batches(self, work: Callable[[], Transaction[T]]) -> T:
         """See `Database`. Statements that are sent together are a transaction (PostgreSQL 34.5.1)."""
@@ -193,13 +196,20 @@ async def _executed(connection: "Connection", statements: Sequence[Statement]) -
     """The rows of each statement. Several are sent together."""
     if len(statements) == 1:
         cursor = await connection.execute(_sql(statements[0]), statements[0].values, binary=True)
-        return [await cursor.fetchall() if cursor.description else ()]
+        return [await _rows_of(cursor)]
     async with connection.pipeline():
         cursors = [
             await connection.execute(_sql(statement), statement.values, binary=True)
             for statement in statements
         ]
-    return [await cursor.fetchall() if cursor.description else () for cursor in cursors]
+    return [await _rows_of(cursor) for cursor in cursors]
+
+
+async def _rows_of(cursor: "AsyncCursor[tuple[Any, ...]]") -> Rows:
+    """The rows of a statement, if it is one that returns rows."""
+    if not cursor.description:
+        return ()
+    return await cursor.fetchall()
 
 
 def _sql(statement: Statement) -> bytes:
@@ -209,4 +219,7 @@ def _sql(statement: Statement) -> bytes:
 @lru_cache(1000)
 def _encoded(sql: str, lock: bool) -> bytes:
     """psycopg's placeholders are `%s`. SQLite needs no lock: it has one writer at a time."""
-    return (sql.replace("%", "%%").replace("?", "%s") + (" FOR UPDATE" if lock else "")).encode()
+    with_placeholders = sql.replace("%", "%%").replace("?", "%s")
+    if lock:
+        with_placeholders += " FOR UPDATE"
+    return with_placeholders.encode()

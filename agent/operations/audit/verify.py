@@ -292,7 +292,9 @@ class _Anchors:
 
     def _collect(self, line: Line | None, place: Place) -> None:
         anchors = line.record.get("anchors") if line is not None else None
-        for anchor in anchors if isinstance(anchors, list) else ():
+        if not isinstance(anchors, list):
+            return
+        for anchor in anchors:
             try:
                 head = Head(str(anchor["process"]), int(anchor["seq"]), str(anchor["hash"]))
             except (KeyError, TypeError, ValueError):

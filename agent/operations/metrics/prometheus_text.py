@@ -37,7 +37,8 @@ def prometheus_name(metric: Metric) -> str:
 
 def sample_name(metric: Metric) -> str:
     """The name of its samples; of a histogram, without `_bucket`, `_count` and `_sum`."""
-    return prometheus_name(metric) + ("_total" if metric.kind is Kind.COUNTER else "")
+    name = prometheus_name(metric)
+    return f"{name}_total" if metric.kind is Kind.COUNTER else name
 
 
 def prometheus_labels(metric: Metric) -> tuple[str, ...]:

@@ -42,6 +42,8 @@ class RequestMeasures:
 
     def ended(self, method: str, route: str, status: int, code: str | None, seconds: float) -> None:
         """Counts a request. `code` is that of its error, if it has one."""
-        self.seconds.observe(seconds, method if method in METHODS else OTHER, route, str(status))
+        if method not in METHODS:
+            method = OTHER
+        self.seconds.observe(seconds, method, route, str(status))
         if code is not None:
             self.errors.add(code)

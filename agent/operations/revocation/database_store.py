@@ -134,7 +134,8 @@ class DatabaseStore:
                 if not all_sent:
                     yield []
                     all_sent = True
-                await self._sleep(_SHARED_SECONDS if self.shared else _LOCAL_SECONDS)
+                pause = _SHARED_SECONDS if self.shared else _LOCAL_SECONDS
+                await self._sleep(pause)
 
     async def remove(self, revocations: Sequence[Revocation]) -> None:
         for part in _parts(_REMOVE, [(*_key(revocation), *revocation.order) for revocation in revocations]):

@@ -168,8 +168,9 @@ def _failure(error: RedisUnavailableError) -> StoreError:
 def _parsed(lines: Iterable[object]) -> list[Revocation]:
     revocations = []
     for line in lines:
+        text = line if isinstance(line, bytes) else str(line).encode()
         try:
-            revocations.append(from_json(line if isinstance(line, bytes) else str(line).encode()))
+            revocations.append(from_json(text))
         except ValueError:
             continue
     return revocations

@@ -67,16 +67,20 @@ def readable(span: RecordedSpan, resource: Resource) -> ReadableSpan:
     if span.error:
         attributes[Attribute.ERROR_TYPE] = span.error
     own = span.trace.trace_id
-    link = span.link
+    parent = None if span.parent_id is None else _context(own, span.parent_id)
+    links = []
+    if (link := span.link) is not None:
+        links.append(Link(_context(link.trace_id, link.span_id, link.sampled)))
+    status = StatusCode.ERROR if _is_failure(span) else StatusCode.UNSET
     return ReadableSpan(
         name=span.name,
         context=_context(own, span.span_id),
-        parent=None if span.parent_id is None else _context(own, span.parent_id),
+        parent=parent,
         resource=resource,
         attributes={name.value: value for name, value in attributes.items()},
-        links=() if link is None else (Link(_context(link.trace_id, link.span_id, link.sampled)),),
+        links=links,
         kind=_KINDS[span.kind],
-        status=Status(StatusCode.ERROR if _is_failure(span) else StatusCode.UNSET),
+        status=Status(status),
         start_time=span.started_at,
         end_time=span.ended_at,
         instrumentation_scope=_SCOPE,

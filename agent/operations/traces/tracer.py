@@ -50,8 +50,9 @@ class Tracer:
             return UnsampledSpan(trace_id, self.receivers)
         trace = Trace(trace_id, self.sink, receivers=self.receivers, content=self.content)
         trace.attributes.update(self.attributes)
-        parent_id = None if parent is None else parent.span_id
-        return RecordedSpan(trace, name, kind, parent_id, link=None if parent is not None else inbound)
+        if parent is None:
+            return RecordedSpan(trace, name, kind, None, link=inbound)
+        return RecordedSpan(trace, name, kind, parent.span_id)
 
 
 def tracer_of(settings: Settings, failed: Callable[[], None]) -> Tracer | None:
@@ -72,10 +73,11 @@ def tracer(settings: Settings, sink: SpanSink, stop: Callable[[], None] = lambda
     """A tracer as the settings describe it, whose spans go to `sink`."""
     s = settings
     propagates = _PROPAGATOR in s.otel_propagators
+    receivers = s.traceparent_receivers if propagates else ()
     return Tracer(
         sink,
         sampler(s.otel_traces_sampler, s.otel_traces_sampler_arg),
-        receivers=frozenset(s.traceparent_receivers if propagates else ()),
+        receivers=frozenset(receivers),
         trusts_callers=s.traceparent_trusted and propagates,
         content=s.otel_instrumentation_genai_capture_message_content == "SPAN_ONLY",
         attributes={Attribute.CLIENT: s.idaas.client_id},
