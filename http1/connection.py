@@ -235,7 +235,9 @@ class Connection(asyncio.Protocol):
             self._transport.resume_reading()
 
     def _write(self, data: bytes) -> None:
-        self._transport.write(data if self._tls is None else self._tls.encrypt(data))
+        if self._tls is not None:
+            data = self._tls.encrypt(data)
+        self._transport.write(data)
 
     def _current(self) -> ResponseParser:
         """The response to the last request. Between two, there is none."""

@@ -50,7 +50,8 @@ async def dial_through(
 
     Raises `OSError`, `MalformedResponseError` or `TunnelRefusedError`.
     """
-    connection = await dial(proxy.host, proxy.port, ssl_context if proxy.secure else None)
+    to_proxy = ssl_context if proxy.secure else None
+    connection = await dial(proxy.host, proxy.port, to_proxy)
     if secure:
         try:
             await connection.tunnel(proxy.connect(host, port), ssl_context, host)

@@ -101,8 +101,10 @@ def uses_proxy(url: str) -> bool:
 
 
 def _proxy(url: str, variable: str) -> Proxy:
+    if "://" not in url:
+        url = f"http://{url}"
     try:
-        parts = urlsplit(url if "://" in url else f"http://{url}")
+        parts = urlsplit(url)
         scheme = parts.scheme
         host = parts.hostname
         port = parts.port

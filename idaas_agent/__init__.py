@@ -1,4 +1,4 @@
-"""What your own code imports: the identity of an app, services, tools, policies, errors, models and graphs.
+"""Names for your own code: the identity of an app, services, tools, policies, errors, models and graphs.
 
 `idaas_agent.labels`, `.policies`, `.surfaces`, `.testing` and `.variables` are public too, and nothing else
 of this project is. A name stays, with its meaning, until a version whose changelog has announced its end in

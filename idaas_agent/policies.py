@@ -1,4 +1,4 @@
-"""What a policy of your own imports: it decides about calls of tools (`docs/own-policy.md`).
+"""Names for a policy of your own: it decides about calls of tools (`docs/own-policy.md`).
 
 Without the extra `server`, importing it raises an `ImportError` that says so.
 """

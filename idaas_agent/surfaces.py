@@ -1,4 +1,4 @@
-"""What a surface of your own imports: a way into the agent beside those that it has (`docs/plugins.md`).
+"""Names for a surface of your own: a way into the agent beside those that it has (`docs/plugins.md`).
 
 Without the extra `server`, importing it raises an `ImportError` that says so.
 """

@@ -99,7 +99,7 @@ class ToolsUnderTest:
     ) -> None:
         """`caller` is for whom `call` makes calls. `name` and `lends_credential` are those of the entry."""
         self.requests: Final[list[ServiceRequest]] = []
-        """What the tools have sent, in order."""
+        """The requests that the tools have sent, in order."""
         self._access_identity = access_identity
         self._caller = caller
         self._responses: list[httpx.Response | Exception] = []
@@ -137,14 +137,14 @@ class ToolsUnderTest:
         """The JSON Schema of the tool's arguments, as the model sees it."""
         service = self._service(tool)
         listed = service.cached_tools(self._access(service))
-        return next(each.parameters for each in listed if each.name == tool)
+        return next(schema.parameters for schema in listed if schema.name == tool)
 
     def permission(self, tool: str) -> str:
         """The permission of the token that calls of the tool carry; `service.use` is the service's own."""
         return _permission(self._service(tool).credential)
 
     def _service(self, tool: str) -> HTTPService:
-        return next((each for each in self._added.services if tool in each.tool_names), self._added)
+        return next((service for service in self._added.services if tool in service.tool_names), self._added)
 
     def _access(self, service: HTTPService) -> Access:
         required = requirements([service], self._access_identity, _KEY)
@@ -190,14 +190,22 @@ class ScriptedModel:
     ) -> AIMessage:
         """See `ModelProvider`."""
         self.read.append(messages)
-        self.offered.append([each["function"]["name"] for each in tools])
-        turn = self._turns.pop(0) if len(self._turns) > 1 else self._turns[0]
+        self.offered.append([tool["function"]["name"] for tool in tools])
+        turn = self._turns[0]
+        if len(self._turns) > 1:
+            del self._turns[0]
         if isinstance(turn, Exception):
             raise turn
-        text = turn if isinstance(turn, str) else ""
-        calls: Any = [] if isinstance(turn, str) else [turn] if isinstance(turn, dict) else turn
-        end = {"finish_reason": "tool_calls" if calls else "stop"}
-        return AIMessage(text, id=uuid.uuid4().hex, tool_calls=calls, response_metadata=end)
+        text = ""
+        calls: Any = turn
+        if isinstance(turn, str):
+            text = turn
+            calls = []
+        elif isinstance(turn, dict):
+            calls = [turn]
+        reason = "tool_calls" if calls else "stop"
+        metadata = {"finish_reason": reason}
+        return AIMessage(text, id=uuid.uuid4().hex, tool_calls=calls, response_metadata=metadata)
 
     async def aclose(self) -> None:
         """See `ModelProvider`."""
@@ -227,13 +235,13 @@ class AgentUnderTest:
         self.asked: Final[dict[str, ToolCall]] = {}
         """The calls about which the user was asked, by their ids."""
         self.events: Final[list[dict[str, Any]]] = []
-        """What a surface that streams would show."""
+        """The pieces that a surface that streams would show."""
         self.messages: list[AnyMessage] = []
         """The conversation."""
         issuer = _Issuer(audit := AuditTrail(self))
-        services = [service for each in tools for service in each._added.services]  # noqa: SLF001 - this kit's
-        for each in tools:
-            each._issuer = issuer  # noqa: SLF001 - the same
+        services = [service for tested in tools for service in tested._added.services]  # noqa: SLF001 - this kit's
+        for tested in tools:
+            tested._issuer = issuer  # noqa: SLF001 - the same
         self._caller = caller
         person = partial(_in_person, self.asked, approves=approves)
         self._app: ServedGraph | None = None
@@ -341,7 +349,8 @@ class _Issuer:
     ) -> IssuedCredential:
         """See `CredentialIssuer`."""
         token = f"token-{len(self.issued) + 1}"
-        self.issued[token] = requirement, None if caller is None else caller.principal.subject
+        subject = None if caller is None else caller.principal.subject
+        self.issued[token] = requirement, subject
         return IssuedCredential(Secret(token), _FAR)
 
 

@@ -1,4 +1,4 @@
-"""What variables of your own import: an installed package declares them (`docs/plugins.md`)."""
+"""Names for variables of your own: an installed package declares them (`docs/plugins.md`)."""
 
 from agent.settings.plugin_variables import PluginVariables as PluginVariables
 

@@ -142,7 +142,9 @@ class AgentError(Exception):
 
     def for_person(self, reference: str | None = None) -> str:
         """The text that a person reads. `reference` is the id of their request."""
-        title = self._title or (f"the {self.service} service" if self.service else None)
+        title = self._title
+        if not title and self.service:
+            title = f"the {self.service} service"
         return self.row.for_person(title, reference)
 
     def of(self, service: str, settings: Sequence[str] = (), *, title: str | None = None) -> Self:

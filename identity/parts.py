@@ -1,4 +1,4 @@
-"""What identity consists of, made from its settings in one place: for the server and for the library."""
+"""The parts of identity, made from its settings in one place: for the server and for the library."""
 
 import ssl
 import time
@@ -24,19 +24,19 @@ _HTTP_SECONDS: Final = 10.0
 
 
 class IdentityMeasures(Protocol):
-    """What the parts of identity count."""
+    """The counters of the parts of identity."""
 
     @property
     def audit(self) -> AuditMeasures:
-        """Of the audit log."""
+        """The audit log's."""
 
     @property
     def credentials(self) -> CredentialMeasures:
-        """Of the broker, and of requests for signing keys."""
+        """The broker's, and those of requests for signing keys."""
 
     @property
     def verifications(self) -> VerificationMeasures:
-        """Of the verifier."""
+        """The verifier's."""
 
 
 class UnseenMeasures:

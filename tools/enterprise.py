@@ -17,4 +17,5 @@ def service(enterprise: HTTPService, _: Mapping[str, Any]) -> None:
         message: Annotated[str | None, Field(description="A message for the service, if any.")] = None,
     ) -> str:
         """Calls the enterprise service (企业服务), the company's internal service."""
-        return (await http.post(json={} if message is None else {"message": message})).text
+        body = {} if message is None else {"message": message}
+        return (await http.post(json=body)).text

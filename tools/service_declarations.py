@@ -371,4 +371,4 @@ class MCPDeclaration(_Declaration, _ListedTools):
 
 ServiceDeclaration: TypeAlias = HTTPDeclaration | MCPDeclaration
 FileDeclaration: TypeAlias = ServiceDeclaration | BuiltInDeclaration
-"""What SERVICES_FILE may declare under a name."""
+"""The declarations that SERVICES_FILE may have under a name."""

@@ -85,15 +85,16 @@ def _misplaced(members: dict[str, Any], reserved: Collection[str], built_in: str
     if not isinstance(services, dict):
         return []
     taken = sorted(services.keys() & set(reserved))
-    types = {name: entry.get("type") for name, entry in services.items() if isinstance(entry, dict)}
-    return [
-        *(f"services.{name} is the name of an existing service or node" for name in taken),
-        *(
-            f'services.{name}.type must {"be" if name == built_in else "not be"} "built-in"'
-            for name, kind in types.items()
-            if (kind == "built-in") is not (name == built_in)
-        ),
-    ]
+    faults = [f"services.{name} is the name of an existing service or node" for name in taken]
+    for name, entry in services.items():
+        if not isinstance(entry, dict):
+            continue
+        is_built_in = entry.get("type") == "built-in"
+        if name == built_in and not is_built_in:
+            faults.append(f'services.{name}.type must be "built-in"')
+        if name != built_in and is_built_in:
+            faults.append(f'services.{name}.type must not be "built-in"')
+    return faults
 
 
 def _fault(fault: Any) -> str:  # noqa: ANN401 - pydantic's ErrorDetails

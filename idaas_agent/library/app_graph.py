@@ -99,7 +99,7 @@ class AppGraph:
 
 
 class CheckpointerOfRun(BaseCheckpointSaver[str]):
-    """What a function gets as its checkpointer: each run of the server puts its own in its place."""
+    """The checkpointer that a function gets: each run of the server puts its own in its place."""
 
 
 def _parameters(function: Callable[..., Any]) -> list[inspect.Parameter]:

@@ -34,7 +34,7 @@ _NO_PERSON: Final = "not run: a person must approve this call, and the caller is
 
 @dataclass(frozen=True, slots=True)
 class Approvals:
-    """What asks about calls of some services, and keeps the decisions: `questions.Decisions`."""
+    """The questions about calls of some services, and the decisions: `questions.Decisions`."""
 
     gate: ApprovalGate
     prompts: ApprovalPrompts

@@ -1,4 +1,4 @@
-"""What an application's own HTTP clients authenticate with: for the caller of the run, or as themselves."""
+"""How an application's own HTTP clients authenticate: for the caller of the run, or as themselves."""
 
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import aclosing
@@ -26,7 +26,7 @@ AccessOf = Callable[[str, ServiceRequirement], Awaitable[Access]]
 def requirement(
     scope: str | None, api_key: str | None, placement: Placement | Mapping[str, str] | None
 ) -> CredentialRequirement:
-    """What requests are to carry: an access token of `scope`, or the API key of that identifier.
+    """The requirement that requests carry: an access token of `scope`, or the API key of that identifier.
 
     Raises `ValueError` unless it is one of them, and for a scope that has no audience.
     """

@@ -66,12 +66,12 @@ from tools.service import Service, ToolSchema
 DEFAULT_SECONDS: Final = 30.0
 _PAUSED: Final = 10_000
 _RESPONSE: Final = AIMessage("")
-"""Of the response that has a call, only the id counts here: making a message takes longer than copying it."""
+"""A response of which only the id counts: making a message takes longer than copying it."""
 
 
 @dataclass(slots=True)
 class KnownCalls:
-    """What one process knows of calls, whatever its event loop: it outlives what is opened for a loop."""
+    """The calls that one process knows, whatever its event loop: it outlives what is opened for a loop."""
 
     approvals: ApprovalStore = field(default_factory=MemoryApprovals)
     stored: StoredApprovals | None = None
@@ -98,7 +98,7 @@ class KnownCalls:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallParts:
-    """What calls need of an `Identity` that is open."""
+    """The parts of an open `Identity` that calls need."""
 
     broker: CredentialBroker
     audit: AuditTrail
@@ -119,7 +119,8 @@ class GovernedCalls:
     ) -> None:
         """`seconds` bounds the time of a call, or that between two reports of its progress."""
         self._parts = parts
-        known, clock = parts.known, parts.clock
+        known = parts.known
+        clock = parts.clock
         host = parts.host
         required = self._required = requirements(services, parts.access_identity)
         self._credentials = ServiceCredentials(required, parts.broker, clock)
@@ -128,14 +129,16 @@ class GovernedCalls:
         if host is not None and host.person is not None:
             policies = host.person(policies)
         gate = ApprovalGate(services, required, parts.kept.approvals, parts.approval_seconds, clock, policies)
+        announce = host.announce if host else None
+        measures = host.measures if host else CallMeasures()
         self._approvals = Approvals(
             gate,
-            ApprovalPrompts(gate, parts.audit, clock, host.announce if host else None),
+            ApprovalPrompts(gate, parts.audit, clock, announce),
             AnswerReader(gate.services, self.access),
             known.questions,
             parts.kept.edits,
         )
-        records = CallRecords(gate.services, required, parts.audit, host.measures if host else CallMeasures())
+        records = CallRecords(gate.services, required, parts.audit, measures)
         self._refusals = RefusalStep(records)
         budget = [host.budget] if host and host.budget else []
         fences = [host.fence] if host and host.fence else []
@@ -214,7 +217,7 @@ class GovernedCalls:
     async def question(
         self, service: str, tool: ToolSchema, wanted: ToolCall, place: Place, caller: VerifiedAccessToken
     ) -> AskedCall | None:
-        """What `caller` is to be asked about a call, with those beside it; `None`: nothing."""
+        """The question that `caller` is to be asked about a call; `None`: there is none."""
         if not are_valid_arguments(wanted["args"]):
             return None
         call = self._call(service, tool, wanted, place, caller)
@@ -234,7 +237,7 @@ class GovernedCalls:
         caller: VerifiedAccessToken,
         owner: Principal,
     ) -> AskedCall | None:
-        """What another process has asked `owner` about a call, if it is `caller` and the call is the same."""
+        """The question of another process about a call, if `owner` is `caller` and the call is the same."""
         if not are_valid_arguments(wanted["args"]):
             return None
         pending = self._call(service, tool, wanted, place, caller).pending

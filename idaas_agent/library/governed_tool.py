@@ -33,7 +33,7 @@ SYNCHRONOUS: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Governed:
-    """What a tool calls: `schema` of the service `name`, by the calls of the event loop in progress."""
+    """The tool that is called: `schema` of the service `name`, by the calls of the event loop in progress."""
 
     service: str
     schema: ToolSchema
@@ -115,7 +115,7 @@ class GovernedTool(BaseTool):
         return arguments, config, CallOfApp(config)
 
     def _outcome(self, message: ToolMessage, of_app: CallOfApp) -> Any:  # noqa: ANN401, ARG002 - of `AppTool`
-        """What the call returns."""
+        """The result of the call."""
         return message
 
     def run(self, *_: Any, **__: Any) -> NoReturn:  # noqa: ANN401 - LangChain's
@@ -148,7 +148,7 @@ class GovernedTool(BaseTool):
         return self._governed.schema.parameters
 
     async def question(self, call: ToolCall, place: Place, caller: VerifiedAccessToken) -> AskedCall | None:
-        """What `caller` is to be asked about `call`, if anything."""
+        """The question that `caller` is to be asked about `call`, if there is one."""
         governed = self._governed
         calls = await governed.source.calls()
         return await calls.question(governed.service, governed.schema, call, place, caller)
@@ -156,7 +156,7 @@ class GovernedTool(BaseTool):
     async def asked_before(
         self, call: ToolCall, approval_id: str, place: Place, caller: VerifiedAccessToken, owner: Principal
     ) -> AskedCall | None:
-        """What another process has asked `owner` about `call`, if it is `caller` and the call is the same."""
+        """The question of another process about `call`, if `owner` is `caller` and it is the same."""
         governed = self._governed
         calls = await governed.source.calls()
         return await calls.asked_before(
@@ -166,7 +166,8 @@ class GovernedTool(BaseTool):
     async def _result(
         self, arguments: dict[str, Any], config: RunnableConfig, call_id: str | None, of_app: CallOfApp
     ) -> ToolMessage:
-        governed, place = self._governed, Place.of(config)
+        governed = self._governed
+        place = Place.of(config)
         calls = await governed.source.calls()
         caller = await verified_caller(governed.source.identity, place)
         of_app.call_id = calls.id_at(place) if call_id is None else call_id

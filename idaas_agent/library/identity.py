@@ -268,11 +268,13 @@ class Identity:
 
     @cached_property
     def known_calls(self) -> "KnownCalls":
-        """What this process knows of calls of governed tools: questions, answers, results."""
+        """The questions, answers and results of governed calls that this process knows."""
         from idaas_agent.library.governed_calls import KnownCalls
         from idaas_agent.library.stored_approvals import StoredApprovals
 
-        return KnownCalls(stored=None if self.approvals is None else StoredApprovals(self.approvals))
+        if self.approvals is None:
+            return KnownCalls()
+        return KnownCalls(stored=StoredApprovals(self.approvals))
 
     async def tools(self, services: "Sequence[Service] | str | Path") -> "Sequence[BaseTool]":
         """LangChain tools of `services`, which are objects (`HTTPService`, `MCPService`, your own `Service`)

@@ -1,4 +1,4 @@
-"""What the process knows of calls that were begun: LangGraph runs a task again, whole, when it is resumed.
+"""The calls that were begun in this process: LangGraph runs a task again, whole, when it is resumed.
 
 A call that was made before the pause, or is still being made, is not made again then: its result is the one
 that it had. What is forgotten here is the result alone. A call that changes something, and whose result is

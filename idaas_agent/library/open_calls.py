@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class OpenIdentity(Protocol):
-    """What calls need of an `Identity`."""
+    """The members of an `Identity` that calls need."""
 
     @property
     def settings(self) -> "LibrarySettings":
@@ -24,7 +24,7 @@ class OpenIdentity(Protocol):
 
     @property
     def known_calls(self) -> KnownCalls:
-        """What the process knows of calls."""
+        """The calls that the process knows."""
 
     @property
     def proxies(self) -> "ProxyVariables":
@@ -50,7 +50,8 @@ async def void(identity: OpenIdentity, place: Place) -> None:
     """An answer that comes now is none, here or in another process."""
     from idaas_agent.library.restored_questions import withdraw_unknown  # it needs tools, which need this
 
-    known, opened = identity.known_calls, await identity.parts()
+    known = identity.known_calls
+    opened = await identity.parts()
     if known.outlives_process:
         await withdraw_unknown(known.questions, place, known.kept(opened).approvals, opened.clock())
     known.questions.void(place)

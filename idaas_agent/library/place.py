@@ -62,10 +62,12 @@ class Place:
         if outer:
             messages = [_of_agent(message) for message in messages]
         saver = configurable.get(CONFIG_KEY_CHECKPOINTER)
+        if not isinstance(saver, BaseCheckpointSaver):
+            saver = None
         info = getattr(runtime, "execution_info", None)
         run = run_of(configurable)
         conversation = None
-        if thread is not None and isinstance(saver, BaseCheckpointSaver):
+        if thread is not None and saver is not None:
             checkpoint = "" if info is None else info.checkpoint_id
             name = f"{thread}|{outer}" if outer else str(thread)
             conversation = Conversation(name, name, checkpoint)
@@ -80,7 +82,7 @@ class Place:
             messages=messages,
             saved_in=(str(thread), outer),
             run=run,
-            saver=saver if isinstance(saver, BaseCheckpointSaver) else None,
+            saver=saver,
         )
 
     @property
@@ -117,13 +119,14 @@ class Place:
             if task == self.task_id and channel == RESUME:
                 answers = value if isinstance(value, list) else [value]
         value = interrupts[-1].value if interrupts else None
-        is_ours = isinstance(value, Mapping) and "approvals" in value
-        return (value if is_ours else None), len(answers)
+        if not isinstance(value, Mapping) or "approvals" not in value:
+            return None, len(answers)
+        return value, len(answers)
 
     def known_as(self, call_id: str) -> tuple[str, str]:
-        """What a call belongs to, and its id beside that: some model servers give every call the same one. It
-        belongs to the message that has it, or else to the task in which it is made. Under a server, its id is
-        the one that is shown.
+        """The origin of a call, and its id beside that: some model servers give every call the same one. The
+        origin is the message that has it, or else the task in which it is made. Under a server, its id is the
+        one that is shown.
         """
         for message in reversed(self.messages):
             if not isinstance(message, AIMessage):

@@ -120,7 +120,7 @@ class _Task:
 
 
 class Questions:
-    """Those of one process."""
+    """The questions of one process."""
 
     def __init__(self) -> None:
         self._tasks: LRUCache[tuple[str, str], _Task] = LRUCache(_TASKS)
@@ -160,7 +160,9 @@ class Questions:
         LangGraph keeps it in the checkpoint, where it would count for the next run, whoever starts that.
         """
         task = self._known(place)
-        for question in () if task is None else task.asked:
+        if task is None:
+            return
+        for question in task.asked:
             if question is not None and not question.is_answered:
                 question.counts = False
 
@@ -234,8 +236,9 @@ class Questions:
         while number < len(task.asked):
             question = task.asked[number]
             number += 1
+            shown = None if question is None else question.value
             try:
-                value = interrupt(None if question is None else question.value)
+                value = interrupt(shown)
             except GraphInterrupt:
                 if question is None:  # the state was set back: what came before the question is gone
                     del task.asked[number - 1 :]
@@ -311,7 +314,7 @@ async def _is_shown(question: _Question, number: int, place: Place) -> bool:
 
 
 def _without_messages(call: AskedCall) -> AskedCall:
-    """What is kept of a call while it waits."""
+    """The call as it is kept while it waits."""
     return replace(call, pending=replace(call.pending, messages=()))
 
 

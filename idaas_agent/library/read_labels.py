@@ -1,4 +1,4 @@
-"""What a conversation of somebody's graph has read: its labels count for later calls (`graph.labels`).
+"""The labels of what a conversation of somebody's graph has read, for later calls (`graph.labels`).
 
 They follow from the results in its messages, and from what this process has seen of its thread: there they
 stay when messages are removed, and count for sub-agents, whose conversations have the same thread. A summary

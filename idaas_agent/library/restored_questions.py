@@ -44,6 +44,8 @@ async def withdraw_unknown(questions: Questions, place: Place, store: ApprovalSt
     if questions.knows(place) or not place.has_answer or place.conversation is None:
         return
     waiting, _ = await place.waiting()
-    for about in () if waiting is None else waiting["approvals"]:
+    if waiting is None:
+        return
+    for about in waiting["approvals"]:
         owner = Principal(about["principal"]["iss"], about["principal"]["sub"])
         await store.withdraw(owner, about["thread_id"], at, call_id=about["call_id"])

@@ -34,7 +34,8 @@ class RevocationDatabase:
         from agent.operations.revocation.database_store import database_store
         from agent.operations.revocation.enforcer import RevocationEnforcer
 
-        file, url = settings.revocations_file, settings.conversations_url
+        file = settings.revocations_file
+        url = settings.conversations_url
         with named_extra("CONVERSATIONS_URL with a PostgreSQL"):
             store = database_store(file, url, settings.ssl_cert_file)
         enforcer = RevocationEnforcer(

@@ -61,7 +61,7 @@ class ServedGraph:
         context: AgentContext,
         **options: Any,  # noqa: ANN401 - `stream_mode` and `durability` of LangGraph
     ) -> AsyncGenerator[dict[str, Any]]:
-        """What each node adds to the conversation, by the name of the node, and the question with which the
+        """The messages that each node adds to the conversation, by its name, and the question with which the
         run pauses, as the agent's own graph streams it. `None` goes on with the answers of the context.
 
         Raises `AccessTokenError`, the errors of governed calls, and `InternalError` (`graph_node_failed`) for
@@ -115,7 +115,8 @@ class ServedGraph:
         """The state of a run that waits: its messages, and the question that is shown."""
         state = await (await self._of_run()).aget_state(config)
         asked = self.questions.shown(state)
-        return SimpleNamespace(values=state.values, interrupts=() if asked is None else (asked,))
+        interrupts = () if asked is None else (asked,)
+        return SimpleNamespace(values=state.values, interrupts=interrupts)
 
     async def _asked(
         self,

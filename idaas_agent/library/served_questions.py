@@ -67,7 +67,7 @@ class ServedAnswers(AnswerReader):
 
 @dataclass(frozen=True, slots=True)
 class ServedQuestions:
-    """Those of one graph. Without conversations, `prompts` is `None`, and no run pauses. A person has
+    """The questions of one graph. Without conversations, `prompts` is `None`, and no run pauses. A person has
     `seconds` to answer.
     """
 
@@ -222,7 +222,7 @@ def _is_action(action: object) -> bool:
 
 
 def _about(actions: Sequence[Mapping[str, Any]]) -> tuple[str, dict[str, Any]]:
-    """What one question about all `actions` names, and shows."""
+    """The members that one question about all `actions` names, and shows."""
     if len(actions) == 1:
         return actions[0]["name"], dict(actions[0]["args"])
     names = ", ".join(action["name"] for action in actions)

@@ -45,12 +45,11 @@ class ShownRun:
     def __init__(self, context: AgentContext, graph: Any) -> None:  # noqa: ANN401 - LangGraph's
         self._write = context.writer or _nowhere
         self.context: Final = replace(context, writer=self._note)
-        self.modes: Final = [
-            "updates",
-            "custom",
-            *(["messages"] if context.streaming else []),
-            *(["tasks"] if context.steps else []),
-        ]
+        self.modes: Final = ["updates", "custom"]
+        if context.streaming:
+            self.modes.append("messages")
+        if context.steps:
+            self.modes.append("tasks")
         self._secrets = [] if context.access_token is None else [context.access_token]
         self._silent = {name for name, node in graph.nodes.items() if _asks_for_itself(name, node)}
         self._steps: list[str] = []
@@ -81,13 +80,13 @@ class ShownRun:
                 self._write(StepEvent(type="step_finished", step=part["name"]))
 
     def added(self, update: Mapping[str, Any]) -> dict[str, Any]:
-        """What each node adds to the conversation, as an update of the agent's own graph."""
+        """The messages that each node adds to the conversation, as an update of the agent's own graph."""
         return {node: {"messages": messages} for node, messages in self._added(update) if messages}
 
     def _added(self, update: Mapping[str, Any]) -> Iterable[tuple[str, list[AnyMessage]]]:
         for node, values in update.items():
             added: list[AnyMessage] = []
-            for value in values if isinstance(values, list) else [values]:
+            for value in _listed(values):
                 written = value.get("messages") if isinstance(value, Mapping) else None
                 added += self._new(_messages_in(written))
             yield node, added
@@ -184,7 +183,11 @@ def _messages_in(written: Any) -> list[BaseMessage]:  # noqa: ANN401 - of any fo
         written = written.value
     if isinstance(written, Command) or not written:
         return []
-    return convert_to_messages(written if isinstance(written, list) else [written])
+    return convert_to_messages(_listed(written))
+
+
+def _listed(value: Any) -> list[Any]:  # noqa: ANN401 - of any form
+    return value if isinstance(value, list) else [value]
 
 
 def _thinking_in(message: AIMessage) -> str:

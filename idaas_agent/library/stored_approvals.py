@@ -52,14 +52,14 @@ class KeptCalls:
 
 
 class StoredApprovals:
-    """Those of the database at `url`, which is opened for each event loop."""
+    """The approvals of the database at `url`, which is opened for each event loop."""
 
     def __init__(self, url: Secret) -> None:
         self._url = url
         self._kept: WeakKeyDictionary[IdentityParts, KeptCalls] = WeakKeyDictionary()
 
     def of(self, opened: IdentityParts) -> KeptCalls:
-        """What is kept, for the event loop of `opened`, with which the connections are closed."""
+        """Where they are kept, for the event loop of `opened`, with which the connections are closed."""
         if opened not in self._kept:
             self._kept[opened] = self._open(opened)
         return self._kept[opened]
@@ -68,10 +68,12 @@ class StoredApprovals:
         # The databases of a server are loaded only here.
         from idaas_agent.library.approval_database import ApprovalDatabase
 
-        place = self._url.reveal()
-        file = Path(place.removeprefix(_SQLITE)) if place.startswith(_SQLITE) else None
+        url = self._url.reveal()
+        place: Path | Secret = self._url
+        if url.startswith(_SQLITE):
+            place = Path(url.removeprefix(_SQLITE))
         settings = cast("LibrarySettings", opened.settings)  # those with which the `Identity` was made
-        database = ApprovalDatabase(self._url if file is None else file, settings, clock=opened.clock)
+        database = ApprovalDatabase(place, settings, clock=opened.clock)
         Context().run(database.start)  # without the context of its first user, who is one of many
         opened.users.push_async_callback(database.aclose)
         return kept_in(database.approvals, opened.clock)

@@ -31,7 +31,8 @@ def tool_node_of(
     ) -> ToolMessage | Command[Any]:
         calls = _calls_of_step(request, messages_key)
         await ask_about_step(identity, by_name, calls, Place.of(_config_of(request)))
-        return await (execute(request) if outer is None else outer(request, execute))
+        execution = execute(request) if outer is None else outer(request, execute)
+        return await execution
 
     return ToolNode(governed, awrap_tool_call=asked_together, **options)
 

@@ -76,10 +76,10 @@ def _made(declared: Sequence[DeclaredService], folder: Path, tls: ssl.SSLContext
     """
     services: list[Service] = []
     faults: list[str] = []
-    for each in declared:
-        place = f"services.{each.name}"
+    for declaration in declared:
+        place = f"services.{declaration.name}"
         try:
-            service = each.made(folder, tls)
+            service = declaration.made(folder, tls)
         except Exception as error:  # noqa: BLE001 - third-party code may raise anything
             raised = f"it raised {type(error).__name__} at {Path(place_of(error)).name}"
             faults.append(f"{place} cannot be used: {raised}")

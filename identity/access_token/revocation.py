@@ -68,7 +68,8 @@ class Revocation:
     @property
     def order(self) -> tuple[float, float]:
         """The time of the change; of two changes at the same time, the one that refuses more is later."""
-        return self.changed_at, -1.0 if self.until is None else self.until
+        until = -1.0 if self.until is None else self.until
+        return self.changed_at, until
 
 
 def to_json(revocation: Revocation) -> str:

@@ -200,7 +200,8 @@ class AccessTokenVerifier:
         for name, timestamp in (("nbf", claims.not_before), ("iat", claims.issued_at)):
             if timestamp is not None and timestamp > now + LEEWAY:
                 raise AccessTokenError(_INVALID, f'claim "{name}" is {timestamp - now:.0f} s in the future')
-        lifetime = claims.expires_at - (now + LEEWAY if claims.issued_at is None else claims.issued_at)
+        issued_at = now + LEEWAY if claims.issued_at is None else claims.issued_at
+        lifetime = claims.expires_at - issued_at
         if lifetime > LONGEST_LIFETIME:
             raise AccessTokenError(
                 _INVALID,

@@ -89,7 +89,11 @@ class LogEvent(StrEnum):
 
 def audit_record(event: AuditEvent) -> dict[str, Any]:
     """The members of a line, in order. Every line has all of them; an unknown value is `null`."""
-    principal, ruled = event.principal, event.ruled or Ruled()
+    principal = event.principal
+    ruled = event.ruled or Ruled()
+    rules = list(ruled.rules) if ruled.policy or ruled.rules else None
+    read = None if event.read is None else list(event.read)
+    milliseconds = None if event.duration is None else round(event.duration * 1000, 3)
     return {
         "time": rfc3339(event.time),
         "event": event.action.value,
@@ -109,15 +113,15 @@ def audit_record(event: AuditEvent) -> dict[str, Any]:
         "approval": event.approval,
         "arguments_digest": event.arguments_digest,
         "policy": ruled.policy,
-        "rules": list(ruled.rules) if ruled.policy or ruled.rules else None,
+        "rules": rules,
         "observed": ruled.observed,
-        "read": None if event.read is None else list(event.read),
+        "read": read,
         "model": event.model,
         "input_tokens": event.input_tokens,
         "output_tokens": event.output_tokens,
         "files": event.files and list(event.files),
         "error": event.error and event.error.value,
-        "duration_ms": None if event.duration is None else round(event.duration * 1000, 3),
+        "duration_ms": milliseconds,
         "lost": None,
         "anchors": None,
     }

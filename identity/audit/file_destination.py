@@ -128,7 +128,9 @@ class StandardOutput(Destination):
         """Leaves it open: it is the process's."""
 
     def _write(self, line: str) -> None:
-        content = (("\n" if self._torn else "") + line).encode()
+        if self._torn:
+            line = f"\n{line}"
+        content = line.encode()
         while content:
             written = os.write(self._descriptor, content)
             content = content[written:]

@@ -91,7 +91,8 @@ class _ChainWriter:
         logged = self.logged and _RECORDS.isEnabledFor(logging.INFO)
         if self.destination is None and not logged:
             return len(records)
-        head, links = self._head, []
+        head = self._head
+        links = []
         for record in records:
             links.append(link(record, head, self.key))
             head = links[-1][2]

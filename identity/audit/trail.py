@@ -104,7 +104,8 @@ class Step:
         """Records the end by `error`: `refused` if it is a decision, else `failed` or `cancelled`."""
         if isinstance(error, AgentError):
             decided = isinstance(error, AccessTokenError | CredentialError)
-            await self.ended(AuditOutcome.REFUSED if decided else AuditOutcome.FAILED, error.code)
+            outcome = AuditOutcome.REFUSED if decided else AuditOutcome.FAILED
+            await self.ended(outcome, error.code)
         elif isinstance(error, asyncio.CancelledError):
             await self.ended(AuditOutcome.CANCELLED)
         else:
@@ -126,8 +127,10 @@ class Step:
                 await self.ended_by(error)
             elif isinstance(failure, AgentError):
                 await self.ended_by(failure)
+            elif failure:
+                await self.ended(AuditOutcome.FAILED)
             else:
-                await self.ended(AuditOutcome.FAILED if failure else AuditOutcome.SUCCEEDED)
+                await self.ended(AuditOutcome.SUCCEEDED)
         except BaseException as unrecorded:
             error = unrecorded
             raise
@@ -187,13 +190,15 @@ class AuditTrail:
 
     def revocation(self, revocation: Revocation, issuer: str) -> Step:
         """A decision about access tokens: of a user of `issuer`, of one token by its hash, or of all."""
-        of_user = revocation.target is Target.USER
-        return self._step(
-            AuditedAction.ACCESS_RESTORED if revocation.until is None else AuditedAction.ACCESS_REVOKED,
-            principal=Principal(issuer, revocation.name) if of_user else None,
-            token_hash=self._hash(revocation.name) if revocation.target is Target.TOKEN else None,
-            client=revocation.origin.value,
-        )
+        action = AuditedAction.ACCESS_REVOKED
+        if revocation.until is None:
+            action = AuditedAction.ACCESS_RESTORED
+        members: dict[str, object] = {"client": revocation.origin.value}
+        if revocation.target is Target.USER:
+            members["principal"] = Principal(issuer, revocation.name)
+        if revocation.target is Target.TOKEN:
+            members["token_hash"] = self._hash(revocation.name)
+        return self._step(action, **members)
 
     def call(
         self,

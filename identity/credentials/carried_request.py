@@ -55,7 +55,8 @@ def _carry(request: Any, attach: Attach) -> None:  # noqa: ANN401 - of either li
         name: Secret(value) for name, value in copied.headers.items() if state["headers"].get(name) != value
     }
     target = copied.extensions.get("target")
-    state["carried"] = _Carried(headers, None if target is None else Secret(target.decode("ascii")))
+    secret_target = None if target is None else Secret(target.decode("ascii"))
+    state["carried"] = _Carried(headers, secret_target)
     request.__class__ = _carrying(kind)
 
 
@@ -70,8 +71,8 @@ class _Carried:
 
 
 class _Carrying:
-    """What a carrying request has in place of the attributes of its class. Whoever sets them to anything,
-    such as a tracer that adds a header, does not take the credentials out; another URL does.
+    """The members of a carrying request in place of the attributes of its class. Whoever sets them to
+    anything, such as a tracer that adds a header, does not take the credentials out; another URL does.
     """
 
     kind: type[Any]

@@ -213,13 +213,17 @@ class IDaaSClient:
             "x-acs-signature-version": "1.0",
             "x-acs-version": "2022-02-25",
         }
+        method = "GET"
+        content: bytes | None = None
         if operation.body is not None:
             headers["Content-Type"] = "application/json; charset=utf-8"
+            method = "POST"
+            content = json.dumps(operation.body).encode()
         return self.http.build_request(
-            "GET" if operation.body is None else "POST",
+            method,
             f"{self.configuration.developer_api_endpoint}/v2/{instance}/{operation.path}",
             params=operation.query or None,
-            content=None if operation.body is None else json.dumps(operation.body).encode(),
+            content=content,
             headers=headers,
             timeout=self._timeout,
         )

@@ -61,9 +61,8 @@ class ConfigurationMembers:
             self.fault(name, "is missing")
         elif value is not None and not isinstance(value, dict):
             self.fault(name, f"must be an object, found {_kind(value)}")
-        return ConfigurationMembers(
-            value if isinstance(value, dict) else {}, f"{self.prefix}{name}.", self.faults
-        )
+        members = value if isinstance(value, dict) else {}
+        return ConfigurationMembers(members, f"{self.prefix}{name}.", self.faults)
 
     def endpoint(self, name: str) -> str:
         """A URL. Like the SDK, http and a missing scheme become https, and a port stays."""

@@ -109,7 +109,9 @@ class UserEventReader:
             if self._cipher is None:
                 _refuse('claim "dataEncrypted" must be false: no key is configured')
             text = claims.get("cipherData")
-            return read_object(self._decrypt(text if isinstance(text, str) else ""))
+            if not isinstance(text, str):
+                text = ""
+            return read_object(self._decrypt(text))
         return _object(claims.get("plainData"), "plainData")
 
     def _decrypt(self, jwe: str) -> bytes:
@@ -193,8 +195,10 @@ def _event(event: object) -> UserEvent:
     if not isinstance(members, dict):
         return UserEvent({}, None)
     record = members.get("bizData")
+    if record in (None, ""):
+        return UserEvent(members, {})
     try:
-        return UserEvent(members, {} if record in (None, "") else _object(record, "bizData"))
+        return UserEvent(members, _object(record, "bizData"))
     except ValueError:
         return UserEvent(members, None)
 

@@ -139,7 +139,9 @@ class Metrics:
         zeros: Iterable[Labels] = (),
     ) -> Counter:
         """Declares a counter: 0 from the start without labels, and for the labels `zeros`."""
-        counter = Counter(zeros if labels else [()])
+        if not labels:
+            zeros = [()]
+        counter = Counter(zeros)
         self._declare(Metric(name, Kind.COUNTER, unit, description, labels), lambda: counter.values)
         return counter
 

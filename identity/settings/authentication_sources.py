@@ -32,7 +32,7 @@ class AuthenticationVariables(RoleVariables, ClientVariables):
 def authentication_sources(
     given: Mapping[str, str], authorities: str | None, clock: Callable[[], float] = time.time
 ) -> AuthenticationSources:
-    """What client authentication needs beside the configuration file. Opens no connection.
+    """The sources that client authentication needs beside the configuration file. Opens no connection.
 
     `given` has the variables in lower case; those that are invalid count as not set, and are reported by
     `read_settings`. `authorities` is a PEM bundle to trust in place of the public authorities.
@@ -74,7 +74,8 @@ def _named_role(
 ) -> SecretSource[RoleCredential] | None:
     """The source that the variables name, in the vendor's order, but a URI before ECS, which is presumed."""
     if v.alibaba_cloud_access_key_id and v.alibaba_cloud_access_key_secret:
-        secret, token = v.alibaba_cloud_access_key_secret, v.alibaba_cloud_security_token
+        secret = v.alibaba_cloud_access_key_secret
+        token = v.alibaba_cloud_security_token
         return FixedSecret(RoleCredential(v.alibaba_cloud_access_key_id, secret, token, "default/env"))
     by_token = v.alibaba_cloud_role_arn and v.alibaba_cloud_oidc_provider_arn
     if by_token and v.alibaba_cloud_oidc_token_file:

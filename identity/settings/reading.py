@@ -56,7 +56,7 @@ class GivenVariables:
     """The variables that are set, and their faults."""
 
     environment: Mapping[str, str]
-    """What was read, without quotation marks."""
+    """The variables that were read, without quotation marks."""
     given: dict[str, str]
     """The texts of those that are set, by their fields."""
     absent: dict[str, list[str]]
@@ -73,7 +73,7 @@ class GivenVariables:
         unread: Set[str] = frozenset(),
         in_files: tuple[str, ...] = (),
     ) -> Self:
-        """Those of `environment` that are in the groups that `joined` joins; others are ignored.
+        """The variables of `environment` that are in the groups that `joined` joins; others are ignored.
 
         An empty variable counts as not set, and one pair of quotation marks around a value is taken off.
         Fields of the names `unread` have values that cannot be read here: they count as set, and have their
@@ -156,7 +156,9 @@ def variable_faults(error: ValidationError) -> dict[str, list[str]]:
 
 def _fault(fault: Mapping[str, Any]) -> str:
     name = ".".join(str(step) for step in fault["loc"][:1]).upper()
-    kind, context, found = fault["type"], fault.get("ctx", {}), _shown(fault.get("input"))
+    kind = fault["type"]
+    context = fault.get("ctx", {})
+    found = _shown(fault.get("input"))
     if kind == "missing":
         return f"{name} must be set"
     if kind == "value_error":

@@ -63,7 +63,11 @@ def holds(check: Callable[[], bool]) -> bool:
 
 def parsed_by(parse: Callable[[str], object]) -> BeforeValidator:
     """The value is what `parse` makes of a variable's text. It raises `ValueError` with what it must be."""
-    return BeforeValidator(lambda value: parse(value) if isinstance(value, str) else value)
+
+    def parsed(value: object) -> object:
+        return parse(value) if isinstance(value, str) else value
+
+    return BeforeValidator(parsed)
 
 
 def checked_by(check: Callable[[Any], object]) -> AfterValidator:

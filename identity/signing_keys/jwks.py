@@ -90,7 +90,8 @@ class Jwks:
         if key is not None:
             return key
         # The request in flight may have been sent just before the key was published: then one more is sent.
-        for _ in range(2 if _FLIGHT_KEY in self._flight else 1):
+        requests = 2 if _FLIGHT_KEY in self._flight else 1
+        for _ in range(requests):
             if _FLIGHT_KEY not in self._flight and not self._may_search():
                 break
             await self._flight.run(_FLIGHT_KEY, self._fetch)

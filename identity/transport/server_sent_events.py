@@ -73,8 +73,10 @@ class _LineSplitter:
             start = end.end()
             line = bytes(self._partial)
             self._partial = bytearray()
-            yield line.removeprefix(b"\xef\xbb\xbf") if self._first else line
-            self._first = False
+            if self._first:
+                line = line.removeprefix(b"\xef\xbb\xbf")
+                self._first = False
+            yield line
         self._extend(chunk[start:])
 
     def _extend(self, part: bytes) -> None:

@@ -96,7 +96,8 @@ class _Walk:
         levels = 1
         for keyword, value in schema.items():
             if keyword in ("pattern", "patternProperties"):
-                self._check_expressions([value] if keyword == "pattern" else list(value))
+                expressions = [value] if keyword == "pattern" else list(value)
+                self._check_expressions(expressions)
             if (check := _FORMS.get(keyword)) is not None and not check(value):
                 raise ValueError("a keyword of the wrong form")
             if keyword in _REFERENCES:

@@ -131,11 +131,11 @@ def _is_integer(_: object, value: object) -> bool:
 
 
 def _counted(name: str, keyword: _Keyword) -> _Keyword:
-    exact = name in ("const", "enum")
+    size_of = count_values if name in ("const", "enum") else _length
 
     def check(validator: object, value: Any, instance: Any, schema: Any) -> Iterator[Any]:  # noqa: ANN401 - any JSON value
         steps = _STEPS.get()
-        steps.spend(1 + _length(instance) // 4 + (count_values(value) if exact else _length(value)) // 4)
+        steps.spend(1 + _length(instance) // 4 + size_of(value) // 4)
         if name.endswith(("ref", "Ref")):
             steps.spend(4)
         with steps.level():

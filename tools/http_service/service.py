@@ -127,7 +127,9 @@ class HTTPService:
         if permission is not None:
             self._with(permission).add(tool, policy=policy)
             return
-        added = ServiceTool(tool if isinstance(tool, BaseTool) else function_tool(tool))
+        if not isinstance(tool, BaseTool):
+            tool = function_tool(tool)
+        added = ServiceTool(tool)
         name = self._prefix + added.schema.name
         if any(name in service._tools for service in self.services):  # noqa: SLF001 - its own class
             raise ValueError(f'"{self.name}" has a tool "{name}" already')

@@ -121,7 +121,9 @@ async def run_function(tool: FunctionTool, values: Mapping[str, Any]) -> ToolRes
         return result
     if isinstance(result, ToolMessage):
         return ToolResult(_text(tool, result), ok=result.status != "error")
-    return ToolResult(result if isinstance(result, str) else to_json(result).decode())
+    if isinstance(result, str):
+        return ToolResult(result)
+    return ToolResult(to_json(result).decode())
 
 
 async def run_tool(tool: BaseTool, arguments: Mapping[str, Any]) -> ToolResult:

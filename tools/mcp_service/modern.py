@@ -187,10 +187,11 @@ class ModernSession(Session):
         `MCPRequestError`, and `_UnsendableError` for a call.
         """
         can_ask = method == "tools/call" and ANSWERED.get() is not None
+        capabilities: dict[str, Any] = {"elicitation": {"form": {}, "url": {}}} if can_ask else {}
         meta: dict[str, Any] = {
             f"{_META}protocolVersion": PROTOCOL_VERSION,
             f"{_META}clientInfo": {"name": "idaas-agent", "version": VERSION},
-            f"{_META}clientCapabilities": {"elicitation": {"form": {}, "url": {}}} if can_ask else {},
+            f"{_META}clientCapabilities": capabilities,
         }
         message = self._server.wire.message(method, params, meta)
         number = message["id"]
@@ -200,7 +201,8 @@ class ModernSession(Session):
             headers["Mcp-Name"] = header_value(name)
             listing = self.current or self._last
             listed = listing.tools.get(name) if listing else None
-            headers |= _parameters(listed, params["arguments"]) if listed else {}
+            if listed:
+                headers |= _parameters(listed, params["arguments"])
             message["params"]["_meta"]["progressToken"] = number
 
         latest = float("-inf")
@@ -302,7 +304,9 @@ def _reported(message: Any, number: int, latest: float) -> float:  # noqa: ANN40
             if isinstance(total, int | float) and total > 0:
                 with suppress(OverflowError):
                     fraction = done / total
-            progress(fraction, text if isinstance(text, str) else "")
+            if not isinstance(text, str):
+                text = ""
+            progress(fraction, text)
             return done
     return latest
 

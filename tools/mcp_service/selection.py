@@ -77,7 +77,8 @@ class ToolSelection:
     def policy(self, tool: str) -> ToolPolicy:
         """The policy given for the tool; without one, it asks, unless the tool is known to read."""
         name = self.servers_name(tool)
-        return self.policies.get(name) or (LISTED_READS if name in self.reading_tools else UNKNOWN_POLICY)
+        without_policy = LISTED_READS if name in self.reading_tools else UNKNOWN_POLICY
+        return self.policies.get(name) or without_policy
 
     @property
     def effects(self) -> frozenset[Effect]:

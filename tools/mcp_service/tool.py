@@ -117,7 +117,8 @@ def _checked(tool: Any, presented: Secret, *, annotated: bool) -> MCPTool:  # no
     schema = ToolSchema(name, description[:_MAX_DESCRIPTION], parameters, listed=True)
     validator = BoundedValidator(parameters | closed)
     _check_defaults(parameters["properties"])
-    return MCPTool(schema, validator, digest, _headers(parameters) if annotated else {})
+    headers = _headers(parameters) if annotated else {}
+    return MCPTool(schema, validator, digest, headers)
 
 
 def _check_defaults(properties: Mapping[str, Any]) -> None:
@@ -186,7 +187,8 @@ def result_of(response: Mapping[str, Any], presented: Iterable[Secret]) -> ToolR
     if (error := response.get("error")) is not None:
         return ToolResult(f"error {error['code']}: {error['message']}", ok=False)
     result = response["result"]
-    content = result.get("content", [] if "structuredContent" in result else None)
+    no_content: list[Any] | None = [] if "structuredContent" in result else None
+    content = result.get("content", no_content)
     if not isinstance(content, list):
         raise ValueError("not the content of a result")  # noqa: TRY004 - a value from outside
     label_by_meta(result)

@@ -127,10 +127,11 @@ class Wire:
             self.placement.attach(request, secret)
         except ValueError as error:
             raise MCPRequestError(str(error)) from None
+        method = None if message is None else message.get("method")
         timed_out = False
         try:
             with client_span(request, Receiver.MCP) as span:
-                span.set(Attribute.MCP_METHOD, None if message is None else message.get("method"))
+                span.set(Attribute.MCP_METHOD, method)
                 response = await self.http.send(request, stream=True)
                 responded(span, response.status_code)
                 async with aclosing(response):

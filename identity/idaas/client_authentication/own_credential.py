@@ -52,7 +52,8 @@ class OwnCredential(ClientAuthentication, Generic[T]):
             "iat": now,
             "exp": now + _LIFETIME,
         }
-        return jwt.encode(claims, key.reveal() if isinstance(key, Secret) else key, algorithm=algorithm)
+        signed_with = key.reveal() if isinstance(key, Secret) else key
+        return jwt.encode(claims, signed_with, algorithm=algorithm)
 
 
 class ClientSecretPost(OwnCredential[Secret]):

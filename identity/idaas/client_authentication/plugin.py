@@ -68,11 +68,8 @@ class Plugin(OwnCredential[RoleCredential]):
 
     def _parameters(self, grant: Grant) -> dict[str, str]:
         items = [item.partition("|") for item in grant.scope.split()]
-        parameters = {
-            "ApplicationId": self.client_id,
-            "Audience": items[0][0] if items else "",
-            "InstanceId": self.instance_id,
-        }
+        audience = items[0][0] if items else ""
+        parameters = {"ApplicationId": self.client_id, "Audience": audience, "InstanceId": self.instance_id}
         parameters |= {f"ScopeValues.{n}": value for n, (_, _, value) in enumerate(items, start=1)}
         if grant.subject_token is not None:
             parameters |= {
