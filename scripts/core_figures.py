@@ -91,6 +91,7 @@ def figures(modules: Mapping[str, ast.Module]) -> Iterator[tuple[str, str]]:
         yield f"modules of the core that import {feature}", str(_importers(core, pattern))
     yield "several targets in one assignment", str(sum(map(_is_parallel, nodes)))
     yield "conditional expressions", str(sum(isinstance(node, ast.IfExp) for node in nodes))
+    yield "conditional expressions within another expression", str(sum(map(_nested_conditions, nodes)))
     yield "variables named `each`", str(sum(_is_each(node) for node in nodes))
     docstrings = [ast.get_docstring(node) or "" for node in nodes if isinstance(node, _DOCUMENTED)]
     yield "docstrings without a subject", str(sum(bool(_SUBJECTLESS.match(text)) for text in docstrings))
@@ -136,6 +137,13 @@ def _is_parallel(node: ast.AST) -> bool:
         and isinstance(node.targets[0], ast.Tuple)
         and isinstance(node.value, ast.Tuple)
     )
+
+
+def _nested_conditions(node: ast.AST) -> int:
+    """How many conditional expressions `node` has as a part: none if it names or returns the value."""
+    if isinstance(node, ast.Assign | ast.AnnAssign | ast.Return):
+        return 0
+    return sum(isinstance(part, ast.IfExp) for part in ast.iter_child_nodes(node))
 
 
 def _is_each(node: ast.AST) -> bool:
