@@ -258,13 +258,16 @@ def _client(address: str, cafile: str | None) -> Redis:
     from redis.asyncio.retry import Retry
     from redis.backoff import NoBackoff
 
+    trusted: dict[str, str] = {}
+    if cafile and address.startswith("rediss:"):
+        trusted["ssl_ca_certs"] = cafile
     pool = BlockingConnectionPool.from_url(
         address,
         max_connections=_CONNECTIONS,
         timeout=SECONDS,
         # One retry on a new connection: the pooled one may be from before a restart of the server.
         retry=Retry(NoBackoff(), 1),
-        **({"ssl_ca_certs": cafile} if cafile and address.startswith("rediss:") else {}),
+        **trusted,
     )
     return Redis(connection_pool=pool)
 

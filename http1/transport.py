@@ -185,7 +185,8 @@ class Http1Transport(httpx.AsyncBaseTransport, httpx2.AsyncBaseTransport):
             async with asyncio.timeout(seconds):
                 if proxy is not None:
                     return await dial_through(proxy, host, port, self._ssl_context, secure=secure)
-                return await dial(host, port, self._ssl_context if secure else None)
+                ssl_context = self._ssl_context if secure else None
+                return await dial(host, port, ssl_context)
 
     def _origin(self, url: Any, proxy: Proxy | None) -> Origin:  # noqa: ANN401 - of either library
         if url.scheme not in _PORTS:

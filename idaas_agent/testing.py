@@ -112,7 +112,7 @@ class ToolsUnderTest:
         add(self._added, settings or {})
 
     def responds(self, status: int = 200, **given: Any) -> None:  # noqa: ANN401 - of `httpx.Response`
-        """What the service responds to the next request; the last one is repeated. `given` are `json`,
+        """The response of the service to the next request; the last one is repeated. `given` are `json`,
         `text`, `content` and `headers`, as `httpx.Response` takes them.
         """
         self._responses.append(httpx.Response(status, **given))
@@ -167,7 +167,7 @@ class ToolsUnderTest:
 
 
 Turn: TypeAlias = str | ToolCall | Sequence[ToolCall] | Exception
-"""What a scripted model does: says a text, makes calls, or fails."""
+"""The turn of a scripted model: it says a text, makes calls, or fails."""
 
 
 def call(tool: str, **arguments: Any) -> ToolCall:  # noqa: ANN401 - any JSON

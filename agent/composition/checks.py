@@ -1,4 +1,4 @@
-"""What is checked before an agent is in service (`agent.operations.readiness`)."""
+"""The checks before an agent is in service (`agent.operations.readiness`)."""
 
 import asyncio
 from functools import partial

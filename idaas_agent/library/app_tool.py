@@ -85,7 +85,7 @@ class AppService:
         self._policy = policy
         self._schemas = [self.schema]
         self.outcomes: Final[FIFOCache[Any, Any]] = FIFOCache(_OUTCOMES)
-        """What calls returned whose task may run again, by what they are known by."""
+        """The results of calls whose task may run again, by what they are known by."""
 
     def cached_tools(self, access: Access) -> Sequence[ToolSchema]:  # noqa: ARG002 - the same for every caller
         """See `Service`."""

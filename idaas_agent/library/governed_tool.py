@@ -52,7 +52,7 @@ class CallOfApp:
     known_by: object = None
     """The call, where its task may run again; `None`: it is made once."""
     outcome: Any = field(default=None, repr=False)
-    """What the tool returned to this call, if it is more than a text."""
+    """The result that the tool returned to this call, if it is more than a text."""
     secrets: Sequence[Secret] = field(default=(), repr=False)
 
 

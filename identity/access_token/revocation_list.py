@@ -169,8 +169,9 @@ _Orders: TypeAlias = Mapping[tuple[Target, Origin], dict[str, tuple[float, float
 
 def _entries(orders: _Orders) -> Iterator[Revocation]:
     for (target, origin), named in orders.items():
-        for name, (changed_at, until) in named.items():
-            yield Revocation(target, name, origin, None if until == _RESTORED else until, changed_at)
+        for name, (changed_at, ended_at) in named.items():
+            until = None if ended_at == _RESTORED else ended_at
+            yield Revocation(target, name, origin, until, changed_at)
 
 
 class _Kind:

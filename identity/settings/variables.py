@@ -48,7 +48,7 @@ class CallerVariables(VariableGroup):
     """The claims of an access token that tools, nodes and prompts of your own may read, separated by spaces,
     such as `name groups`. They never get the token."""
     access_identity: AccessIdentity = AccessIdentity.MACHINE
-    """Whose rights calls use: `Machine`, the agent's own; `Human`, the signed-in user's."""
+    """The rights that calls use: `Machine`, the agent's own; `Human`, the signed-in user's."""
 
     @field_validator("access_identity", mode="before")
     @classmethod

@@ -287,7 +287,7 @@ def _own_packages(
 
 
 def _own_entry_points() -> list[EntryPoint]:
-    """What the installed packages of the operator add."""
+    """The entry points that installed packages of the operator add."""
     groups = (SERVICES, SURFACES, POLICIES, LISTENERS, SOURCES, VARIABLES_GROUP)
     entries = [entry for group in groups for entry in entry_points(group=group)]
     return [

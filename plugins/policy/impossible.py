@@ -60,7 +60,7 @@ _MIRRORED: Final = {"<": ">", "<=": ">=", ">": "<", ">=": "<="}
 
 
 def faults_of(statement: Statement, actions: Sequence[ToolAction], vocabulary: Vocabulary) -> Iterator[str]:
-    """What a rule about calls of `actions` cannot mean. None of its tools is unknown; without any, only what
+    """The faults of a rule about calls of `actions`, none of whose tools is unknown. Without any, only what
     is the same for all calls is a fault.
     """
     yield from _annotations(statement)

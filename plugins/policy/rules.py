@@ -255,7 +255,9 @@ def read_rules(path: Path, vocabulary: Vocabulary) -> Rules:
 def _impossible(
     statement: Statement, actions: Sequence[ToolAction], known: Vocabulary, *, is_never: bool
 ) -> list[str]:
-    """What a rule cannot mean, with its line; its conditions as a whole only if nothing else explains it."""
+    """The reasons why a rule is impossible, with its line: its conditions as a whole only if nothing else
+    explains it.
+    """
     faults = list(faults_of(statement, actions, known))
     if is_never and not faults:
         faults.append("no call satisfies the rule: its conditions are always false")

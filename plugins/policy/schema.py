@@ -26,7 +26,7 @@ _SCALARS: Final = {"string": "String", "boolean": "Bool", "integer": "Long", "nu
 _FITS: Final = {"String": str, "Bool": bool, "Long": int}
 _LONG: Final = 2**63
 FRACTION: Final = 10_000
-"""Of a decimal: its unit is the ten-thousandth."""
+"""The parts of one in which a decimal is counted."""
 
 
 @dataclass(frozen=True)

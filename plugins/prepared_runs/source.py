@@ -88,7 +88,7 @@ def _routes(agent: Agent) -> APIRouter | None:
 
 
 async def _withdrawable(parts: StoredParts) -> Sequence[Withdrawable]:
-    """Those that can still be accepted, the newest first."""
+    """The prepared runs that can still be accepted, the newest first."""
     variables = parts.settings.of(PreparedRunVariables)
     store = _store(parts.storage)
     prepared = PreparedRuns(variables, store, parts.audit, parts.revocations, parts.clock)

@@ -67,7 +67,8 @@ class RunSpans:
         span.set(Attribute.AGENT_NAME, AGENT)
         thread = configurable.get("thread_id")
         user = configurable.get("langgraph_auth_user")
-        span.set_for_trace(Attribute.CONVERSATION, None if thread is None else str(thread))
+        conversation = None if thread is None else str(thread)
+        span.set_for_trace(Attribute.CONVERSATION, conversation)
         if (identity := getattr(user, "identity", None)) is not None:
             label = user_label(self.user)(Principal(self.issuer, str(identity)))
             span.set_for_trace(user_attribute(self.user), label)
