@@ -138,9 +138,12 @@ class ArgumentRule:
         return self.mode if matches else ApprovalMode.ALLOW
 
 
+_STRICTNESS: Final = {mode: place for place, mode in enumerate(ApprovalMode)}
+
+
 def strictest(*modes: ApprovalMode) -> ApprovalMode:
     """The strictest of `modes`."""
-    return max(modes, key=list(ApprovalMode).index)
+    return max(modes, key=_STRICTNESS.__getitem__)
 
 
 def _kind(value: object) -> type | None:

@@ -21,9 +21,9 @@ def progress(fraction: float | None, message: str = "") -> None:
 
 
 @contextmanager
-def reported_to(report: Report) -> Iterator[None]:
-    """Calls `report` for each `progress` in the block, beside those around it."""
-    token = _REPORTS.set((*_REPORTS.get(), report))
+def reported_to(*reports: Report) -> Iterator[None]:
+    """Calls `reports` for each `progress` in the block, after those around it."""
+    token = _REPORTS.set((*_REPORTS.get(), *reports))
     try:
         yield
     finally:

@@ -66,8 +66,7 @@ class RecordedCall:
         outer = var_child_runnable_config.set(None)
         try:
             async with limit.timeout:
-                shown = reported_to(lambda *given: of_run.copy().run(progressed, *given))
-                with reported_to(limit.progressed), shown:
+                with reported_to(limit.progressed, lambda *given: of_run.copy().run(progressed, *given)):
                     return await service.call(call.tool, call.pending.call["args"], access), None
         except (AuditError, GraphBubbleUp):  # a question of the tool's own code is none of its results
             raise

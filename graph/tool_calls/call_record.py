@@ -126,7 +126,8 @@ class CallRecord:
         return [*self._of_run, *self._obtained]
 
     def _redact(self, value: Any) -> Any:  # noqa: ANN401 - any JSON value
-        return redact(self._redactor.redact(value), self._obtained)
+        value = self._redactor.redact(value)
+        return redact(value, self._obtained) if self._obtained else value
 
     async def execute(self, work: Work, *, goes_on: bool = False) -> ToolMessage:
         """Calls `work`, which makes the call, between its start and its end. Returns the result for the
