@@ -15,6 +15,7 @@ from langchain_core.messages import (
     message_chunk_to_message,
 )
 from langchain_core.runnables import Runnable, ensure_config
+from langchain_core.runnables.config import var_child_runnable_config
 
 from graph.error_codes import GraphCode
 from graph.models.piece import Piece
@@ -93,7 +94,7 @@ class ChatModelProvider:
         if tools:
             options |= {"tools": list(tools), **(self.tool_options or {})}
         if self.takes_reader:
-            return await self.chat.ainvoke(list(messages), reader=reader, **options)
+            return await _answer(self.chat, list(messages), reader=reader, **options)
         try:
             return await completed(
                 self.chat, messages, reader, streams=would_stream(self.chat), options=options
@@ -107,6 +108,24 @@ class ChatModelProvider:
         """Closes the connections."""
         if self.close is not None:
             await self.close()
+
+
+async def _answer(chat: BaseChatModel, messages: list[AnyMessage], **options: Any) -> BaseMessage:  # noqa: ANN401 - those of the chat model
+    """The answer of `chat`, which is asked through LangChain where something may depend on that: a callback
+    is registered, or a content is not a text, of which LangChain knows older forms. Otherwise it would make a
+    task, a run without readers, and copies of the messages.
+    """
+    if _may_be_watched() or not all(isinstance(message.content, str) for message in messages):
+        return await chat.ainvoke(messages, **options)
+    result = await chat._agenerate(messages, **options)  # noqa: SLF001 - what a chat model defines
+    return result.generations[0].message
+
+
+def _may_be_watched() -> bool:
+    """Whether callbacks may be registered, such as a tracer. Outside of a run that is not known."""
+    config = var_child_runnable_config.get()
+    registered = None if config is None else config.get("callbacks")
+    return not isinstance(registered, BaseCallbackManager) or bool(registered.handlers)
 
 
 _FORM_ERRORS: Final = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
