@@ -109,6 +109,7 @@ class Surfaces:
             readable=frozenset[str]().union(*(surface.public_paths for surface in self.offered)),
             signed=frozenset[str]().union(*(surface.signed_paths for surface in self.offered)),
         )
+        self._starting = [surface.starts_run for surface in self.offered if surface.starts_run is not _never]
         self._polled = frozenset[str]().union(*(surface.polled_paths for surface in self.offered))
         self._resources = frozenset[str]().union(*(surface.resource_paths for surface in self.offered))
 
@@ -127,7 +128,7 @@ class Surfaces:
     def starts_run(self, scope: Scope) -> bool:
         """Whether the request certainly starts a run."""
         path = scope["path"]
-        return scope["method"] == "POST" and any(surface.starts_run(path) for surface in self.offered)
+        return scope["method"] == "POST" and any(starts(path) for starts in self._starting)
 
     def is_poll(self, scope: Scope) -> bool:
         """Whether the request reads what each open page reads repeatedly."""

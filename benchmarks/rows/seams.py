@@ -1,13 +1,16 @@
-"""Seams of the core beside the same work written out: steps of a call, policies, surfaces."""
+"""Seams of the core beside the same work written out: steps of a call, policies, surfaces, commands."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
+import typer
 from fastapi import APIRouter
 
 from agent.api.app import CORE
 from agent.api.surface import Surface, Surfaces, installed_surfaces
+from agent.commands.command_line import app, common
+from agent.commands.serve import serve
 from benchmarks.bench import Bench
 from benchmarks.micro import RowCases, Timed, micro, timed, timed_async
 from benchmarks.report import Figure, at_most
@@ -130,6 +133,21 @@ def _surfaces_floor() -> Timed:
     return timed(asked)
 
 
+def _command() -> Timed:
+    commands: Any = typer.main.get_command(app)
+    return timed(lambda: commands.get_command(_ANY, "serve"))
+
+
+def _command_floor() -> Timed:
+    def made() -> None:
+        parent = typer.Typer(add_completion=False)
+        parent.callback()(common)
+        parent.command("serve")(serve)
+        typer.main.get_group(parent)
+
+    return timed(made)
+
+
 CASES: RowCases = {
     "seams": {
         "steps": _steps,
@@ -138,6 +156,8 @@ CASES: RowCases = {
         "policies, floor": _policies_floor,
         "surfaces": _surfaces,
         "surfaces, floor": _surfaces_floor,
+        "command": _command,
+        "command, floor": _command_floor,
     }
 }
 
@@ -153,3 +173,6 @@ def seams(bench: Bench) -> Iterable[Figure]:
     for name, (figure, floor) in compared.items():
         reference = times[f"{name}, floor"]
         yield Figure(figure, "µs", times[name], floor, reference, at_most(20.0, absolute=True))
+    figure = "a typed command, found among all installed ones"
+    reference = times["command, floor"]
+    yield Figure(figure, "µs", times["command"], "the only command of a program", reference)
