@@ -94,7 +94,7 @@ class ChatModelProvider:
         if tools:
             options |= {"tools": list(tools), **(self.tool_options or {})}
         if self.takes_reader:
-            return await _answer(self.chat, list(messages), reader=reader, **options)
+            return await _answer(self.chat, messages, reader=reader, **options)
         try:
             return await completed(
                 self.chat, messages, reader, streams=would_stream(self.chat), options=options
@@ -110,14 +110,15 @@ class ChatModelProvider:
             await self.close()
 
 
-async def _answer(chat: BaseChatModel, messages: list[AnyMessage], **options: Any) -> BaseMessage:  # noqa: ANN401 - those of the chat model
+async def _answer(chat: BaseChatModel, messages: Sequence[AnyMessage], **options: Any) -> BaseMessage:  # noqa: ANN401 - those of the chat model
     """The answer of `chat`, which is asked through LangChain where something may depend on that: a callback
     is registered, or a content is not a text, of which LangChain knows older forms. Otherwise it would make a
     task, a run without readers, and copies of the messages.
     """
-    if _may_be_watched() or not all(isinstance(message.content, str) for message in messages):
-        return await chat.ainvoke(messages, **options)
-    result = await chat._agenerate(messages, **options)  # noqa: SLF001 - what a chat model defines
+    asked: list[BaseMessage] = list(messages)
+    if _may_be_watched() or not all(isinstance(message.content, str) for message in asked):
+        return await chat.ainvoke(asked, **options)
+    result = await chat._agenerate(asked, **options)  # noqa: SLF001 - what a chat model defines
     return result.generations[0].message
 
 
