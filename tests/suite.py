@@ -8,10 +8,8 @@ import functools
 import gc
 import os
 import re
-import shlex
 import socket
 import ssl
-import subprocess
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
@@ -181,22 +179,6 @@ def _tell_results_only(worker: Any) -> None:
             tell(name, **content)
 
     worker.sendevent = results
-
-
-def pytest_xdist_setupnodes(config: pytest.Config, specs: list[Any]) -> None:
-    """The processes of the whole suite are forked: `tests/forked_workers.py`."""
-    if config.args != [*config.getini("testpaths")]:
-        return
-    name, program = f"tests-{os.getpid()}", str(Path(__file__).with_name("forked_workers.py"))
-    with socket.socket(socket.AF_UNIX) as listener:
-        listener.bind(f"\0{name}")
-        listener.listen(len(specs))
-        start = "import socket; from tests.forked_workers import serve; serve(socket.socket(fileno=0), "
-        command = [sys.executable, "-c", f"{start}{len(specs)})"]
-        forking = subprocess.Popen(command, stdin=listener, cwd=config.rootpath)  # noqa: S603 - our own
-        config.add_cleanup(forking.kill)
-    for spec in specs:
-        spec.python = shlex.join([sys.executable, "-IS", program, name])
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling | None:

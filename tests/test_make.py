@@ -134,8 +134,3 @@ def test_test_that_waits_for_ever_ends_when_its_time_is_over() -> None:
             asyncio.run(waits())
     finally:
         signal.signal(signal.SIGUSR1, before)
-
-
-def test_process_in_place_of_one_that_crashed_starts_although_no_more_are_forked() -> None:
-    program = str(ROOT / "tests" / "forked_workers.py")
-    assert output_of(sys.executable, "-IS", program, "nothing", "-c", "print(1)") == (0, "1\n")
