@@ -170,8 +170,8 @@ class ThreadStore:
         return await self._changed(thread, "deleted_at = ?", self._clock())
 
     async def restore(self, thread: OwnedThread) -> Thread:
-        """The deleted thread, unless it was purged."""
-        return await self._changed(thread, "deleted_at = NULL", deleted=True)
+        """The thread, which is not deleted any more. Raises `ThreadNotFoundError` if it was purged."""
+        return await self._changed(thread, "deleted_at = NULL", also_deleted=True)
 
     async def delete_all(self, owner: ThreadOwner) -> int:
         """Deletes all threads of `owner`, and ends the grants of these conversations; how many."""
@@ -402,11 +402,11 @@ class ThreadStore:
         return await self._database.read(of_thread)
 
     async def _changed(
-        self, thread: OwnedThread, change: str, *values: Value, deleted: bool = False
+        self, thread: OwnedThread, change: str, *values: Value, also_deleted: bool = False
     ) -> Thread:
-        now_deleted = "IS NOT NULL" if deleted else "IS NULL"
+        condition = "TRUE" if also_deleted else "deleted_at IS NULL"
         sql = (
-            f"UPDATE threads SET {change} WHERE owner = ? AND id = ? AND deleted_at {now_deleted}"  # noqa: S608 - constants
+            f"UPDATE threads SET {change} WHERE owner = ? AND id = ? AND {condition}"  # noqa: S608 - constants
             f" RETURNING {COLUMNS}"
         )
         rows = await self._database.write(lambda: query(sql, *values, *thread.place))

@@ -181,8 +181,15 @@ async def test_deleted_thread_is_absent_and_can_be_restored(threads: ThreadStore
     assert await threads.page(ALICE, limit=10) == ([], None)
     assert (await threads.restore(ALICE.thread("t"))).id == "t"
     assert texts(await window(threads, ALICE.thread("t"))) == ["One", "Answer to One"]
-    with pytest.raises(ThreadNotFoundError):
-        await threads.restore(ALICE.thread("t"))
+
+
+async def test_thread_that_is_not_deleted_is_restored_without_effect(threads: ThreadStore) -> None:
+    await asked(threads, "t", "One")
+    before = await threads.get(ALICE.thread("t"))
+    assert await threads.restore(ALICE.thread("t")) == before
+    for thread in (ALICE.thread("other"), BOB.thread("t")):
+        with pytest.raises(ThreadNotFoundError):
+            await threads.restore(thread)
 
 
 async def test_export_has_every_message_in_parts_of_bounded_size(threads: ThreadStore) -> None:
