@@ -14,9 +14,9 @@ from agent.errors.error_response import WITH_STATUS
 from agent.http.authentication import caller_of
 from agent.http.public_address import public_address
 from identity.errors import AgentError
-from plugins.a2a.a2a_error import A2AError, a2a_error_of
+from plugins.a2a.a2a_error import A2ACode, A2AError, a2a_error_of
 from plugins.a2a.agent_card import agent_card
-from plugins.a2a.members import RPC_PATH, VERSION_HEADER
+from plugins.a2a.members import JSON, RPC_PATH, VERSION_HEADER
 from plugins.a2a.methods import METHODS, Methods
 from plugins.a2a.tasks import Tasks
 from plugins.a2a.version import is_older
@@ -69,6 +69,7 @@ def a2a_routes(agent: Agent) -> APIRouter:
         """One request of A2A. Errors are JSON-RPC's, unless they concern the access token or a limit."""
         request_id: RequestId = None
         try:
+            _check_media_type(request.headers.get("Content-Type"))
             body = read_json(await request.body(), A2AError)
             request_id = request_id_of(body)
             called = read_request(body, A2AError)
@@ -83,6 +84,15 @@ def a2a_routes(agent: Agent) -> APIRouter:
         return JSONResponse(refused.response(request_id))
 
     return router
+
+
+def _check_media_type(content_type: str | None) -> None:
+    """Requests are JSON (A2A 1.0, section 9.1); one that does not say what it is counts as that. Raises
+    `A2AError`.
+    """
+    media_type = (content_type or JSON).partition(";")[0].strip().lower()
+    if media_type != JSON:
+        raise A2AError(A2ACode.CONTENT_TYPE_NOT_SUPPORTED, f"The body must be {JSON}")
 
 
 A2A: Final = Surface(

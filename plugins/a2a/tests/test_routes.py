@@ -1,6 +1,7 @@
 """`POST /a2a` and the card over HTTP: JSON-RPC's errors, and those that have a status."""
 
 import asyncio
+import json
 from typing import Any
 
 import httpx
@@ -62,6 +63,23 @@ async def test_body_that_is_no_request_is_refused_without_an_id(threads: Threads
     response = await served.http.post(f"{served.origin}/a2a", content=b"{", headers=headers)
     assert (response.status_code, response.json()["id"]) == (200, None)
     assert response.json()["error"]["code"] == -32700
+
+
+async def test_body_of_another_media_type_is_refused_before_it_is_read(threads: ThreadsOf) -> None:
+    served = await threads()
+    request = {"jsonrpc": "2.0", "id": 7, "method": "ListTasks", "params": {}}
+
+    async def code(content: str, **media_type: str) -> int | None:
+        headers = served.headers() | VERSION | media_type
+        response = await served.http.post(f"{served.origin}/a2a", content=content, headers=headers)
+        return response.json().get("error", {}).get("code")
+
+    text = json.dumps(request)
+    assert await code(text, **{"Content-Type": "application/json; charset=utf-8"}) is None
+    assert await code(text) is None
+    for other in ("text/plain", "application/x-www-form-urlencoded", "application/jsonp"):
+        assert await code(text, **{"Content-Type": other}) == -32005
+        assert await code("{", **{"Content-Type": other}) == -32005
 
 
 async def test_id_that_a_stream_would_repeat_at_length_is_refused(threads: ThreadsOf) -> None:
