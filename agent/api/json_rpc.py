@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any, Final, TypeAlias
 
-from agent.api.response_models import documented_body
+from agent.api.response_models import ErrorResponse, documented_body, reference
 from agent.api.validation_fault import NO_JSON, json_value
 from agent.errors.error_response import note_error
 
@@ -115,3 +115,22 @@ def documented_rpc(methods: Sequence[str], identifier: Members, *required: str) 
         "params": {"type": "object"},
     }
     return documented_body({"type": "object", "properties": members, "required": ["jsonrpc", *required]})
+
+
+def documented_refusal(identifier: Members) -> Members:
+    """The content of a refusal: an error of JSON-RPC, or of every route, about what is around the message."""
+    error = {
+        "type": "object",
+        "properties": {"code": {"type": "integer"}, "message": {"type": "string"}, "data": {}},
+        "required": ["code", "message"],
+    }
+    refusal = {
+        "type": "object",
+        "properties": {
+            "jsonrpc": {"const": "2.0"},
+            "id": {"anyOf": [identifier, {"type": "null"}]},
+            "error": error,
+        },
+        "required": ["jsonrpc", "id", "error"],
+    }
+    return {"application/json": {"schema": {"anyOf": [refusal, reference(ErrorResponse)]}}}

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Final, Literal, get_args
 
 from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, SystemMessage, ToolCall, ToolMessage
-from pydantic import BaseModel, Discriminator, Field, Tag, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, JsonValue, Tag, TypeAdapter, ValidationError
 
 from agent.api.attachments import Image, content_of, of_data_url
 from agent.api.response_models import reference
@@ -17,9 +17,24 @@ from agent.api.validation_fault import member_path
 from agent.errors.error_response import RequestError
 from graph.call_arguments import parse_arguments
 
+_PARTS: Final[list[JsonValue]] = [
+    {"properties": {"type": {"const": "text"}, "text": {"type": "string"}}, "required": ["text"]},
+    {
+        "properties": {"type": {"const": "image_url"}, "image_url": {"type": "object", "required": ["url"]}},
+        "required": ["image_url"],
+    },
+]
+"""For the API document, as `_CONTENT_OR_CALLS`: what `conversation` accepts."""
+_CONTENT_OR_CALLS: Final[list[JsonValue]] = [
+    {"properties": {"content": {"type": ["string", "array"]}}, "required": ["content"]},
+    {"properties": {"tool_calls": {"type": "array", "minItems": 1}}, "required": ["tool_calls"]},
+]
+
 
 class Part(BaseModel):
     """A part of a content that is a list: text, or an image of the user, as a `data:` URL."""
+
+    model_config = ConfigDict(json_schema_extra={"oneOf": [*_PARTS]})
 
     type: Literal["text", "image_url"]
     text: str | None = None
@@ -69,6 +84,8 @@ class RequestedToolCall(BaseModel):
 
 class AssistantMessage(BaseModel):
     """An earlier message of the model. It has a content unless it has tool calls."""
+
+    model_config = ConfigDict(json_schema_extra={"anyOf": [*_CONTENT_OR_CALLS]})
 
     role: Literal["assistant"]
     content: Content | None = None

@@ -36,10 +36,12 @@ _ERRORS: Final = {
     429: "Too many requests to the agent or to a service. See `Retry-After`.",
     503: "IDaaS cannot be reached, or the agent is stopping or overloaded. See `Retry-After`.",
 }
+_ERRORS_OF_CHANGES: Final = {
+    409: "The conversation has a run, or waits for an approval; or the answer does not fit."
+}
 _ERRORS_OF_BODIES: Final = {
     400: "The body is invalid; `param` names the member.",
     408: "The body did not arrive in time.",
-    409: "The conversation has a run, or waits for an approval; or the answer does not fit.",
     413: "The body is too large.",
     422: "The body is invalid; `param` names the member.",
     502: "A credential was refused, or a service failed.",
@@ -83,21 +85,26 @@ def _complete(document: dict[str, Any], surfaces: Surfaces) -> None:
     for surface in surfaces.offered:
         surface.document(document["paths"])
     for path, operations in document["paths"].items():
-        for operation in operations.values():
-            _complete_operation(operation, protected=path not in surfaces.open_paths.readable)
+        for method, operation in operations.items():
+            protected = path not in surfaces.open_paths.readable
+            _complete_operation(operation, protected=protected, changes=method != "get")
     schemas |= definitions()
     for unused in ("HTTPValidationError", "ValidationError"):
         schemas.pop(unused, None)
 
 
-def _complete_operation(operation: dict[str, Any], *, protected: bool) -> None:
+def _complete_operation(operation: dict[str, Any], *, protected: bool, changes: bool) -> None:
     responses: dict[str, Any] = operation["responses"]
     if "HTTPValidationError" in str(responses.get("422")):
         del responses["422"]  # FastAPI's own body, which this app never returns
     operation["security"] = [{_SCHEME: []}] if protected else []
     errors = dict(_ERRORS) if protected else {}
-    if operation.get("parameters"):
+    if parameters := operation.get("parameters"):
         errors[400] = _ERRORS_OF_BODIES[400]
+        for parameter in parameters:
+            parameter["schema"] = _without_null(parameter["schema"])
+    if protected and changes:
+        errors |= _ERRORS_OF_CHANGES
     if protected and "requestBody" in operation:
         errors |= _ERRORS_OF_BODIES
     for status, description in errors.items():
@@ -105,3 +112,11 @@ def _complete_operation(operation: dict[str, Any], *, protected: bool) -> None:
         if headers := _HEADERS.get(status):
             response["headers"] = headers
         responses.setdefault(str(status), response)
+
+
+def _without_null(schema: dict[str, Any]) -> dict[str, Any]:
+    """The schema of a parameter, which may be absent and never is null: a query has only texts."""
+    match schema:
+        case {"anyOf": [dict(value), {"type": "null"}], **about}:
+            return {**value, **about}
+    return schema

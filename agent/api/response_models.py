@@ -18,11 +18,19 @@ class Wire(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
+class StorageLimit(Wire):
+    """How much may be stored: `most` of `unit`."""
+
+    unit: Literal["bytes", "messages", "conversations"]
+    most: int
+
+
 class Fault(Wire):
     """An error. `message` is for the user; operators find the details in the log, by the request id.
 
     `service` is present if the error is about a service, `retry_after` (seconds) with the `Retry-After`
-    header.
+    header, `limit` if too much is stored, and, about an approval that was decided before, `decided_at` (unix
+    seconds), `decided_by` (a `sub`) and `decided_on` (a device).
     """
 
     message: str
@@ -32,6 +40,10 @@ class Fault(Wire):
     request_id: str | None
     service: str | None = None
     retry_after: int | None = None
+    limit: StorageLimit | None = None
+    decided_at: int | None = None
+    decided_by: str | None = None
+    decided_on: str | None = None
 
 
 class ErrorResponse(Wire):

@@ -10,7 +10,15 @@ from starlette.responses import JSONResponse, Response
 from agent.api.direct_route import DirectRoute
 from agent.api.disconnect import while_connected
 from agent.api.event_stream import EventStream, server_sent
-from agent.api.json_rpc import Members, RequestId, RpcCode, documented_rpc, read_json, request_id_of
+from agent.api.json_rpc import (
+    Members,
+    RequestId,
+    RpcCode,
+    documented_refusal,
+    documented_rpc,
+    read_json,
+    request_id_of,
+)
 from agent.api.openapi_document import EVENTS
 from agent.api.public_routes import resource_metadata
 from agent.api.response_models import ProtectedResource, documented
@@ -45,6 +53,7 @@ _INSTRUCTIONS: Final = (
 )
 _METHODS: Final = ("server/discover", "initialize", "ping", "tools/list", "tools/call")
 _ID: Final = {"type": ["string", "integer"]}
+_REFUSAL: Final = documented_refusal(_ID)
 
 
 def mcp_routes(agent: Agent) -> APIRouter:
@@ -67,6 +76,8 @@ def mcp_routes(agent: Agent) -> APIRouter:
                 "content": {"application/json": {"schema": {"type": "object"}}, "text/event-stream": EVENTS},
             },
             202: {"description": "A notification was received."},
+            400: {"description": "The message, or the request around it, is invalid.", "content": _REFUSAL},
+            404: {"description": "There is no such method.", "content": _REFUSAL},
         },
         openapi_extra=documented_rpc(_METHODS, _ID, "method"),
     )

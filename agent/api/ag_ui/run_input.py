@@ -4,9 +4,9 @@ Everything in it is a claim of the client. Only what the agent uses is validated
 know, or has no use for (`context`, `tools`), are ignored.
 """
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, JsonValue, Tag
 from pydantic.alias_generators import to_camel
 
 from agent.api.messages import content_kind
@@ -21,8 +21,27 @@ class _Wire(BaseModel):
     model_config = ConfigDict(strict=True, extra="ignore", alias_generator=to_camel)
 
 
+_PARTS: Final[list[JsonValue]] = [
+    {"properties": {"type": {"const": "text"}, "text": {"type": "string"}}, "required": ["text"]},
+    {
+        "properties": {
+            "type": {"const": "image"},
+            "source": {
+                "type": "object",
+                "properties": {"type": {"const": "data"}, "value": {"type": "string"}},
+                "required": ["type", "value"],
+            },
+        },
+        "required": ["source"],
+    },
+]
+"""For the API document: what `agent.api.ag_ui.messages.user_message` accepts."""
+
+
 class ContentPart(_Wire):
     """A part of a content that is a list: text, or an image. Others are refused where they are used."""
+
+    model_config = ConfigDict(json_schema_extra={"oneOf": [*_PARTS]})
 
     type: str
     text: str | None = None
@@ -76,7 +95,8 @@ class ResumeEntry(_Wire):
 class RunAgentInput(_Wire):
     """The whole body."""
 
-    thread_id: _Id
+    thread_id: Annotated[_Id, Field(json_schema_extra={"pattern": "^[A-Za-z0-9_-]{1,64}$"})]
+    """An agent that stores conversations takes no other, as its API document says."""
     run_id: _Id
     messages: Annotated[list[InputMessage], Field(fail_fast=True)]
     protocol_version: str | None = None

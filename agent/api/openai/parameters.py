@@ -148,12 +148,6 @@ class Refused(Body):
     web_search_options: _Object | None = None
 
 
-class ChatBody(Honoured, Ignored, Refused):
-    """The whole body."""
-
-    model_config = ConfigDict(title="ChatRequest")
-
-
 NEUTRAL: Final[Mapping[str, tuple[Any, ...]]] = MappingProxyType(
     {
         "logprobs": (False,),
@@ -164,3 +158,24 @@ NEUTRAL: Final[Mapping[str, tuple[Any, ...]]] = MappingProxyType(
     }
 )
 """The values, as JSON has them, that do not change the completion."""
+
+
+def _as_it_is_read(schema: dict[str, Any]) -> None:
+    """Completes the JSON Schema of the body by what `agent.api.openai.request` refuses besides."""
+    members = schema["properties"]
+    for name in Refused.model_fields:
+        members[name] = {"enum": [*NEUTRAL.get(name, ()), None]}
+    metadata = next(kind for kind in members["metadata"]["anyOf"] if kind.get("type") == "object")
+    metadata["properties"] = {
+        "thread_id": {"type": "string", "pattern": "^[A-Za-z0-9_-]{1,64}$"},
+        "on_disconnect": {"type": "string", "pattern": "^(cancel|continue)$"},
+    }
+    has_options = {"properties": {"stream_options": {"type": "object"}}, "required": ["stream_options"]}
+    schema["if"] = has_options
+    schema["then"] = {"properties": {"stream": {"const": True}}, "required": ["stream"]}
+
+
+class ChatBody(Honoured, Ignored, Refused):
+    """The whole body."""
+
+    model_config = ConfigDict(title="ChatRequest", json_schema_extra=_as_it_is_read)

@@ -5,7 +5,7 @@ A fault of a body or a query parameter is a 400 that names the member.
 
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue
 
 from agent.api.response_models import Approval, Wire
 from agent.api.validation_fault import Body
@@ -136,11 +136,26 @@ class NewVersion(Body):
     content: Annotated[str, Field(min_length=1)] | None = None
 
 
+_NONE: Final = {"type": "null"}
+_DECISIONS: Final[list[JsonValue]] = [
+    {"properties": {"decision": {"const": "approve"}, "arguments": _NONE, "message": _NONE}},
+    {
+        "properties": {"decision": {"const": "edit"}, "arguments": {"type": "object"}, "message": _NONE},
+        "required": ["arguments"],
+    },
+    {"properties": {"decision": {"const": "reject"}, "arguments": _NONE, "lasting": _NONE}},
+    {"properties": {"decision": {"const": "cancel"}, "arguments": _NONE, "message": _NONE, "lasting": _NONE}},
+]
+"""For the API document: what `Decision.answer` accepts."""
+
+
 class Decision(Body):
     """The answer to an approval. `arguments` replace all of the call's, with `edit`; `message` is for the
     model, with `reject`; `lasting` approves more than this call, as it was offered or less. To the question
     of a server, `edit` answers with the content of its form, and `cancel` dismisses it.
     """
+
+    model_config = ConfigDict(json_schema_extra={"oneOf": [*_DECISIONS]})
 
     decision: Literal["approve", "edit", "reject", "cancel"]
     arguments: Annotated[dict[str, Any], AfterValidator(_arguments)] | None = None
