@@ -19,6 +19,7 @@ from langgraph.runtime import get_runtime
 from benchmarks.bench import Bench
 from benchmarks.issuer import Issuer
 from benchmarks.report import Figure, Series, at_most
+from benchmarks.rows.governance import governance
 from idaas_agent.library.governed_calls import KnownCalls
 from idaas_agent.library.run_context import IdentityContext
 from idaas_agent.library.tools import tools_of
@@ -113,6 +114,8 @@ class _Identity:
 def governed_call(bench: Bench) -> Iterable[Figure]:
     """One node of a run calls both tools through one `ToolNode`: warm calls, a hundred of each in turn. If
     they alternated, the tool that needs more memory at once would pay for the garbage of both.
+
+    Then what policy, labels, approvals and records add (`benchmarks.rows.governance`).
     """
     calls = _QUICK if bench.plan.quick else _CALLS
     p50: list[float] = []
@@ -127,6 +130,7 @@ def governed_call(bench: Bench) -> Iterable[Figure]:
     yield Figure(
         "a governed call, more than the plain tool: p99", "µs", Series(tuple(p99)), target=at_most(400.0)
     )
+    yield from governance(bench.plan)
 
 
 async def _measured(calls: int) -> tuple[list[float], list[float]]:
