@@ -9,6 +9,7 @@ import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -22,6 +23,7 @@ from agent.conversations.database.sqlite_database import SqliteDatabase
 from agent.conversations.encryption.encryption import Encryption, KeyRegister
 from agent.http.web_server import listen, web_server
 from agent.settings.settings import read_settings
+from graph.models.provider import ModelProvider
 from identity.secrets.secret import Secret
 from tests.agent.conversations.processes import ProcessOf, SharedDatabase
 from tests.loopback import NO_TLS
@@ -52,12 +54,19 @@ class AgentServer:
 
 
 @contextlib.contextmanager
-def running_agent(sandbox: Sandbox, **variables: str) -> Iterator[AgentServer]:
-    """An agent that is configured by the sandbox's `agent.env` and by `variables`, in a thread."""
+def running_agent(
+    sandbox: Sandbox,
+    model: ModelProvider | None = None,
+    around: Callable[[Any], Any] = lambda app: app,
+    **variables: str,
+) -> Iterator[AgentServer]:
+    """An agent that is configured by the sandbox's `agent.env` and by `variables`, in a thread. `model`
+    replaces that of the settings; `around` wraps the application.
+    """
     settings = read_settings(sandbox.environment | variables)
     listener = listen("127.0.0.1", 0, "the agent", "nothing")
-    agent = Agent(settings, clock=sandbox.clock)
-    server = web_server(create_app(settings, agent), shutdown_seconds=1)
+    agent = Agent(settings, clock=sandbox.clock, model=model)
+    server = web_server(around(create_app(settings, agent)), shutdown_seconds=1)
     server.graceful_shutdown = agent.shutdown
     thread = threading.Thread(target=lambda: asyncio.run(server.serve(sockets=[listener])), daemon=True)
 

@@ -27,13 +27,15 @@ def results(verdict: Verdict, about: str) -> str:
 
 def _lines(verdict: Verdict, about: str) -> Iterator[str]:
     yield f"{about}\n"
-    yield "| cases | number | passed | differ |"
-    yield "|---|---:|---:|---:|"
+    yield "| cases | number | passed | differ | skipped by the suite |"
+    yield "|---|---:|---:|---:|---:|"
     groups = dict.fromkeys(case.group for case in verdict.cases)
     for group in groups:
         cases = verdict.of_group(group)
-        differ = sum(1 for case in cases if case.fault)
-        yield f"| {group} | {len(cases):,} | {len(cases) - differ:,} | {differ:,} |"
+        skipped = sum(1 for case in cases if case.is_skipped)
+        differ = sum(1 for case in cases if case.fault) - skipped
+        passed = len(cases) - differ - skipped
+        yield f"| {group} | {len(cases):,} | {passed:,} | {differ:,} | {skipped:,} |"
     if not verdict.differences:
         return
     yield ""

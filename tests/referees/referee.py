@@ -15,6 +15,8 @@ from typing import Final
 
 FOLDER: Final = Path(__file__).parent
 TABLE: Final = FOLDER / "referees.toml"
+SKIPPED: Final = "skipped: "
+"""How the fault of a case begins that the suite has left out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +26,11 @@ class Case:
     group: str
     name: str
     fault: str = ""
+
+    @property
+    def is_skipped(self) -> bool:
+        """Whether the suite itself has left it out, by what the agent declares."""
+        return self.fault.startswith(SKIPPED)
 
     def __str__(self) -> str:
         """What the patterns of differences match."""
@@ -36,6 +43,8 @@ class Difference:
 
     cases: str
     why: str
+    sometimes: bool = False
+    """Whether a suite that makes its cases by chance may have none of them."""
 
     def covers(self, case: Case) -> bool:
         """Whether this is about `case`."""

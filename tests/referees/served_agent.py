@@ -5,15 +5,23 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
+from langchain_core.language_models import BaseChatModel
+
+from graph.models.provider import ChatModelProvider
 from sandbox.server.server import SandboxOptions, start_sandbox
 from tests.agent.conftest import AgentServer, running_agent
 from tests.suite import Sandbox
 
 
 @contextmanager
-def served_agent(**variables: str) -> Iterator[AgentServer]:
-    """The agent under Human identity, which keeps conversations, without a limit of requests."""
+def served_agent(
+    model: BaseChatModel | None = None, *, signs_in: bool = False, **variables: str
+) -> Iterator[AgentServer]:
+    """The agent under Human identity, which keeps conversations, without a limit of requests. With
+    `signs_in`, a request without a token is one of Alice's: for suites that send none.
+    """
     with tempfile.TemporaryDirectory(prefix="referee-") as name:
         folder = Path(name)
         options = SandboxOptions(
@@ -28,5 +36,22 @@ def served_agent(**variables: str) -> Iterator[AgentServer]:
                 "MAX_REQUESTS_PER_MINUTE": "0",
                 "MAX_CONCURRENT_RUNS": "0",
             }
-            with running_agent(sandbox, **wanted | variables) as agent:
+
+            def around(app: Any) -> Any:
+                return _signed_in(app, sandbox) if signs_in else app
+
+            provider = None if model is None else ChatModelProvider(model)
+            with running_agent(sandbox, provider, around, **wanted | variables) as agent:
                 yield agent
+
+
+def _signed_in(app: Any, sandbox: Sandbox) -> Any:
+    async def with_token(scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] == "http" and all(name != b"authorization" for name, _ in scope["headers"]):
+            bearer = b"authorization", f"Bearer {sandbox.access_token()}".encode()
+            scope = scope | {"headers": [*scope["headers"], bearer]}
+        if scope["type"] == "http" and scope["path"] == "/a2a/":
+            scope = scope | {"path": "/a2a"}  # A2A's kit adds a slash to the address that the card has
+        await app(scope, receive, send)
+
+    return with_token

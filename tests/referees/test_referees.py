@@ -30,6 +30,10 @@ def test_row_without_a_failure_fails_the_run() -> None:
     assert verdict.obsolete == [NAMES]
 
 
+def test_row_of_cases_that_are_made_by_chance_may_be_without_a_failure() -> None:
+    assert Verdict([PASSED], [Difference("texts: *", "by chance", sometimes=True)]).holds
+
+
 def test_row_that_an_earlier_one_covers_fails_the_run() -> None:
     later = Difference("texts: y_names_twice: *", "another reason")
     assert Verdict([REFUSED], [NAMES, later]).obsolete == [later]
@@ -40,8 +44,9 @@ def test_run_without_a_case_fails() -> None:
 
 
 def test_page_has_counts_by_group_and_each_reason() -> None:
-    text = results(Verdict([PASSED, REFUSED], [NAMES]), "today")
-    assert "| texts | 2 | 1 | 1 |" in text
+    skipped = Case("texts", "i_none", "skipped: no number")
+    text = results(Verdict([PASSED, REFUSED, skipped], [NAMES]), "today")
+    assert "| texts | 3 | 1 | 1 | 1 |" in text
     assert "| `texts: *_names_twice: refused` | 1 | RFC 8259, section 4 |" in text
 
 

@@ -26,7 +26,7 @@ class Verdict:
     @property
     def obsolete(self) -> Sequence[Difference]:
         """The rows that are about no failed case: what they explain was mended, or was never there."""
-        return [row for row in self.differences if not self.explained_by(row)]
+        return [row for row in self.differences if not (row.sometimes or self.explained_by(row))]
 
     @property
     def holds(self) -> bool:

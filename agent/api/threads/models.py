@@ -136,7 +136,7 @@ class NewVersion(Body):
     content: Annotated[str, Field(min_length=1)] | None = None
 
 
-_NONE: Final = {"type": "null"}
+_NONE: Final[JsonValue] = {"type": "null"}
 _DECISIONS: Final[list[JsonValue]] = [
     {"properties": {"decision": {"const": "approve"}, "arguments": _NONE, "message": _NONE}},
     {

@@ -1,0 +1,76 @@
+"""The Technology Compatibility Kit of A2A 1.0, over JSON-RPC, which the agent's card names.
+
+It sends no token: the agent gets one that is Alice's. What its scenarios call an input that is required is
+here an approval.
+"""
+
+import re
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, Final
+from xml.etree import ElementTree as ET
+
+from langchain_core.messages import AIMessage, AIMessageChunk, AnyMessage
+from langchain_core.outputs import ChatGenerationChunk
+
+from tests.graph.scripted_model import ScriptedModel
+from tests.leave_application import APPLIES
+from tests.referees.referee import Case
+from tests.referees.served_agent import served_agent
+
+_OTHERS: Final = re.compile(
+    r"Transport '(grpc|http_json)'|(HTTP\+JSON|gRPC) transport|No requirements at this level"
+)
+"""Tests of transports that the card does not name."""
+_LEVELS: Final = ("must", "should", "may")
+_TURNS: Final = {
+    "tck-input-required": APPLIES,
+    "tck-artifact-text": AIMessage("Generated text content"),
+    "": AIMessage("Hello from TCK"),
+}
+"""What the kit's scenarios want, by a part of the id of the message that asks for it."""
+
+
+class _Executor(ScriptedModel):
+    """A model that sends each response as one piece, without a space at its end."""
+
+    async def _astream(self, messages: Any, stop: Any = None, run_manager: Any = None, **options: Any) -> Any:
+        turn = self._turn(messages, options)
+        if turn.tool_calls:
+            async for chunk in super()._astream(messages, stop, run_manager, **options):
+                yield chunk
+        else:
+            metadata = turn.response_metadata
+            yield ChatGenerationChunk(message=AIMessageChunk(turn.text, response_metadata=metadata))
+
+
+def _turn(messages: Sequence[AnyMessage]) -> AIMessage:
+    asked = messages[-1].id or ""
+    return next(turn for part, turn in _TURNS.items() if part in asked)
+
+
+def run(folder: Path) -> Iterable[Case]:
+    """The tests of each level."""
+    model = _Executor(turns=[_turn])
+    with served_agent(model, signs_in=True) as agent, tempfile.TemporaryDirectory() as reports:
+        for level in _LEVELS:
+            report = Path(reports) / f"{level}.xml"
+            command = [sys.executable, "-m", "pytest", "tests/compatibility", "-m", level, "-q"]
+            command += [f"--sut-host={agent.url}", "--transport=jsonrpc", f"--junitxml={report}"]
+            command += ["-p", "no:randomly", "-p", "no:cacheprovider", "-p", "no:xdist", "--tb=line"]
+            subprocess.run(command, check=False, cwd=folder, stdout=subprocess.DEVNULL)
+            yield from _cases(level, report)
+
+
+def _cases(level: str, report: Path) -> Iterator[Case]:
+    for case in ET.parse(report).iter("testcase"):  # noqa: S314 - a report of this pytest
+        outcomes = {child.tag: child for child in case if child.tag in ("failure", "error", "skipped")}
+        name = f"{case.get('classname', '').rpartition('.')[2]}.{case.get('name')}"
+        [outcome] = outcomes.values() or [None]
+        said = "" if outcome is None else " ".join((outcome.get("message") or "").split())[:500]
+        if outcome is not None and outcome.tag == "skipped" and _OTHERS.match(said):
+            continue
+        yield Case(level, name, "" if outcome is None else f"{outcome.tag}: {said}")
