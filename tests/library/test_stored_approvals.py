@@ -223,6 +223,21 @@ async def test_approval_counts_under_the_key_that_follows_and_then_the_former_is
     await closed(app)
 
 
+async def test_approval_that_was_stored_in_clear_counts_under_a_key_only_if_its_file_says_so(url):
+    app = await called_app(bank := Bank(), approvals=url)
+    await app.ask(pay(50))
+    app.identity.settings.conversations_key_file = keys_of(KEY)
+    await restarted(app)
+    with pytest.raises(UnavailableError) as refused:
+        await app.run(decisions(APPROVE))
+    assert str(refused.value.code) == "approval_unavailable"
+    app.identity.settings.conversations_key_file = ConversationKeys(SealingKeys.of(KEY), allows_clear=True)
+    await restarted(app)
+    await app.run(decisions(APPROVE))
+    assert bank.paid == [50]
+    await closed(app)
+
+
 async def test_approval_is_deleted_a_week_after_its_time(url, stored):
     app = await called_app(Bank(), approvals=url)
     question = question_of(await app.ask(pay(50)))
