@@ -54,6 +54,7 @@ def agent_card(settings: Settings, base_url: str) -> Members:
     discovery = f"{settings.idaas.issuer.rstrip('/')}/.well-known/openid-configuration"
     declared = [service.name for service in declared_services(settings)]
     url = base_url.rstrip("/") + RPC_PATH
+    images = IMAGE_TYPES if settings.llm_images else ()
     return {
         "name": "idaas-agent",
         "description": "An agent that never acts without a known identity.",
@@ -74,7 +75,7 @@ def agent_card(settings: Settings, base_url: str) -> Members:
             }
         },
         "securityRequirements": [{"schemes": {SCHEME: {"list": [scope]}}}],
-        "defaultInputModes": [TEXT, JSON, *(IMAGE_TYPES if settings.llm_images else ())],
+        "defaultInputModes": [TEXT, JSON, *images],
         "defaultOutputModes": [TEXT, JSON],
         "skills": [
             _CONVERSATION,

@@ -125,8 +125,10 @@ class TaskEncoder:
         return [*closed, self._status_update(metadata or {})]
 
     def _artifact_update(self, piece: Members, *, append: bool) -> Members:
-        update = {**self._named, "artifact": piece}
-        return {"artifactUpdate": update | {"append": True} if append else update}
+        update: Members = {**self._named, "artifact": piece}
+        if append:
+            update["append"] = True
+        return {"artifactUpdate": update}
 
     def _status_update(self, metadata: Members) -> Members:
         return {"statusUpdate": {**self._named, "status": self._status, **metadata}}

@@ -114,7 +114,9 @@ async def task_list(conversations: Conversations, params: ListParams, caller: Ve
         with suppress(A2AError, ThreadNotFoundError):  # it may have been deleted meanwhile
             members = with_history(await task.members(conversations, caller), params.history_length)
             listed = members.pop("artifacts", [])
-            tasks.append(members | {"artifacts": listed} if artifacts else members)
+            if artifacts:
+                members["artifacts"] = listed
+            tasks.append(members)
     return {
         "tasks": tasks,
         "nextPageToken": page.cursor or "",

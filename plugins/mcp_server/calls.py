@@ -206,7 +206,8 @@ class Calls:
             return await _outcome(conversations, caller, thread_id)
         if waiting.kind is ApprovalKind.TOOL_CALL and action == "accept":
             content = answer.get("content")
-            answer = {"approved": content.get("approve") if isinstance(content, dict) else None}
+            approved = content.get("approve") if isinstance(content, dict) else None
+            answer = {"approved": approved}
         elif waiting.kind is ApprovalKind.SIGN_IN_REQUIRED:
             answer = {"approved": True}
         try:

@@ -108,7 +108,8 @@ class McpServer:
         self._calls = Calls(agent)
         self._services = agent.gate.services
         origins = agent.settings.cors_allowed_origins
-        self._page = agent.settings.of(McpServerVariables).agent_page_url or (origins[0] if origins else "")
+        default_page = origins[0] if origins else ""
+        self._page = agent.settings.of(McpServerVariables).agent_page_url or default_page
 
     async def response(self, message: McpMessage, request: Request) -> Response:
         """The response in the form of the message's version."""

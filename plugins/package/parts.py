@@ -67,7 +67,9 @@ def write_zip(path: Path, files: Mapping[str, Path | bytes]) -> None:
             entry.external_attr = _MODE
             entry.compress_type = zipfile.ZIP_DEFLATED
             content = files[name]
-            archive.writestr(entry, content if isinstance(content, bytes) else content.read_bytes())
+            if not isinstance(content, bytes):
+                content = content.read_bytes()
+            archive.writestr(entry, content)
     draft.replace(path)
 
 

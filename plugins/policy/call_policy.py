@@ -158,7 +158,8 @@ class CedarPolicy:
         asks = so_far if isinstance(so_far, Ask) else None
         decided, others, counted = await self._by_file(rules, pending, caller, facts, asks)
         if self.observes:
-            decided, others = so_far, decided
+            others = decided
+            decided = so_far
         if counted is not None and self.counters is not None:
             decided = await self.counters.settled(counted, decided)
         observed = None if others is None or _answer(others) == _answer(decided) else _answer(others)[0]
@@ -213,7 +214,8 @@ class CedarPolicy:
                 counted = await self.counters.enter(Entry.of(pending, situation.now.date(), of_tool.sum))
                 situation = replace(situation, calls=counted.calls, amount=counted.total)
             except (ValueError, UnavailableError) as error:
-                others = Deny(reason=UNCOUNTED if isinstance(error, ValueError) else _NOT_COUNTED)
+                reason = UNCOUNTED if isinstance(error, ValueError) else _NOT_COUNTED
+                others = Deny(reason=reason)
                 if "today" in of_tool.enforced.members:
                     return others, None, None
         decided = decide(of_tool.enforced, of_tool, situation, facts, asks)

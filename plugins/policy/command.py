@@ -6,7 +6,7 @@ import ssl
 import time
 import tomllib
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack, aclosing
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -69,7 +69,9 @@ class Case(BaseModel):
         """Names that no decision would use, and the right ones, by their kind."""
         from graph.labels.data_labels import CLIENT
 
-        services = set() if known.has_own_nodes else {each.partition(".")[0] for each in self.read} - {CLIENT}
+        services: set[str] = set()
+        if not known.has_own_nodes:
+            services = {source.partition(".")[0] for source in self.read} - {CLIENT}
         named: dict[str, tuple[Iterable[str], Iterable[str]]] = {
             "group": (self.groups, known.groups),
             "claim": (self.claims.keys(), known.attributes),
@@ -164,14 +166,17 @@ def _load(file: Path | None, env_file: Path | None) -> _Loaded:
         tls = ssl.create_default_context(cafile=settings.ssl_cert_file)
         made = services(settings, tls, accepts_tools=False)
         counts = settings.conversations_url is not None
-        known = vocabulary_of(settings, made, lambda each: each.cached_tools(NO_ACCESS), counts=counts)
+        known = vocabulary_of(settings, made, lambda service: service.cached_tools(NO_ACCESS), counts=counts)
         rules = read_rules(path, known)
     except ConfigurationError as error:
         if error.code is not AgentCode.POLICY_INVALID:
             stop_by(error)
-        faults = (f":{fault}" if fault[:1].isdigit() else f": {fault}" for fault in error.faults)
-        stop("\n".join(f"{path}{fault}" for fault in faults))
-    by_name = {each.name: each for each in made}
+        lines: list[str] = []
+        for fault in error.faults:
+            blank = "" if fault[:1].isdigit() else " "
+            lines.append(f"{path}:{blank}{fault}")
+        stop("\n".join(lines))
+    by_name = {service.name: service for service in made}
     return _Loaded(path, rules, by_name, ZoneInfo(variables.policy_time_zone))
 
 
@@ -184,15 +189,14 @@ def check(file: _File = None, env_file: ENV_FILE = None) -> None:
     known = loaded.rules.vocabulary
     rules = loaded.rules.statements
     out.print(f"{loaded.file}: {len(rules)} rules are valid, SHA-256 {loaded.rules.digest}")
-    for each in rules:
-        if any(known.waits(name) for name in each.mentioned_actions):
-            out.print(f"{loaded.file}:{each.line}: is checked when the server has listed the tool")
+    for rule in rules:
+        place = f"{loaded.file}:{rule.line}"
+        if any(known.waits(name) for name in rule.mentioned_actions):
+            out.print(f"{place}: is checked when the server has listed the tool")
             continue
-        about = [action for action in known.actions.values() if each.applies(action)]
-        for fault in faults_of(each, about, known):  # those that a tool may heal that is not listed yet
-            out.print(
-                f"{loaded.file}:{each.line}: {fault}, unless a server lists another tool", style="yellow"
-            )
+        about = [action for action in known.actions.values() if rule.applies(action)]
+        for fault in faults_of(rule, about, known):  # those that a tool may heal that is not listed yet
+            out.print(f"{place}: {fault}, unless a server lists another tool", style="yellow")
 
 
 @app.command("test")
@@ -201,7 +205,8 @@ def decide_cases(file: _File = None, env_file: ENV_FILE = None) -> None:
     loaded = _load(file, env_file)
     path = loaded.file.with_suffix(".cases.toml")
     try:
-        cases = [Case.model_validate(each) for each in tomllib.loads(path.read_text("utf-8"))["cases"]]
+        tables = tomllib.loads(path.read_text("utf-8"))["cases"]
+        cases = [Case.model_validate(table) for table in tables]
     except (OSError, ValueError, KeyError) as error:
         kind = "is not valid" if isinstance(error, ValidationError | KeyError) else "cannot be read"
         stop(f"{path} {kind}: {error}", "plugins/policy/README.md has an example")
@@ -249,8 +254,8 @@ def explain(
                 "user": user,
                 "tool": tool,
                 "arguments": json.loads(args),
-                "groups": [each.strip() for each in groups.split(",") if each.strip()],
-                "claims": dict(each.partition("=")[::2] for each in claim or ()),
+                "groups": list(filter(None, map(str.strip, groups.split(",")))),
+                "claims": _claims(claim),
                 "identity": identity,
                 "at": datetime.fromtimestamp(seconds_of(at, time.time()), UTC),
                 "signed_in": signed_in,
@@ -262,15 +267,19 @@ def explain(
     out.print(f"{_words(decision)}: {of_tool.action.name} for {user} as {identity}")
     if declared is not None:
         out.print("the declared policy asks")
-    for each in of_tool.statements:
-        kind = f"{'observed ' if each.observed else ''}{each.form['effect']}"
-        found = conditions(of_tool, each, situation, facts)
-        out.print(f"{loaded.file}:{each.line}: {kind} {each.name}: {', '.join(found)}")
+    for rule in of_tool.statements:
+        kind = rule.form["effect"]
+        if rule.observed:
+            kind = f"observed {kind}"
+        findings = conditions(of_tool, rule, situation, facts)
+        out.print(f"{loaded.file}:{rule.line}: {kind} {rule.name}: {', '.join(findings)}")
     if decision.rules:
         out.print(f"decided by {', '.join(decision.rules)}")
     if isinstance(decision, Deny):
-        final = "no approval and no sign-in would change that"
-        out.print(final if decision.reason == DENIED else decision.reason)
+        reason = decision.reason
+        if reason == DENIED:
+            reason = "no approval and no sign-in would change that"
+        out.print(reason)
 
 
 @app.command()
@@ -298,17 +307,21 @@ def replay(
                 approved[approval, record.get("call_id")] = rules
             if record["event"] == "tool_call" and outcome in ("started", "refused") and call not in begun:
                 name = f"{service_of(str(record['service']))}.{record['tool']}"
-                made = outcome == "started"
-                was = "made" if made else "refused" if record.get("policy") else "refused otherwise"
-                # What was approved, and then refused by other rules than those that asked, they denied.
-                consent = approval is not None if made else approved.get((approval, call[1]), rules) != rules
-                begun |= {call} if made else set()
+                if outcome == "started":
+                    was = "made"
+                    consent = approval is not None
+                    begun.add(call)
+                else:
+                    was = "refused" if record.get("policy") else "refused otherwise"
+                    # What was approved, and then refused by other rules than those that asked, they denied.
+                    consent = approved.get((approval, call[1]), rules) != rules
                 counted[name, was, _replayed(loaded, name, record, approved=consent)] += 1
     except (OSError, EOFError, ValueError, KeyError, TypeError) as error:
         stop(f"{audit} cannot be read: {type(error).__name__}")
     for (name, was, found), number in sorted(counted.items()):
         changed = (was, found) in (("made", "deny"), ("made", "ask"), ("refused", "allow"))
-        out.print(f"{number:6}  {name}: {was}, now {found}", style="yellow" if changed else None)
+        style = "yellow" if changed else None
+        out.print(f"{number:6}  {name}: {was}, now {found}", style=style)
 
 
 def _replayed(loaded: _Loaded, name: str, record: Mapping[str, Any], *, approved: bool) -> str:
@@ -324,13 +337,19 @@ def _replayed(loaded: _Loaded, name: str, record: Mapping[str, Any], *, approved
         subject=(record.get("principal") or {}).get("sub", ""),
         identity=record.get("access_identity") or "None",
         now=datetime.fromisoformat(record["time"]).astimezone(loaded.zone),
-        read=dict(each.replace(",", "").split(": ") for each in record.get("read") or ()),
+        read=dict(labels.replace(",", "").split(": ") for labels in record.get("read") or ()),
     )
     unknown = _UNRECORDED.union(known.attributes)
     decision, undecided = foreseen(loaded.rules, action, unknown, situation, Facts(approved=approved), None)
     if undecided:
-        return f"as the rules of lines {', '.join(str(each.line) for each in undecided)} decide"
+        lines = ", ".join(str(rule.line) for rule in undecided)
+        return f"as the rules of lines {lines} decide"
     return _words(decision)
+
+
+def _claims(given: Sequence[str] | None) -> dict[str, Any]:
+    """The claims of `name=value`."""
+    return dict(claim.partition("=")[::2] for claim in given or ())
 
 
 def can(
@@ -348,8 +367,8 @@ def can(
     from identity.principal import Principal
 
     settings = operator_settings(env_file)
-    claims: dict[str, Any] = dict(each.partition("=")[::2] for each in claim or ())
-    claims[settings.policy_groups_claim] = tuple(each.strip() for each in groups.split(","))
+    claims = _claims(claim)
+    claims[settings.policy_groups_claim] = tuple(group.strip() for group in groups.split(","))
     at = None if signed_in is None else time.time() - signed_in
     try:
         rights = asyncio.run(_rights(settings, User(Principal(settings.idaas.issuer, user), claims, at)))
@@ -371,7 +390,7 @@ async def _rights(settings: "Settings", user: "User") -> "UserRights":
     from tools.service import Service, ToolSchema
 
     def tools(service: Service) -> list[ToolSchema]:
-        listed = {each.name: each for each in calls.listed_tools(service) or ()}
+        listed = {tool.name: tool for tool in calls.listed_tools(service) or ()}
         return [listed.get(name) or ToolSchema(name, "", {}) for name in sorted(service.tool_names)]
 
     tls = ssl.create_default_context(cafile=settings.ssl_cert_file)

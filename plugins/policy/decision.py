@@ -31,7 +31,8 @@ def decide(
             outcome = evaluate(*steps.send(outcome.allowed))
     except StopIteration as ended:
         failed = first.failed and not facts.approved and isinstance(ended.value, Deny)
-        return replace(Deny(reason=FAILED) if failed else ended.value, rules=first.names)
+        decision = Deny(reason=FAILED) if failed else ended.value
+        return replace(decision, rules=first.names)
     except ValueError:  # its text may contain arguments
         return Deny(reason=FAILED)
 
@@ -48,7 +49,9 @@ def _evaluation(
     """Evaluates one call by a consent and the age of the sign-in (`None`: the true one). Raises `ValueError`,
     as does each evaluation, if the call cannot be expressed.
     """
-    today = {"count": situation.calls, **({} if of_tool.sum is None else {"sum": situation.amount})}
+    today = {"count": situation.calls}
+    if of_tool.sum is not None:
+        today["sum"] = situation.amount
     arguments = cedar_value(situation.arguments, of_tool.input)
     wanted = of_tool.members
     of_call = {**context_of(situation, wanted), "input": arguments, "today": today}
@@ -107,5 +110,6 @@ def conditions(of_tool: ToolRules, rule: Statement, situation: Situation, facts:
         if not body and not result.allowed:
             return ["not in scope"]
         if body:
-            findings.append(f"{kind} {'fails' if result.failed else str(result.allowed).lower()}")
+            finding = "fails" if result.failed else str(result.allowed).lower()
+            findings.append(f"{kind} {finding}")
     return findings

@@ -205,7 +205,8 @@ class DecisionPointPolicy:
         seconds = context.get("lasting_seconds") if decision and context else None
         if seconds is not None and not (type(seconds) is int and 0 < seconds <= LONGEST_SECONDS):
             raise _unavailable(f'"lasting_seconds" must be a whole number from 1 to {LONGEST_SECONDS}')
-        return decision, () if seconds is None else (seconds,)
+        durations = () if seconds is None else (seconds,)
+        return decision, durations
 
 
 def _subject(principal: Principal, groups: frozenset[str], claims: Mapping[str, str]) -> dict[str, Any]:

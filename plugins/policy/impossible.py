@@ -118,7 +118,8 @@ def _absent(
     """A fault if the record before `has` has no such member in any call."""
     within = _path(operands["left"])
     attribute = operands["attr"]
-    for name in [attribute] if isinstance(attribute, str) else attribute:
+    names = [attribute] if isinstance(attribute, str) else attribute
+    for name in names:
         if within is None:
             return
         members: frozenset[str] | None = _MEMBERS.get(within)

@@ -185,6 +185,7 @@ class Rules:
         if faults:
             raise _invalid([*dict.fromkeys(faults)])
         enforced = [statement for statement in statements if not statement.observed]
+        with_observed = self._policies(statements) if len(enforced) < len(statements) else None
         return ToolRules(
             action,
             schema,
@@ -195,7 +196,7 @@ class Rules:
             known_groups=vocabulary.groups,
             never=never,
             enforced=self._policies(enforced),
-            with_observed=self._policies(statements) if len(enforced) < len(statements) else None,
+            with_observed=with_observed,
         )
 
 

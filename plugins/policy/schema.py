@@ -88,8 +88,8 @@ class Vocabulary:
         service = service_of(name.partition(".")[0])
         tool = name.rpartition(".")[2]
         every = sorted({*self.actions, *self.names})
-        of_service = [each for each in every if each.partition(".")[0] == service]
-        exact = [each for each in every if each.partition(".")[2] == tool]
+        of_service = [name for name in every if name.partition(".")[0] == service]
+        exact = [name for name in every if name.partition(".")[2] == tool]
         return exact or of_service or every
 
 
@@ -103,21 +103,18 @@ def vocabulary_of(
     """The words of rules. `listed` returns the tools of a service that are known without a request."""
     tools = {service.name: listed(service) for service in services}
     actions = [
-        ToolAction(service_of(service.name), each.name, service.policy(each.name).effect, each.parameters)
+        ToolAction(service_of(service.name), tool.name, service.policy(tool.name).effect, tool.parameters)
         for service in services
-        for each in tools[service.name] or ()
+        for tool in tools[service.name] or ()
     ]
     listing = [service for service in services if tools[service.name] is None]
-    effects = (
-        each.selection.effects if isinstance(each, MCPService) else frozenset(Effect) for each in listing
-    )
     return Vocabulary(
         actions={action.name: action for action in actions},
         names=frozenset(
             f"{service_of(service.name)}.{tool}" for service in services for tool in service.tool_names
         ),
-        listing=frozenset(service_of(each.name) for each in listing),
-        listing_effects=frozenset[Effect]().union(*effects),
+        listing=frozenset(service_of(service.name) for service in listing),
+        listing_effects=frozenset[Effect]().union(*map(_effects_of, listing)),
         services=list(dict.fromkeys(map(service_of, tools))),
         groups=frozenset(settings.of(PolicyVariables).policy_groups),
         attributes=[name for name in settings.caller_claims.split() if name != settings.policy_groups_claim],
@@ -180,11 +177,19 @@ def member_schema(parameters: Mapping[str, Any], path: Sequence[str]) -> Mapping
     found: object = parameters
     for name in path:
         members = found.get("properties") if isinstance(found, Mapping) else None
-        found, _ = _without_null(members.get(name) if isinstance(members, Mapping) else None)
+        member = members.get(name) if isinstance(members, Mapping) else None
+        found, _ = _without_null(member)
         for step in ("$ref", "items"):
             if isinstance(found, Mapping) and step in found:
                 found = _resolved(found[step], parameters) if step == "$ref" else found[step]
     return found if isinstance(found, Mapping) else None
+
+
+def _effects_of(service: Service) -> frozenset[Effect]:
+    """The effects that the tools of a service that lists them may have."""
+    if isinstance(service, MCPService):
+        return service.selection.effects
+    return frozenset(Effect)
 
 
 def _without_null(schema: object) -> tuple[object, bool]:
@@ -195,7 +200,7 @@ def _without_null(schema: object) -> tuple[object, bool]:
         if isinstance(kinds, list) and "null" in kinds and len(kinds) == 2:
             return {**schema, "type": next(kind for kind in kinds if kind != "null")}, True
         if isinstance(alternatives, list) and {"type": "null"} in alternatives and len(alternatives) == 2:
-            return next(each for each in alternatives if each != {"type": "null"}), True
+            return next(form for form in alternatives if form != {"type": "null"}), True
     return schema, False
 
 
@@ -219,7 +224,7 @@ def cedar_value(value: object, kind: Type) -> Any:  # noqa: ANN401 - JSON
                 raise ValueError("a member is missing")
         return found
     if isinstance(kind, SetType) and isinstance(value, list):
-        return [cedar_value(each, kind.element) for each in value]
+        return [cedar_value(element, kind.element) for element in value]
     if kind == "decimal":
         return ten_thousandths(value)
     if kind == "Long" and isinstance(value, float) and value.is_integer():
@@ -252,6 +257,8 @@ def schema_text(
     `others` are the actions of other tools. The context has the members that rules of the tool mention: Cedar
     checks each in each evaluation.
     """
+    time = "time: datetime, " if "time" in mentioned else ""
+    sum_of_day = ", sum: decimal" if summed else ""
     members = {
         "input": _text(input_type(action.parameters)),
         "identity": "String",
@@ -259,9 +266,9 @@ def schema_text(
         "approver?": "User",
         "authAge?": "Long",
         "consent?": "{ lasting: Bool, seconds: Long }",
-        "now": f"{{ {'time: datetime, ' if 'time' in mentioned else ''}minute: Long, weekday: Long }}",
+        "now": f"{{ {time}minute: Long, weekday: Long }}",
         "read": "{ confidential: Bool, untrusted: Bool, services: Set<String> }",
-        "today": f"{{ count: Long{', sum: decimal' if summed else ''} }}",
+        "today": f"{{ count: Long{sum_of_day} }}",
     }
     context = (f"{name}: {kind}" for name, kind in members.items() if name.rstrip("?") in mentioned)
     of_users = ", ".join(f"{json.dumps(name)}?: String" for name in known.attributes)
@@ -285,9 +292,9 @@ def _text(kind: Type) -> str:
     if isinstance(kind, SetType):
         return f"Set<{_text(kind.element)}>"
     if isinstance(kind, RecordType):
-        each = (
-            f"{json.dumps(name)}{'' if required else '?'}: {_text(member)}"
-            for name, (member, required) in kind.members.items()
-        )
-        return f"{{ {', '.join(each)} }}"
+        members: list[str] = []
+        for name, (member, required) in kind.members.items():
+            mark = "" if required else "?"
+            members.append(f"{json.dumps(name)}{mark}: {_text(member)}")
+        return f"{{ {', '.join(members)} }}"
     return kind

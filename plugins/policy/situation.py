@@ -63,17 +63,29 @@ def situation_of(
     `groups` and `attributes` are those that the operator lists.
     """
     claims = user.claims
-    named = user.claims.get(group_claim, ())
+    named = claims.get(group_claim, ())
+    if isinstance(named, str):
+        named = (named,)
     known = ((name, claims.get(name)) for name in attributes if name != group_claim)
-    age = None if user.signed_in_at is None else now.timestamp() - user.signed_in_at
+    identity_name = "None" if identity is None else identity.value
     return Situation(
         subject=user.principal.subject,
-        groups=frozenset(groups & {*((named,) if isinstance(named, str) else named)}),
+        groups=frozenset(groups & {*named}),
         claims={name: text for name, text in known if isinstance(text, str)},
-        identity="None" if identity is None else identity.value,
+        identity=identity_name,
         now=now,
-        sign_in_age=None if age is None or age < -LEEWAY else max(0, int(age)),
+        sign_in_age=_sign_in_age(user, now),
     )
+
+
+def _sign_in_age(user: AnyUser, now: datetime) -> int | None:
+    """Seconds since the user signed in; `None` if that is not known, or is in the future."""
+    if user.signed_in_at is None:
+        return None
+    age = now.timestamp() - user.signed_in_at
+    if age < -LEEWAY:
+        return None
+    return max(0, int(age))
 
 
 def context_of(situation: Situation, members: Container[str] = ("now", "time", "read")) -> dict[str, Any]:
@@ -96,13 +108,14 @@ def context_of(situation: Situation, members: Container[str] = ("now", "time", "
 
 def consent_of(situation: Situation, facts: Facts, age: int | None) -> dict[str, Any]:
     """The context of a consent, without the approver: `age` is that of a supposed sign-in."""
-    age = situation.sign_in_age if age is None else age
-    consent = {"lasting": facts.lasting is not None, "seconds": facts.lasting or 0}
-    return {
-        "approved": facts.approved,
-        **({"consent": consent} if facts.approved else {}),
-        **({} if age is None else {"authAge": age}),
-    }
+    context: dict[str, Any] = {"approved": facts.approved}
+    if facts.approved:
+        context["consent"] = {"lasting": facts.lasting is not None, "seconds": facts.lasting or 0}
+    if age is None:
+        age = situation.sign_in_age
+    if age is not None:
+        context["authAge"] = age
+    return context
 
 
 def deciding(
@@ -123,6 +136,8 @@ def deciding(
     """
     if (yield facts, None) and declared is None:
         return Allow()
+    if facts.approved:
+        return Deny()
     consents: list[tuple[Facts, str | None]] = [(Facts(), None)] if declared is None else []
     if declared is not None and declared.approvers is not None:
         groups = (declared.approvers,)
@@ -131,21 +146,27 @@ def deciding(
     consents += [(Facts(approved=True, approver=Approver(_SOMEBODY, frozenset({of}))), of) for of in groups]
     if declared is not None:
         longest = max(declared.lasting, default=0)
-        durations = (*(each for each in DURATIONS if each < longest), *declared.lasting)
-    for age in () if facts.approved else (None, 0) if ages else (None,):
+        shorter = [duration for duration in DURATIONS if duration < longest]
+        durations = (*shorter, *declared.lasting)
+    supposed_ages: list[int | None] = [None]
+    if ages:
+        supposed_ages.append(0)
+    for age in supposed_ages:
         for consent, approvers in consents:
             if (age is None and not consent.approved) or not (yield consent, age):
                 continue
             if age is not None and situation.sign_in_age is None:
                 return Deny(reason=_NO_SIGN_IN_TIME)
-            lasting = list[int]()
+            lasting: list[int] = []
+            if consent.approved and approvers is None:
+                for seconds in durations:
+                    if (yield replace(consent, lasting=seconds), age):
+                        lasting.append(seconds)  # noqa: PERF401 - a comprehension cannot yield
             sign_in = age
-            for seconds in durations if consent.approved and approvers is None else ():
-                if (yield replace(consent, lasting=seconds), age):
-                    lasting.append(seconds)
-            for each in () if age is None else ages:
-                if (yield consent, each):
-                    sign_in = each
-                    break
+            if age is not None:
+                for longest_age in ages:
+                    if (yield consent, longest_age):
+                        sign_in = longest_age
+                        break
             return Ask(approvers=approvers, sign_in=sign_in, lasting=tuple(lasting))
     return Deny()

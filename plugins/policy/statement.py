@@ -36,8 +36,11 @@ class Statement:
     def actions(self) -> frozenset[str] | None:
         """The actions that its scope names; `None`: all."""
         scope = self.form["action"]
-        entities = scope.get("entities", [scope["entity"]] if "entity" in scope else None)
-        return None if entities is None else frozenset(named(entities, "Action"))
+        if "entity" in scope:
+            return frozenset(named([scope["entity"]], "Action"))
+        if "entities" in scope:
+            return frozenset(named(scope["entities"], "Action"))
+        return None
 
     @cached_property
     def mentioned_actions(self) -> frozenset[str]:
@@ -48,7 +51,7 @@ class Statement:
         """The effects in its conditions that are not after `in`: no action equals one, it is within one."""
         every = nodes(self.form["conditions"])
         operands = (node["in"].get("right") for node in every if isinstance(node.get("in"), dict))
-        within = {id(node) for each in operands for node in nodes(each)}
+        within = {id(node) for operand in operands for node in nodes(operand)}
         ids = (node["id"] for node in every if node.get("type") == "Action" and id(node) not in within)
         return [name for name in ids if name in {*Effect}]
 
@@ -64,9 +67,11 @@ class Statement:
     @cached_property
     def ages(self) -> frozenset[int]:
         """The ages of a sign-in, in seconds, to which it may set a limit."""
+        if "authAge" not in self.members:
+            return frozenset()
         values = (node.get("Value") for node in nodes(self.form["conditions"]))
-        limits = {each for each in values if type(each) is int and each > 0}
-        return frozenset({0, *limits, *(each - 1 for each in limits)} if "authAge" in self.members else ())
+        limits = {value for value in values if type(value) is int and value > 0}
+        return frozenset({0, *limits, *(limit - 1 for limit in limits)})
 
     @cached_property
     def groups(self) -> frozenset[str]:

@@ -70,7 +70,8 @@ def smoke(
     token = users_token()
     if not token and sys.stdin.isatty():
         token = getpass("access token of a signed-in user (empty: its steps are skipped): ").strip()
-    walked = asyncio.run(_walk(settings, Secret(token) if token else None, revoke=revoke))
+    presented = Secret(token) if token else None
+    walked = asyncio.run(_walk(settings, presented, revoke=revoke))
     walked["differences"] = differences(walked["observed"], _SANDBOX["observed"])
     report.write_text(json.dumps(walked, indent=2) + "\n", encoding="utf-8")
     out.print()
@@ -115,7 +116,8 @@ def _step(finding: "Finding") -> dict[str, str]:
     if finding.error is not None and finding.why is not None:
         status = re.search(r"status (\d{3})", finding.error.detail)
         members |= {"code": str(finding.error.code), "reason": finding.why.reason}
-        members |= {"status": status[1]} if status else {}
+        if status:
+            members["status"] = status[1]
     return members
 
 
