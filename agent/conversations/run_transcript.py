@@ -70,7 +70,7 @@ class RunTranscript:
 
         A response may follow calls without results: a database that was replaced can lack them.
         """
-        rest = results_of_ended(
+        rest = results_of_cancelled(
             pending_tool_calls(self._messages),
             lambda call_id: (
                 self._results.get(call_id) or (MAY_HAVE_EFFECT if call_id in self.begun_calls else unknown)
@@ -84,7 +84,7 @@ class RunTranscript:
         return rest
 
 
-def results_of_ended(calls: Iterable[ToolCall], text: Callable[[str], str]) -> list[AnyMessage]:
+def results_of_cancelled(calls: Iterable[ToolCall], text: Callable[[str], str]) -> list[AnyMessage]:
     """A result for each of `calls` of an ended run: what `text` returns for the call's id."""
     results: list[AnyMessage] = []
     for call in calls:
@@ -97,7 +97,7 @@ def results_of_ended(calls: Iterable[ToolCall], text: Callable[[str], str]) -> l
     return results
 
 
-def rest_of_stopped(newest: Sequence[AnyMessage], events: Iterable[AgentEvent]) -> list[AnyMessage]:
+def partial_output(newest: Sequence[AnyMessage], events: Iterable[AgentEvent]) -> list[AnyMessage]:
     """Completes the transcript of a run after its process has stopped. `shown` is in its drafts."""
     transcript = RunTranscript(newest)
     for event in events:

@@ -44,7 +44,7 @@ from agent.conversations.transcript import (
     ThreadKey,
     Transcript,
     sent_digest,
-    set_aside,
+    supersede,
     thread_key,
 )
 from agent.errors.error_codes import AgentCode
@@ -248,7 +248,7 @@ class ThreadStore:
         if not messages:  # a run that goes on numbers its drafts anew
             added.append(run_state.removal(change, "drafts"))
         claim = run_state.claim(change, process_id, title, sent, unchanged, self._limits)
-        left = [] if replaces is None else [set_aside(change, replaces)]
+        left = [] if replaces is None else [supersede(change, replaces)]
         before = self._transcript.latest(change)
 
         def of_title() -> list[Statement]:

@@ -19,7 +19,7 @@ from agent.conversations.encryption.encryption import Encryption
 from agent.conversations.message_json import encoded, message_from_json, message_to_json
 from agent.conversations.owned_thread import OwnedThread, RunKey, stored_owner
 from agent.conversations.run_state import CHANGED, Change, room_after
-from agent.conversations.run_transcript import rest_of_stopped
+from agent.conversations.run_transcript import partial_output
 from agent.conversations.search_terms import TERM_BYTES, SearchTerms, insertion
 from agent.conversations.storage_limits import ROW_BYTES
 from agent.conversations.thread import StoredJson, StoredMessage, not_found
@@ -177,7 +177,7 @@ class Transcript:
             events = yield from self.drafted(thread, run_id)
         except ConfigurationError:  # one damaged message must not keep other runs from being interrupted
             return
-        if messages := rest_of_stopped([stored.message for stored in newest], events):
+        if messages := partial_output([stored.message for stored in newest], events):
             run = thread.run(run_id)
             change, insertions = self.appended(run, now, messages)
             yield [room_after(change), *insertions]
@@ -316,7 +316,7 @@ def _before(thread: ThreadKey, before: int | None, limit: int, most_bytes: int) 
     return _bounded("thread_key = ? AND seq < ? AND aside IS NULL", (thread.key, end), limit, most_bytes)
 
 
-def set_aside(change: Change, position: int) -> Statement:
+def supersede(change: Change, position: int) -> Statement:
     """Takes the question at `position`, and what follows it, out of the conversation, if `change` was made by
     a statement before.
     """

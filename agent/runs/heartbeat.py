@@ -10,7 +10,7 @@ from langchain_core.messages import AnyMessage
 from agent.background import Background
 from agent.conversations.owned_thread import OwnedThread, RunKey
 from agent.conversations.run_record import RunEnd
-from agent.conversations.run_transcript import MAY_HAVE_EFFECT, rest_of_stopped, results_of_ended
+from agent.conversations.run_transcript import MAY_HAVE_EFFECT, partial_output, results_of_cancelled
 from agent.conversations.thread import Thread
 from agent.conversations.threads import ThreadStore
 from agent.errors.error_codes import AgentCode
@@ -138,8 +138,8 @@ async def end_run_elsewhere(parts: RunParts, caller: VerifiedAccessToken, thread
     rest: list[AnyMessage]
     if thread.status == "paused":
         texts = dict.fromkeys(begun, MAY_HAVE_EFFECT)
-        rest = results_of_ended(pending_tool_calls(newest), lambda call_id: texts.get(call_id, text))
+        rest = results_of_cancelled(pending_tool_calls(newest), lambda call_id: texts.get(call_id, text))
     else:
-        rest = rest_of_stopped(newest, drafts)
+        rest = partial_output(newest, drafts)
     end = RunEnd("canceled", AgentCode.RUN_CANCELLED.value)
     return await parts.threads.end_run(run, "idle", rest, end)

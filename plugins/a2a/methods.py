@@ -19,7 +19,7 @@ from plugins.a2a.stored_task import task_list
 from plugins.a2a.task import with_history
 from plugins.a2a.tasks import TaskRun, Tasks
 from plugins.a2a.user_message import check_configuration
-from plugins.a2a.version import newer_request, older_result
+from plugins.a2a.version import newer_request, to_v03
 
 
 class Reply:
@@ -60,7 +60,7 @@ class Reply:
             yield server_sent([error.response(self._id)])
 
     def _result(self, update: Members) -> Members:
-        result = older_result(update) if self._older else update
+        result = to_v03(update) if self._older else update
         return result_response(self._id, result)
 
 

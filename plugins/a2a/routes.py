@@ -19,7 +19,7 @@ from plugins.a2a.agent_card import agent_card
 from plugins.a2a.members import JSON, RPC_PATH, VERSION_HEADER
 from plugins.a2a.methods import METHODS, Methods
 from plugins.a2a.tasks import Tasks
-from plugins.a2a.version import is_older
+from plugins.a2a.version import is_v03
 
 AGENT_CARD_PATH: Final = "/.well-known/agent-card.json"
 _ID: Final = {"type": ["string", "integer", "null"]}
@@ -73,7 +73,7 @@ def a2a_routes(agent: Agent) -> APIRouter:
             body = read_json(await request.body(), A2AError)
             request_id = request_id_of(body)
             called = read_request(body, A2AError)
-            older = is_older(request.headers.get(VERSION_HEADER))
+            older = is_v03(request.headers.get(VERSION_HEADER))
             return await methods.response(called, caller_of(request.scope), request.receive, older=older)
         except A2AError as error:
             refused = error

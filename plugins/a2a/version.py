@@ -27,7 +27,7 @@ _ROLES: Final = {"user": "ROLE_USER", "agent": "ROLE_AGENT"}
 _ROLES_OF_0_3: Final = {name: role for role, name in _ROLES.items()}
 
 
-def is_older(header: str | None) -> bool:
+def is_v03(header: str | None) -> bool:
     """Whether a request with this header `A2A-Version` is of 0.3, and not of 1.x. A client that sends no
     header has 0.3. Raises `A2AError` for any other version.
     """
@@ -54,7 +54,7 @@ def newer_request(request: RpcRequest) -> RpcRequest:
     return replace(request, method=method, params=_params(request.params))
 
 
-def older_result(update: Members) -> Members:
+def to_v03(update: Members) -> Members:
     """The result for an object of version 1.0 in a wrapper, such as `{"task": …}`: it has a kind instead."""
     match update:
         case {"task": task}:

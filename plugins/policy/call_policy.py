@@ -17,7 +17,7 @@ from graph.approvals.policy import Allow, AnyUser, Ask, Decision, Deny, Facts, F
 from graph.credentials.service_credentials import ServiceRequirement, access_identity_of
 from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.errors import AgentError, ConfigurationError, UnavailableError
-from plugins.policy.counters import UNCOUNTED, CallCounters, Entry
+from plugins.policy.counters import UNCOUNTED, CallCounters, CountedCall
 from plugins.policy.decision import decide
 from plugins.policy.rules import Rules, read_rules
 from plugins.policy.schema import ToolAction, Vocabulary
@@ -96,14 +96,14 @@ def _answer(decision: Decision) -> tuple[str, str | None, int | None]:
     return type(decision).__name__.lower(), asks.approvers, asks.sign_in
 
 
-def foreseen(
+def forecast_of(
     rules: Rules, action: ToolAction, unknown: frozenset[str], by: Situation, facts: Facts, asks: Ask | None
 ) -> tuple[Decision, list[Statement]]:
     """The decision of the rules about a tool that mention nothing `unknown`, and the others that could change
     it: not those that permit what is permitted or forbidden by others, or forbid more. Raises as `Rules.of`.
     """
     action = replace(action, parameters=_ANY)
-    supposed = (rules.supposing(unknown, permitted=permitted).of(action) for permitted in (False, True))
+    supposed = (rules.assuming(unknown, permitted=permitted).of(action) for permitted in (False, True))
     certain, at_best = (decide(of_tool.enforced, of_tool, by, facts, asks) for of_tool in supposed)
     changes = {"permit": _answer(at_best) != _answer(certain), "forbid": not isinstance(certain, Deny)}
     enforced = [statement for statement in rules.statements if not statement.observed]
@@ -176,9 +176,9 @@ class CedarPolicy:
             if tool.parameters:
                 rules.of(replace(action, parameters=tool.parameters))
             situation = self._situation(service, user)
-            decided, undecided = foreseen(rules, action, _OF_A_CALL, situation, Facts(), asks)
+            decided, undecided = forecast_of(rules, action, _OF_A_CALL, situation, Facts(), asks)
             if isinstance(decided, Deny) and isinstance(so_far, Undetermined) and so_far.asks is not None:
-                asked, more = foreseen(rules, action, _OF_A_CALL, situation, Facts(), so_far.asks)
+                asked, more = forecast_of(rules, action, _OF_A_CALL, situation, Facts(), so_far.asks)
                 if more or not isinstance(asked, Deny):
                     decided = asked
                     undecided = more
@@ -192,7 +192,7 @@ class CedarPolicy:
 
     async def _by_file(
         self, rules: Rules, pending: PendingCall, caller: VerifiedAccessToken, facts: Facts, asks: Ask | None
-    ) -> tuple[Decision, Decision | None, Entry | None]:
+    ) -> tuple[Decision, Decision | None, CountedCall | None]:
         """The decision of the rules that are enforced, the one if the observed rules were too, and what was
         counted for it.
         """
@@ -206,12 +206,13 @@ class CedarPolicy:
             return Deny(reason=FAILED), None, None
         situation = self._situation(pending.service, caller)
         situation = replace(situation, arguments=pending.call["args"], read=pending.read)
-        counted: Entry | None = None
+        counted: CountedCall | None = None
         others: Decision | None = None
         if "today" in of_tool.members:
             try:
                 assert self.counters is not None  # noqa: S101 - `Rules.of` refuses rules that need them
-                counted = await self.counters.enter(Entry.of(pending, situation.now.date(), of_tool.sum))
+                entry = CountedCall.of(pending, situation.now.date(), of_tool.sum)
+                counted = await self.counters.enter(entry)
                 situation = replace(situation, calls=counted.calls, amount=counted.total)
             except (ValueError, UnavailableError) as error:
                 reason = UNCOUNTED if isinstance(error, ValueError) else _NOT_COUNTED

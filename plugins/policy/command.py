@@ -327,7 +327,7 @@ def replay(
 def _replayed(loaded: _Loaded, name: str, record: Mapping[str, Any], *, approved: bool) -> str:
     """The decision by the rules that need nothing but the record; or the lines of the others."""
     from graph.approvals.policy import Facts
-    from plugins.policy.call_policy import foreseen
+    from plugins.policy.call_policy import forecast_of
     from plugins.policy.situation import Situation
 
     known = loaded.rules.vocabulary
@@ -340,7 +340,8 @@ def _replayed(loaded: _Loaded, name: str, record: Mapping[str, Any], *, approved
         read=dict(labels.replace(",", "").split(": ") for labels in record.get("read") or ()),
     )
     unknown = _UNRECORDED.union(known.attributes)
-    decision, undecided = foreseen(loaded.rules, action, unknown, situation, Facts(approved=approved), None)
+    facts = Facts(approved=approved)
+    decision, undecided = forecast_of(loaded.rules, action, unknown, situation, facts, None)
     if undecided:
         lines = ", ".join(str(rule.line) for rule in undecided)
         return f"as the rules of lines {lines} decide"

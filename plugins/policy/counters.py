@@ -37,7 +37,7 @@ UNCOUNTED: Final = (
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class CountedCall:
     """One call of `tool` by a user on `day`, the operator's. `amount` is in ten-thousandths, 0 or more.
 
     `id` is the call's: entered twice, it counts once. Then it is not `added`, because it may have been sent
@@ -107,7 +107,7 @@ class CallCounters:
     encryption: Encryption = field(default_factory=Encryption)
     _remembered: LRUCache[str, _Count] = field(default_factory=lambda: LRUCache(_REMEMBERED))
 
-    async def enter(self, entry: Entry) -> Entry:
+    async def enter(self, entry: CountedCall) -> CountedCall:
         """Adds the call, on disk when it returns. Raises `UnavailableError`, also for a forged count."""
 
         def work() -> Transaction[tuple[bool, _Count]]:
@@ -139,7 +139,7 @@ class CallCounters:
         self._remembered[entry.count_id] = count
         return replace(entry, added=added, calls=count.calls, total=count.amount)
 
-    async def settled(self, entry: Entry, decision: Decision) -> Decision:
+    async def settled(self, entry: CountedCall, decision: Decision) -> Decision:
         """`decision`, with which the call stays counted only if it is made, here or where it was added."""
         if entry.added and isinstance(decision, Allow):
             return replace(decision, release=lambda: self.release(entry))
@@ -147,7 +147,7 @@ class CallCounters:
             await self.release(entry)
         return decision
 
-    async def release(self, entry: Entry) -> None:
+    async def release(self, entry: CountedCall) -> None:
         """Removes the call, which was not sent; if that fails, it stays counted until the day ends."""
 
         def work() -> Transaction[_Count | None]:
@@ -172,7 +172,7 @@ class CallCounters:
         if count is not None:
             self._remembered[entry.count_id] = count
 
-    def _added(self, entry: Entry) -> Transaction[bool]:
+    def _added(self, entry: CountedCall) -> Transaction[bool]:
         """Enters the call once: false if it was entered before, by a process that has the key."""
         owner, *_ = entry.key
         place = "counted", owner, entry.id
@@ -194,7 +194,7 @@ class CallCounters:
         self.encryption.open(body, *place)
         return False
 
-    def _read(self, entry: Entry) -> Transaction[_Count]:
+    def _read(self, entry: CountedCall) -> Transaction[_Count]:
         """The count before a change, whose row in `call_totals` is locked. Raises `ConfigurationError`."""
         owner, _, day = entry.key
         rows = yield from query("SELECT body FROM day_counts WHERE day = ? AND id = ?", day, entry.count_id)
@@ -208,7 +208,7 @@ class CallCounters:
         _LOG.error("a count of today is older than this process remembers, and is replaced: %s", entry.tool)
         return remembered
 
-    def _write(self, entry: Entry, count: _Count) -> Transaction[None]:
+    def _write(self, entry: CountedCall, count: _Count) -> Transaction[None]:
         owner, _, day = entry.key
         text = json.dumps({"calls": count.calls, "amount": count.amount, "change": count.change})
         sealed = self.encryption.seal(text.encode(), "count", owner, entry.count_id)

@@ -10,7 +10,7 @@ from cedarpy import AuthzResult, Entities, is_authorized
 from graph.approvals.policy import Ask, Decision, Deny, Facts
 from plugins.policy.rules import Policies, ToolRules
 from plugins.policy.schema import cedar_value
-from plugins.policy.situation import DURATIONS, FAILED, Situation, consent_of, context_of, deciding
+from plugins.policy.situation import DURATIONS, FAILED, Situation, consent_of, context_of, decision_steps
 from plugins.policy.statement import Statement
 
 
@@ -23,7 +23,7 @@ def decide(
     cannot be evaluated is denied.
     """
     durations = DURATIONS if "consent" in policies.members else ()
-    steps = deciding(situation, facts, declared, policies.groups, policies.ages, durations)
+    steps = decision_steps(situation, facts, declared, policies.groups, policies.ages, durations)
     try:
         evaluate = _evaluation(policies, of_tool, situation)
         first = outcome = evaluate(*next(steps))

@@ -32,9 +32,9 @@ from identity.principal import AccessIdentity, Principal
 from identity.strict_json import read_object
 from identity.transport.bounded_response import Response, TransportFailure
 from identity.transport.retry import RetryPolicy
-from plugins.policy.counters import UNCOUNTED, CallCounters, Entry
+from plugins.policy.counters import UNCOUNTED, CallCounters, CountedCall
 from plugins.policy.schema import FRACTION
-from plugins.policy.situation import FAILED, Situation, consent_of, context_of, deciding, situation_of
+from plugins.policy.situation import FAILED, Situation, consent_of, context_of, decision_steps, situation_of
 from plugins.policy.variables import PolicyVariables
 from tools.approval_policy import DataLabels
 from tools.lasting import LONGEST_SECONDS
@@ -99,12 +99,12 @@ class DecisionPointPolicy:
         situation = situation_of(caller, identity, now, listed, *claims)
         situation = replace(situation, arguments=pending.call["args"], read=pending.read)
         lasting: list[int] = []
-        steps = deciding(situation, facts, asks, variables.policy_groups, ages=(0,), durations=lasting)
+        steps = decision_steps(situation, facts, asks, variables.policy_groups, ages=(0,), durations=lasting)
         policy = f"authzen:{urlsplit(variables.policy_url or '').netloc}"
         of_tool = self.services[pending.service].policy(pending.call["name"])
         decided = Deny(reason=FAILED)
         try:
-            entry = Entry.of(pending, now.date(), of_tool.sum)
+            entry = CountedCall.of(pending, now.date(), of_tool.sum)
         except ValueError:
             return Deny(reason=UNCOUNTED, policy=policy)
         try:

@@ -107,7 +107,7 @@ class Rules:
     _sets: WeakValueDictionary[tuple[int, ...], Policies] = field(default_factory=WeakValueDictionary)
     _supposed: dict[tuple[frozenset[str], bool], "Rules"] = field(default_factory=dict)
 
-    def supposing(self, unknown: frozenset[str], *, permitted: bool) -> "Rules":
+    def assuming(self, unknown: frozenset[str], *, permitted: bool) -> "Rules":
         """The rules that are enforced, of which none that mentions something `unknown` is satisfied; with
         `permitted`, all is permitted that they do not forbid.
         """
@@ -176,7 +176,7 @@ class Rules:
             faults.append(f"{place}{_ERROR.sub('', error.error)}")
         if faults or not result.validation_passed:
             raise _invalid([*dict.fromkeys(faults)])
-        # The others are supposed (`supposing`).
+        # The others are assumed (`assuming`).
         written = [statement for statement in statements if statement.text]
         never = never_satisfied(written, schema)
         for statement in written:

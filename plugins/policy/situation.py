@@ -21,7 +21,7 @@ from tools.lasting import LONGEST_SECONDS
 
 DURATIONS: Final = (900, 3_600, 8 * 3_600, LONGEST_SECONDS)
 """The durations of a consent, in seconds, that are tried where rules mention `context.consent`."""
-_SOMEBODY: Final = Principal("", secrets.token_hex(16))
+_PLACEHOLDER_APPROVER: Final = Principal("", secrets.token_hex(16))
 """An invented approver. No user has its id."""
 FAILED: Final = "not run: the policy of the agent could not be evaluated for this call"
 _NO_SIGN_IN_TIME: Final = (
@@ -118,7 +118,7 @@ def consent_of(situation: Situation, facts: Facts, age: int | None) -> dict[str,
     return context
 
 
-def deciding(
+def decision_steps(
     situation: Situation,
     facts: Facts,
     declared: Ask | None,
@@ -143,7 +143,9 @@ def deciding(
         groups = (declared.approvers,)
     else:
         consents.append((Facts(approved=True), None))
-    consents += [(Facts(approved=True, approver=Approver(_SOMEBODY, frozenset({of}))), of) for of in groups]
+    for group in groups:
+        approver = Approver(_PLACEHOLDER_APPROVER, frozenset({group}))
+        consents.append((Facts(approved=True, approver=approver), group))
     if declared is not None:
         longest = max(declared.lasting, default=0)
         shorter = [duration for duration in DURATIONS if duration < longest]

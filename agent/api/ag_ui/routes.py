@@ -47,7 +47,7 @@ _MOST_RECENT: Final = 200
 
 
 @dataclass(frozen=True, slots=True)
-class ThreadRuns:
+class AgUiEndpoint:
     """Responds to requests on conversations. Another principal's conversation is absent."""
 
     chats: Chats
@@ -96,7 +96,7 @@ class ThreadRuns:
         recent = await self._recent(caller, thread_id)
         recent_ids = {message.id for message in recent}
         new = [question for question in questions if question.id not in recent_ids]
-        if (anew := await self._asked_anew(run_input, caller, recent, new)) is not None:
+        if (anew := await self._edited_question(run_input, caller, recent, new)) is not None:
             run = await self.conversations.replace(caller, thread_id, str(anew.id), new or [anew])
             return run.events(keep=keep)
         if new:
@@ -108,7 +108,7 @@ class ThreadRuns:
             return run.events(keep=keep)
         return None
 
-    async def _asked_anew(
+    async def _edited_question(
         self,
         run_input: RunAgentInput,
         caller: VerifiedAccessToken,
@@ -215,7 +215,7 @@ def ag_ui_routes(composed: Agent) -> APIRouter:
     """
     settings = composed.settings
     chats = composed.chats
-    threads = None if chats.conversations is None else ThreadRuns(chats, settings)
+    threads = None if chats.conversations is None else AgUiEndpoint(chats, settings)
     router = APIRouter(prefix="/ag-ui", route_class=DirectRoute)
 
     @router.post(

@@ -14,7 +14,7 @@ from plugins.a2a.routes import AGENT_CARD_PATH
 from plugins.a2a.tests.official_client import official_client
 from plugins.a2a.tests.task_updates import approval_of, states, task_id_of, text_of, texts_of
 from plugins.a2a.tests.test_encoder import FINISHED, STARTED, content, encoder, response
-from plugins.a2a.version import is_older, newer_request, older_result
+from plugins.a2a.version import is_v03, newer_request, to_v03
 from tests.agent.api.threads.script import APPLY
 from tests.agent.api.threads.served_threads import ThreadsOf
 from tests.graph.scripted_model import DONE
@@ -88,10 +88,10 @@ def test_every_update_is_one_of_the_older_models() -> None:
         updates += encoding.event(event)
     kinds = []
     for update in updates:
-        given = {"id": 1, "result": older_result(update)}
+        given = {"id": 1, "result": to_v03(update)}
         kinds.append(older.SendStreamingMessageSuccessResponse.model_validate(given).result.kind)
     assert kinds[:2] == ["task", "artifact-update"]
-    assert [update["final"] for update in map(older_result, updates[1:]) if "final" in update] == [
+    assert [update["final"] for update in map(to_v03, updates[1:]) if "final" in update] == [
         False,
         False,
         True,
@@ -132,11 +132,11 @@ def test_parameters_of_another_form_are_left_to_be_refused(params: Any) -> None:
     ],
 )
 def test_client_that_names_no_version_has_0_3(header: str | None, older: bool) -> None:
-    assert is_older(header) is older
+    assert is_v03(header) is older
 
 
 @pytest.mark.parametrize("header", ["0.2", "0.30", "2.0", "1", "1.x", "one", "1.0, 0.3"])
 def test_other_versions_are_refused(header: str) -> None:
     with pytest.raises(A2AError) as error:
-        is_older(header)
+        is_v03(header)
     assert error.value.code is A2ACode.VERSION_NOT_SUPPORTED

@@ -19,14 +19,14 @@ from graph.approvals.policy import Allow, Deny
 from identity.access_token.sealed_caller import SealingKeys
 from identity.errors import UnavailableError
 from identity.principal import Principal
-from plugins.policy.counters import CallCounters, Entry
+from plugins.policy.counters import CallCounters, CountedCall
 from tests.agent.conftest import NewDatabase
 
 pytestmark = pytest.mark.promise("policy-decides")
 
 FRIDAY = date(2026, 11, 27)
 ALICE, BOB = Principal("https://idaas.example", "alice"), Principal("https://idaas.example", "bob")
-ENTRY = Entry("1", ALICE, "expenses.submit_expense", FRIDAY, 100)
+ENTRY = CountedCall("1", ALICE, "expenses.submit_expense", FRIDAY, 100)
 
 
 async def test_each_call_counts_once_by_user_tool_and_day(database: Database) -> None:

@@ -5,7 +5,7 @@ from langchain_core.messages import AIMessage, HumanMessage
 
 from agent.conversations.database.database import Database, query
 from agent.conversations.owned_thread import RunKey, stored_owner
-from agent.conversations.run_transcript import MAY_HAVE_EFFECT, rest_of_stopped
+from agent.conversations.run_transcript import MAY_HAVE_EFFECT, partial_output
 from agent.conversations.threads import ThreadStore
 from graph.events import AgentEvent
 from identity.errors import ThreadBusyError
@@ -132,6 +132,6 @@ def test_response_that_was_shown_follows_a_result_for_each_call() -> None:
         {"type": "response_started", "message_id": "answer"},
         {"type": "content", "text": "It is"},
     ]
-    result, answer = rest_of_stopped([QUESTION, CALL], shown)
+    result, answer = partial_output([QUESTION, CALL], shown)
     assert (result.type, result.text) == ("tool", MAY_HAVE_EFFECT)
     assert (answer.type, answer.text, answer.id) == ("ai", "It is", "answer")
