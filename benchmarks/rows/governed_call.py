@@ -20,6 +20,7 @@ from benchmarks.bench import Bench
 from benchmarks.issuer import Issuer
 from benchmarks.report import Figure, Series, at_most
 from benchmarks.rows.governance import governance
+from http1.proxy import OF_PROCESS
 from idaas_agent.library.governed_calls import KnownCalls
 from idaas_agent.library.run_context import IdentityContext
 from idaas_agent.library.tools import tools_of
@@ -91,6 +92,7 @@ class _Identity:
         self.issuer: Final = Issuer()
         self.settings: Any = SimpleNamespace(access_identity=AccessIdentity.HUMAN, approval_seconds=600.0)
         self.known_calls: Final = KnownCalls()
+        self.proxies: Final = OF_PROCESS
         self._verifier: Final = self.issuer.verifier()
         self._parts: Any = SimpleNamespace(
             broker=CredentialBroker(_OneToken(), audit=audit),

@@ -42,8 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for row in verdict.obsolete:
         sys.stdout.write(f"  nothing differs as {row.cases!r} says\n")
     if verdict.holds:
-        version = referee.revision[:12] and f", revision {referee.revision[:12]}"
-        about = f"{_today()}, revision {_revision()} of the agent; {referee.title}{version}."
+        about = f"{_today()}, revision {_revision()} of the agent; {referee.title}, {referee.version}."
         page = PAGE.read_text(encoding="utf-8")
         PAGE.write_text(written(page, referee.name, results(verdict, about)), encoding="utf-8")
     return 0 if verdict.holds else 1

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from importlib import import_module
+from importlib.metadata import version
 from pathlib import Path
 from typing import Final
 
@@ -53,14 +54,19 @@ class Difference:
 
 @dataclass(frozen=True, slots=True)
 class Referee:
-    """`package` is the folder of an installed package; `repository` and `revision` name a checkout."""
+    """`distribution` is an installed package; `repository` and `revision` name a checkout."""
 
     name: str
     title: str
-    package: str = ""
+    distribution: str = ""
     repository: str = ""
     revision: str = ""
     differences: Sequence[Difference] = field(default=())
+
+    @property
+    def version(self) -> str:
+        """What was run: the version of the package, or the revision."""
+        return version(self.distribution) if self.distribution else f"revision {self.revision[:12]}"
 
     @property
     def run(self) -> Callable[[Path], Iterable[Case]]:
@@ -71,9 +77,7 @@ class Referee:
 
     def folder(self, checkout: Path | None) -> Path:
         """Where the suite is. Raises `ValueError` if it is not there, or is another revision."""
-        if self.package:
-            return FOLDER / self.package
-        if not self.repository:
+        if self.distribution:
             return FOLDER
         wanted = f"a checkout of {self.repository}, revision {self.revision}"
         if checkout is None:
