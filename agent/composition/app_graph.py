@@ -45,7 +45,7 @@ def is_of_app(source: object) -> bool:
 
 
 async def rights_of_app(graph: "ServedGraph", user: AnyUser) -> list[ServiceRights]:
-    """What the tools of an application's graph may do for `user`."""
+    """The rights that the tools of an application's graph have for `user`."""
     from idaas_agent.library.app_rights import rights_of_tools
 
     return await rights_of_tools(graph.app.tools, user)

@@ -83,7 +83,7 @@ class AppGraph:
 
     @property
     def tools(self) -> Sequence[GovernedTool]:
-        """Those that were governed until now, with those of its sub-agents."""
+        """The tools that were governed until now, with those of its sub-agents."""
         return list(self.identity.known_calls.tools.values())
 
     def context_of(self, context: AgentContext) -> Any:  # noqa: ANN401 - of the application's type

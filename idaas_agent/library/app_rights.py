@@ -1,4 +1,4 @@
-"""What the governed tools of an application's graph may do for a user, as its server shows it."""
+"""The rights that the governed tools of an application's graph have for a user, as its server shows them."""
 
 from collections.abc import Iterable
 

@@ -165,7 +165,7 @@ class GovernedCalls:
         return self._credentials.of(caller, service)
 
     def requirement(self, service: str) -> ServiceRequirement | None:
-        """What calls of a service need; `None`: they have no credential."""
+        """The requirement of calls of a service; `None`: they have no credential."""
         return self._required.get(service)
 
     def declare_labels(self, service: str, tool: str) -> None:

@@ -138,7 +138,7 @@ class GovernedTool(BaseTool):
         return await self._governed.source.calls()
 
     async def rights(self, user: AnyUser) -> ServiceRights:
-        """What `user` may do by it."""
+        """The rights of `user` to call it."""
         governed = self._governed
         return await (await self.calls()).rights(governed.service, governed.schema, user)
 

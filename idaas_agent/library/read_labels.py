@@ -77,7 +77,7 @@ class ReadLabels:
             self._whole[place.conversation.thread_id] = True
 
     def _known(self, place: Place) -> RunLabels:
-        """What was read before, as far as the server's run, or this process, knows."""
+        """The labels of what was read before, as far as the server's run, or this process, knows."""
         of_server = _of_server(place)
         if of_server is not None:
             return of_server
@@ -114,5 +114,5 @@ class ReadLabels:
 
 
 def _of_server(place: Place) -> RunLabels | None:
-    """What the conversation of a server's run has read."""
+    """The labels of what the conversation of a server's run has read."""
     return None if place.run is None else place.run.extensions.get(RunLabels)

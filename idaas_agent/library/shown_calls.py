@@ -8,7 +8,7 @@ import hashlib
 from typing import Final
 
 _CHARACTERS: Final = 14
-"""Of each digest: model servers take ids of 40 characters at most."""
+"""The length of each digest: model servers take ids of 40 characters at most."""
 
 
 def shown_id(origin: str | None, call_id: str) -> str:

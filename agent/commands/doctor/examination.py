@@ -262,7 +262,7 @@ class Examination:
         self._services: list[Service] = [*agent.services]
         self._requirements = {**agent.requirements}
         self._access: dict[str, AccessOf] = dict.fromkeys(self._requirements, agent.access)
-        """Those of the agent, and those of the graph of an application, once it is made."""
+        """The agent's, and those of the graph of an application, once it is made."""
 
     async def findings(self) -> AsyncGenerator[Finding, None]:
         """Every step, executed or skipped."""
