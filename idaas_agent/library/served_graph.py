@@ -85,7 +85,8 @@ class ServedGraph:
                 shown.knows(state.values.get("messages", ()))
             else:
                 shown.knows(given["messages"])
-                read.begin_run(context, given["messages"], is_kept=self.checkpointer is not None)
+                is_kept = self.checkpointer is not None and context.kept
+                read.begin_run(context, given["messages"], is_kept=is_kept)
             config = self._config(config, graph, shown.context)
             if self.checkpointer is None:
                 options.pop("durability", None)
