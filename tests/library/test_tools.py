@@ -10,7 +10,8 @@ from langgraph.graph import MessagesState
 from langgraph.prebuilt import ToolNode
 
 from idaas_agent.library.tools import tools_of
-from identity.errors import AccessTokenError, ConfigurationError, ServiceError
+from identity.error_codes import IdentityCode
+from identity.errors import AccessTokenError, ConfigurationError, CredentialError, ServiceError
 from tests.library.called_app import (
     APPROVE,
     REJECT,
@@ -30,6 +31,8 @@ from tools.error_codes import ToolCode
 from tools.service import ToolResult
 
 pytestmark = pytest.mark.promise("approval-binds", "verified-caller")
+
+DECLARED = 'type = "http"\nurl = "https://own.example"\npython = "own.py:service"'
 
 
 async def test_read_is_made_with_the_callers_credential():
@@ -81,6 +84,30 @@ async def test_failure_of_a_service_is_a_result_with_the_status_error():
     app = await called_app(Bank(balance=ServiceError(ToolCode.SERVICE_FAILED, "down")))
     status, text = results(await app.ask(call("balance", "call_1")))["call_1"]
     assert (status, text.split(":")[0]) == ("error", "service_failed")
+
+
+@pytest.mark.promise("human-stays-human")
+async def test_refused_credential_of_the_caller_does_not_become_the_applications():
+    app = await called_app(bank := Bank())
+    app.identity.vault.failures[SCOPE] = CredentialError(IdentityCode.USER_TOKEN_REFUSED, "not granted")
+    status, _ = results(await app.ask(call("balance", "call_1")))["call_1"]
+    assert (status, bank.calls) == ("error", [])
+    assert {owner for _, owner in app.identity.vault.obtained} == {"alice"}
+
+
+@pytest.mark.parametrize(("name", "fault"), [("model", None), ("approvals", None), ("maps", "built-in")])
+async def test_file_of_services_reserves_no_name_and_has_no_built_in_one(tmp_path, name, fault):
+    file = tmp_path / "services.toml"
+    kind = 'type = "built-in"' if fault else DECLARED
+    file.write_text(f"[services.{name}]\n{kind}\n")
+    (tmp_path / "own.py").write_text("def service(made, settings): pass\n")
+    identity = MemoryIdentity()
+    if fault is None:
+        assert await tools_of(identity, file) == []
+        return
+    with pytest.raises(ConfigurationError) as refused:
+        await tools_of(identity, file)
+    assert any("built-in" in each for each in refused.value.faults)
 
 
 async def test_write_waits_for_its_user_and_is_made_once():

@@ -67,6 +67,15 @@ async def test_caller_who_was_revoked_is_refused_although_they_were_verified(
 
 
 @pytest.mark.promise("on-record")
+async def test_nothing_is_printed_by_default(
+    identity: Identity, sandbox: Sandbox, capfd: pytest.CaptureFixture[str]
+) -> None:
+    await identity.verify(sandbox.access_token("alice"))
+    with pytest.raises(AccessTokenError):
+        await identity.verify("no.jwt.there")
+    assert capfd.readouterr() == ("", "")
+
+
 async def test_each_verification_is_on_record(
     sandbox: Sandbox, identity: Identity, caplog: pytest.LogCaptureFixture
 ) -> None:
