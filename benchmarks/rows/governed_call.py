@@ -1,6 +1,8 @@
 """A call of a governed tool in an application's graph, beside the plain tool in the same `ToolNode`."""
 
 import asyncio
+import cProfile
+import pstats
 import time
 from collections.abc import Iterable, Sequence
 from contextlib import AsyncExitStack
@@ -18,7 +20,7 @@ from langgraph.runtime import get_runtime
 
 from benchmarks.bench import Bench
 from benchmarks.issuer import Issuer
-from benchmarks.report import Figure, Series, at_most
+from benchmarks.report import Figure, Series, at_most, series_of
 from benchmarks.rows.governance import governance
 from http1.proxy import OF_PROCESS
 from idaas_agent.library.governed_calls import KnownCalls
@@ -37,6 +39,7 @@ from tools.http_service.service import HTTPService
 _CALLS: Final = 2_000
 _QUICK: Final = 5
 _IN_A_ROW: Final = 100
+_PROFILED: Final = 5
 _THREAD: Final = {"configurable": {"thread_id": "thread"}}
 
 
@@ -122,8 +125,10 @@ def governed_call(bench: Bench) -> Iterable[Figure]:
     calls = _QUICK if bench.plan.quick else _CALLS
     p50: list[float] = []
     p99: list[float] = []
+    functions: list[Sequence[float]] = []
     for _ in range(bench.plan.rounds):
-        plain, governed = asyncio.Runner(loop_factory=uvloop.new_event_loop).run(_measured(calls))
+        (plain, governed), made = asyncio.Runner(loop_factory=uvloop.new_event_loop).run(_measured(calls))
+        functions.append(made)
         p50.append(_quantile(governed, 0.5) - _quantile(plain, 0.5))
         p99.append(_quantile(governed, 0.99) - _quantile(plain, 0.99))
     yield Figure(
@@ -132,16 +137,24 @@ def governed_call(bench: Bench) -> Iterable[Figure]:
     yield Figure(
         "a governed call, more than the plain tool: p99", "µs", Series(tuple(p99)), target=at_most(400.0)
     )
+    governed_functions = series_of(functions, lambda made: made[1])
+    plain_functions = series_of(functions, lambda made: made[0])
+    yield Figure(
+        "a governed call: calls of functions", "", governed_functions, "the plain tool", plain_functions
+    )
     yield from governance(bench.plan)
 
 
-async def _measured(calls: int) -> tuple[list[float], list[float]]:
-    """The microseconds of each call of the plain tool, and of the governed one."""
+async def _measured(calls: int) -> tuple[Sequence[list[float]], Sequence[float]]:
+    """The microseconds of each call, and the calls of functions in one: of the plain tool, and of the
+    governed one.
+    """
     identity = _Identity()
     http = _http()
     tools: list[BaseTool] = [_plain(http), *await tools_of(identity, [_service(http)])]
     node = ToolNode(tools)
     times: dict[str, list[float]] = {tool.name: [] for tool in tools}
+    functions: list[float] = []
 
     async def called(tool: BaseTool, number: int) -> float:
         call = {"name": tool.name, "args": {"account": "1"}, "id": f"{tool.name}-{number}"}
@@ -156,6 +169,11 @@ async def _measured(calls: int) -> tuple[list[float], list[float]]:
             for tool in tools:
                 numbers = range(first, min(first + _IN_A_ROW, calls))
                 times[tool.name] += [await called(tool, number) for number in numbers]
+        for tool in tools:
+            with cProfile.Profile() as profile:
+                for number in range(calls, calls + _PROFILED):
+                    await called(tool, number)
+            functions.append(_functions_in(profile) / _PROFILED)
         return {"messages": []}
 
     builder: Any = StateGraph(MessagesState, context_schema=IdentityContext)
@@ -165,8 +183,12 @@ async def _measured(calls: int) -> tuple[list[float], list[float]]:
     graph = builder.compile(checkpointer=InMemorySaver())
     context = IdentityContext(access_token=identity.issuer.access_token())
     await graph.ainvoke({"messages": [HumanMessage("My balance?")]}, _THREAD, context=context)
-    plain, governed = times.values()
-    return plain, governed
+    return [*times.values()], functions
+
+
+def _functions_in(profile: cProfile.Profile) -> float:
+    stats: Any = pstats.Stats(profile)
+    return float(stats.total_calls)
 
 
 def _quantile(values: Sequence[float], part: float) -> float:
