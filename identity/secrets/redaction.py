@@ -109,4 +109,7 @@ def _encoded_forms(value: str) -> Iterator[str]:
 
 def _partial_match(text: str, form: str) -> int:
     """The length of the longest suffix of `text` that is a proper prefix of `form`."""
-    return next((n for n in range(min(len(text), len(form) - 1), 0, -1) if text.endswith(form[:n])), 0)
+    place = text.find(form[0], max(0, len(text) - len(form) + 1))
+    while place >= 0 and not form.startswith(text[place:]):
+        place = text.find(form[0], place + 1)
+    return 0 if place < 0 else len(text) - place
