@@ -291,6 +291,19 @@ class RunReader:
         self.position = max(self.position, replay.newest)
         return [replay.at(position) for position in range(max(first, replay.oldest), replay.newest + 1)]
 
+    def ready(self) -> list[RunEvent]:
+        """Reads the next events that are here now, without the end, and at most those of one turn."""
+        events: list[RunEvent] = []
+        replay = self.run.replay
+        if self._error is not None or self._has_left or self.position + 1 < replay.oldest:
+            return events
+        while self.position < replay.newest and (self.position + 1) % EVENTS_PER_TURN:
+            if isinstance(replay.at(self.position + 1), End):
+                break
+            events.append(replay.take(self.position + 1))
+            self.position += 1
+        return events
+
     async def first(self) -> None:
         """Waits for the first event that shows something, and reads none. Raises an error that comes before
         it.

@@ -70,8 +70,11 @@ class ChunkEncoder:
         yield self._chunk({"role": "assistant", "content": ""})
         try:
             async for event in run:
-                for text in self._event(event):
-                    yield text
+                texts = self._event(event)
+                for other in run.ready():  # one packet for all that have arrived at once
+                    texts += self._event(other)
+                if texts:
+                    yield "".join(texts)
         except AgentError as error:
             yield server_sent([reported_body(error)])
 
