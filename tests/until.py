@@ -4,7 +4,6 @@ It is asked again after a pause, so that the other one has the processor meanwhi
 """
 
 import asyncio
-import inspect
 import time
 from collections.abc import Awaitable, Callable
 from typing import Final
@@ -23,7 +22,7 @@ async def until(condition: Callable[[], bool | Awaitable[bool]]) -> None:
 
 async def _met(condition: Callable[[], bool | Awaitable[bool]]) -> bool:
     answer = condition()
-    return await answer if inspect.isawaitable(answer) else answer
+    return answer if isinstance(answer, bool) else await answer
 
 
 def wait_until(condition: Callable[[], bool]) -> None:
