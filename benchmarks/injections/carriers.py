@@ -3,7 +3,7 @@
 A tool of the suite that changes something, or acts outside, is called once for each piece of the text.
 """
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
@@ -33,7 +33,7 @@ class Carrier:
         return PlannedCall(self.tool, {**self.others, self.argument: value})
 
 
-def carrier_of(kinds: Collection[str], schemas: Schemas) -> Carrier | None:
+def carrier_of(kinds: Set[str], schemas: Schemas) -> Carrier | None:
     """The first argument of these kinds of JSON Schema that a tool has, by the names of the tools."""
     for tool, schema in sorted(schemas.items()):
         properties = schema.get("properties", {})
