@@ -54,10 +54,13 @@ class Difference:
 
 @dataclass(frozen=True, slots=True)
 class Referee:
-    """`distribution` is an installed package; `repository` and `revision` name a checkout."""
+    """`distribution` is an installed package; `repository` and `revision` name a checkout. `module` runs it:
+    in `tests/referees`, or with the plug-in that it is about.
+    """
 
     name: str
     title: str
+    module: str = ""
     distribution: str = ""
     repository: str = ""
     revision: str = ""
@@ -71,7 +74,7 @@ class Referee:
     @property
     def run(self) -> Callable[[Path], Iterable[Case]]:
         """Runs all cases of the suite in a folder."""
-        module = import_module(f"tests.referees.{self.name.replace('-', '_')}")
+        module = import_module(self.module or f"tests.referees.{self.name.replace('-', '_')}")
         run: Callable[[Path], Iterable[Case]] = module.run
         return run
 
