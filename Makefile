@@ -43,7 +43,7 @@ mcp-test: $(VENV)/.dev .venv-mcp2/.installed tests/mcp_referees/node_modules/.in
 MCP_NODE ?= node
 
 deepagents-test: $(VENV)/.dev .venv-deepagents/.installed ## deep agents with the library, alone and under the server, in an environment of their own
-	@.venv-deepagents/bin/python -m pytest tests/deep_agents
+	@.venv-deepagents/bin/python -m pytest tests/deep_agents plugins/mcp_server/tests/apart
 
 test: npm $(VENV)/.dev frontend/node_modules/.installed tests/front_ends/node_modules/.installed chromium wrk databases ## install what tests need and run all of them
 	@$(BIN)/pytest $(PARALLEL)

@@ -8,8 +8,6 @@ import pytest
 from langchain_core.messages import AIMessage, ToolMessage
 
 from idaas_agent import Identity
-from plugins.mcp_server.tests.modern_client import APPROVE
-from plugins.mcp_server.tests.modern_client import call as mcp_call
 from tests.agent.api.threads import app_graphs
 from tests.agent.api.threads.app_graphs import module_of
 from tests.agent.api.threads.approval_surfaces import OF_THE_CORE, ApprovalSurface
@@ -88,17 +86,6 @@ async def test_question_of_its_sub_agent_is_decided_on_every_surface(
     thread = await ended(served)
     assert [message["role"] for message in thread["messages"]] == ["user", "assistant", "tool", "assistant"]
     assert thread["messages"][2]["content"].strip() == "Applied."
-
-
-@pytest.mark.promise("approval-binds")
-async def test_question_of_its_sub_agent_is_answered_over_mcp(app: AppOf) -> None:
-    served = await app(GRAPH, [TASK, APPLY, AIMessage("Applied."), DONE])
-    question = {"question": "Apply for leave"}
-    waiting = await mcp_call(served, "ask", question)
-    assert "leave_apply" in waiting["inputRequests"]["answer"]["params"]["message"]
-    params = {"requestState": waiting["requestState"], "inputResponses": APPROVE}
-    finished = await mcp_call(served, "ask", question, **params)
-    assert finished["structuredContent"]["answer"] == "done "
 
 
 @pytest.mark.promise("no-secret-leaves")
