@@ -120,7 +120,7 @@ def install(copy: Path, entry_points: dict[str, dict[str, str]]) -> None:
     (metadata / "entry_points.txt").write_text("\n".join(lines))
 
 
-def tested(copy: Path, *arguments: str) -> tuple[int | None, str]:
+def outcome_of_pytest(copy: Path, *arguments: str) -> tuple[int | None, str]:
     """The exit status of pytest in the copy, and what it prints. It is forked from a process that has
     imported the core, which imports no plug-in.
     """
@@ -151,7 +151,7 @@ def test_plugin_has_its_tests_and_its_page(plugin: str) -> None:
 @pytest.mark.parametrize("plugin", PLUGINS)
 def test_core_starts_without_a_plugin(plugin: str, copy: Path) -> None:
     with taken_away([plugin], copy):
-        status, output = tested(copy, *STARTED)
+        status, output = outcome_of_pytest(copy, *STARTED)
     assert status == 0, output[-3000:]
 
 
@@ -161,7 +161,7 @@ def test_core_and_its_tests_need_no_plugin_and_its_variables_leave_with_it(copy:
     left = copy / "tests" / "test_left.py"
     left.write_text(LEFT, "utf-8")
     with taken_away(PLUGINS, copy):
-        status, output = tested(copy, "tests", "-k", " or ".join(FOUND))
+        status, output = outcome_of_pytest(copy, "tests", "-k", " or ".join(FOUND))
     left.unlink()
     assert status == 0, output[-3000:]
     assert int(re.findall(r"(\d+) passed", output)[0]) > 20, output[-3000:]
