@@ -68,6 +68,7 @@ async def test_next_failover_is_to_a_copy_of_the_server_in_service(database: Rep
     await executed(database.url, "CREATE TABLE written AS SELECT 1 AS number")
     for number in (2, 3):
         await database.add_standby()
+        await asyncio.to_thread(database.standby.catch_up, database.primary)
         await database.fail_over_without(partial(asyncio.sleep, 0))
         await executed(database.url, f"INSERT INTO written SELECT {number}")
     await database.add_standby()
