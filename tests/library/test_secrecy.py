@@ -18,7 +18,7 @@ from langgraph.prebuilt import ToolRuntime
 from langgraph.store.memory import InMemoryStore
 from langgraph.store.postgres.aio import AsyncPostgresStore
 from langgraph.store.sqlite.aio import AsyncSqliteStore
-from langsmith import Client
+from langsmith import Client, tracing_context
 
 from idaas_agent import IdentityContext
 from idaas_agent.library.app_tool import governed_tool
@@ -198,11 +198,12 @@ async def test_langsmith_gets_no_secret(serve, monkeypatch):
         checkpointer=InMemorySaver(),
     )
     traced = {**THREAD, "callbacks": [LangChainTracer(client=client)]}
-    for given in ({"messages": [("user", "Pay.")]}, decisions(APPROVE)):
-        await agent.ainvoke(given, traced, context=IdentityContext(access_token=TOKEN))
-    identity.tokens.refused.add(TOKEN)
-    with pytest.raises(AccessTokenError):
-        await agent.ainvoke({"messages": []}, traced, context=IdentityContext(access_token=TOKEN))
+    with tracing_context(enabled=True):  # an agent that was composed in this process has disabled it
+        for given in ({"messages": [("user", "Pay.")]}, decisions(APPROVE)):
+            await agent.ainvoke(given, traced, context=IdentityContext(access_token=TOKEN))
+        identity.tokens.refused.add(TOKEN)
+        with pytest.raises(AccessTokenError):
+            await agent.ainvoke({"messages": []}, traced, context=IdentityContext(access_token=TOKEN))
     await asyncio.to_thread(client.flush)
     await asyncio.to_thread(client.cleanup)
     sent = "".join(collector.sent)
