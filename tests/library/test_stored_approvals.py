@@ -280,9 +280,8 @@ async def test_result_of_a_call_that_was_made_before_the_next_question_is_known_
     app = await called_app(bank := Bank(), approvals=url)
     await app.ask(pay(10, "call_1"), pay(20, "call_2"))
     await app.run(decisions(APPROVE))
-    await app.identity.known_calls.made.end_of(
-        app.thread
-    )  # the question does not wait for the call beside it
+    # The question does not wait for the call beside it.
+    await app.identity.known_calls.made.end_of(app.thread)
     await restarted(app)
     state = await app.run(decisions(APPROVE))
     assert sorted(bank.paid) == [10, 20]
