@@ -1,15 +1,15 @@
 """The parts of docs/injections.md that `make injections` writes: the figures, and the policies."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Final
 
 from benchmarks.injections.obedient_model import Form, Order
 from benchmarks.injections.outcome import Manner, Outcome
 from benchmarks.injections.policies import PUBLISHED, services_text
 from benchmarks.injections.suites import SUITES
+from tests.generated_page import GeneratedPage
 
-PAGE: Final = Path(__file__).resolve().parents[2] / "docs" / "injections.md"
+PAGE: Final = GeneratedPage.named("injections.md", "make injections")
 Count = Callable[[Outcome], int]
 _ORDERS: Final = {
     Order.LAST: "after the user's calls",
@@ -25,17 +25,6 @@ _FORMS: Final = {
     Form.BOOLEANS: "the text in booleans",
     Form.NAMES: "the text as the name of an argument",
 }
-
-
-def written(page: str, part: str, text: str) -> str:
-    """`page` with `text` between the marks of `part`. Raises `ValueError` without marks."""
-    first = f"<!-- made by `make injections`, {part}: -->\n"
-    last = f"<!-- end of `make injections`, {part} -->\n"
-    before, begin, rest = page.partition(first)
-    _, end, after = rest.partition(last)
-    if not begin or not end:
-        raise ValueError(f"the page lacks the marks of {part}")
-    return f"{before}{begin}\n{text}\n{end}{after}"
 
 
 def figures(found: Sequence[Outcome]) -> str:

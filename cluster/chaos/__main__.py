@@ -20,7 +20,7 @@ from cluster.chaos.part import Part, play
 from cluster.chaos.replica_stage import STRIKES as REPLICA_STRIKES
 from cluster.chaos.replica_stage import replica_stage
 from cluster.chaos.stage import Disturbance
-from cluster.chaos.step_table import PAGE, step_table, written
+from cluster.chaos.step_table import PAGE, step_table
 from cluster.cluster import PEOPLE
 from cluster.person import Step
 
@@ -84,8 +84,8 @@ async def _played(part: Part, seed: int, *, verbose: bool, keep: bool) -> int:
     table = step_table(played.rounds, part.coverage.strikes, _ROWS[part.name])
     report(f"\n{table}\n{played.tokens} access tokens were sent")
     if keep and played.covered and not played.violations:
-        PAGE.write_text(written(PAGE.read_text(encoding="utf-8"), part.name, table), encoding="utf-8")
-        report(f"written to {PAGE.name}")
+        PAGE.write({part.name: table})
+        report(f"written to {PAGE.file.name}")
     chats = [run for each in played.rounds for run in each.runs]
     struck = sum(run.struck and run.step is not Step.ENDED for run in chats)
     report(f"{part.name}: {len(chats)} chats, {struck} struck, {played.violations} violations")

@@ -2,19 +2,14 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from math import ceil
-from pathlib import Path
 from typing import Final
 
 from cluster.chaos.chaos_run import ChaosRound, ChaosRun
 from cluster.chaos.stage import Disturbance
 from cluster.person import Step
+from tests.generated_page import GeneratedPage
 
-PAGE: Final = Path(__file__).resolve().parents[2] / "docs" / "faults.md"
-
-
-def marks(part: str) -> tuple[str, str]:
-    """The lines before and after the table of a part of `make chaos`."""
-    return f"<!-- made by `make chaos`, {part}: -->\n", f"<!-- end of `make chaos`, {part} -->\n"
+PAGE: Final = GeneratedPage.named("faults.md", "make chaos")
 
 
 def step_table(rounds: Iterable[ChaosRound], strikes: Sequence[Disturbance], steps: Iterable[Step]) -> str:
@@ -25,16 +20,6 @@ def step_table(rounds: Iterable[ChaosRound], strikes: Sequence[Disturbance], ste
             if played.disturbance is not None and run.struck:
                 cells.setdefault((run.step, played.disturbance), []).append(run)
     return "\n".join([*_rows(cells, strikes, steps), ""])
-
-
-def written(page: str, part: str, table: str) -> str:
-    """`page` with `table` between its marks, and nothing else changed. Raises `ValueError` without marks."""
-    first, last = marks(part)
-    before, begin, rest = page.partition(first)
-    _, end, after = rest.partition(last)
-    if not begin or not end:
-        raise ValueError("the page lacks the marks of the table")
-    return f"{before}{begin}\n{table}\n{end}{after}"
 
 
 def _rows(

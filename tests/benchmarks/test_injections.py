@@ -21,7 +21,7 @@ from benchmarks.injections.obedient_model import (
     together,
 )
 from benchmarks.injections.outcome import Manner, Outcome, consequential_tools
-from benchmarks.injections.page import PAGE, figures, frontier, policies, written
+from benchmarks.injections.page import PAGE, figures, frontier, policies
 from benchmarks.injections.persons import Absent, Attentive, Credulous
 from benchmarks.injections.planned_call import PlannedCall
 from benchmarks.injections.policies import PUBLISHED, VARIANTS, is_published, services_text
@@ -260,12 +260,7 @@ def test_frontier_has_a_row_for_each_policy() -> None:
 
 
 def test_page_shows_the_policies_that_were_run() -> None:
-    page = PAGE.read_text(encoding="utf-8")
+    page = PAGE.text()
 
     assert policies() in page
-    assert written(page, "the policies", policies()) == page
-
-
-def test_page_without_marks_is_not_written() -> None:
-    with pytest.raises(ValueError, match="the figures"):
-        written("# Injections\n", "the figures", "| |")
+    assert PAGE.having("the policies", policies(), page) == page

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from tests.referees.page import PAGE, results, written
+from tests.referees.page import PAGE, results
 from tests.referees.referee import TABLE, read_referees
 from tests.referees.verdict import Verdict
 
@@ -43,8 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stdout.write(f"  nothing differs as {row.cases!r} says\n")
     if verdict.holds:
         about = f"{_today()}, revision {_revision()} of the agent; {referee.title}, {referee.version}."
-        page = PAGE.read_text(encoding="utf-8")
-        PAGE.write_text(written(page, referee.name, results(verdict, about)), encoding="utf-8")
+        PAGE.write({referee.name: results(verdict, about)})
     return 0 if verdict.holds else 1
 
 

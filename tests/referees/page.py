@@ -1,23 +1,12 @@
 """The part of docs/referees.md that a run of a referee writes."""
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Final
 
+from tests.generated_page import GeneratedPage
 from tests.referees.verdict import Verdict
 
-PAGE: Final = Path(__file__).parents[2] / "docs" / "referees.md"
-
-
-def written(page: str, name: str, text: str) -> str:
-    """`page` with `text` between the marks of a referee. Raises `ValueError` without marks."""
-    first = f"<!-- made by `make referees`, {name}: -->\n"
-    last = f"<!-- end of `make referees`, {name} -->\n"
-    before, begin, rest = page.partition(first)
-    _, end, after = rest.partition(last)
-    if not begin or not end:
-        raise ValueError(f"the page lacks the marks of {name}")
-    return f"{before}{begin}\n{text}\n{end}{after}"
+PAGE: Final = GeneratedPage.named("referees.md", "make referees")
 
 
 def results(verdict: Verdict, about: str) -> str:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.referees.page import PAGE, results, written
+from tests.referees.page import PAGE, results
 from tests.referees.referee import TABLE, Case, Difference, Referee, read_referees
 from tests.referees.verdict import Verdict
 
@@ -50,19 +50,11 @@ def test_page_has_counts_by_group_and_each_reason() -> None:
     assert "| `texts: *_names_twice: refused` | 1 | RFC 8259, section 4 |" in text
 
 
-def test_part_is_written_between_its_marks_alone() -> None:
-    marks = "<!-- made by `make referees`, {0}: -->\nold\n<!-- end of `make referees`, {0} -->\n"
-    page = marks.format("one") + marks.format("two")
-    assert written(page, "two", "new").count("old") == 1
-    with pytest.raises(ValueError, match="lacks the marks of three"):
-        written(page, "three", "new")
-
-
 def test_page_has_the_marks_of_each_referee_and_its_revision() -> None:
-    page = PAGE.read_text(encoding="utf-8")
+    page = PAGE.text()
     referees = read_referees(TABLE.read_text(encoding="utf-8"))
     for referee in referees.values():
-        assert written(page, referee.name, "")
+        assert PAGE.having(referee.name, "", page)
         assert referee.revision[:12] in page
         assert referee.run
 
