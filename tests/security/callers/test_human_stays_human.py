@@ -18,14 +18,8 @@ FAULTS = {
 }
 
 
-@pytest.mark.parametrize(
-    ("service", "fault"),
-    [
-        *(("idaas.token", fault) for fault in FAULTS),
-        ("developer_api", "status 403"),
-        ("developer_api", "status 500"),
-    ],
-)
+@pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.parametrize("service", ["idaas.token", "developer_api"])
 async def test_fault_of_idaas_causes_no_request_for_the_agents_own_token(
     start_impatient_agent, sandbox, service, fault
 ):

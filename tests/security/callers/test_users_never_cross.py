@@ -105,7 +105,7 @@ def asked(holder, requirement):
     )
 
 
-@given(st.lists(st.tuples(HOLDERS, NEEDS), max_size=8))
+@given(st.lists(st.tuples(HOLDERS, NEEDS), max_size=20))
 def test_a_cached_credential_is_found_only_for_its_user(pairs):
     """The cache key alone: for any names of users and credentials, no two users share a credential."""
     cache, model = CredentialCache(1000), {}

@@ -128,18 +128,8 @@ OUTCOMES = {
     "IDaaS breaks off": _faulty("idaas.token", Fault(broken_body=True)),
     "out of time": _faulty("function_compute", Fault(hang=True), RUN_TIMEOUT_SECONDS="0.25"),
 }
-COVERING = [surface for surface in SURFACES if surface.__name__ in ("chat", "stream", "stream_events")]
-"""They cover a whole response, a stream and events."""
-ON_EACH_SURFACE = {
-    "answered",
-    "the enterprise service echoes with 401",
-    "the model refuses with the key",
-    "IDaaS refuses with the token",
-    "the model's stream breaks",
-}
-"""An answer, and an error of each kind: refused by a service, the model or IDaaS, and after the first byte.
-Surfaces write errors of a kind alike, and are the same under both identities.
-"""
+UNDER_MACHINE = [surface for surface in SURFACES if surface.__name__ in ("chat", "stream", "stream_events")]
+"""Surfaces are the same under both identities; these cover a whole response, a stream and events."""
 
 ENDS_WELL = {"answered", "the MCP server echoes", "the MCP server echoes with 401"}
 
@@ -171,8 +161,7 @@ async def test_no_secret_leaves_by_any_surface(
     agent.composed.http.event_hooks = {"response": [canaries.watch]}
     agent.composed.idaas.retries = AT_ONCE
     seen = []
-    is_on_each = outcome == "answered" or (access_identity == "Human" and outcome in ON_EACH_SURFACE)
-    for surface in SURFACES if is_on_each else COVERING:
+    for surface in SURFACES if access_identity == "Human" or outcome == "answered" else UNDER_MACHINE:
         for question in (ENTERPRISE,) if outcome not in ENDS_WELL else (ENTERPRISE, WEATHER):
             response = await surface(agent, question, {"Authorization": f"Bearer {token}"})
             seen.append((f"{surface.__name__} {question}", f"{response.headers} {response.text}"))
@@ -252,7 +241,7 @@ async def test_no_credential_of_the_store_leaves_when_the_service_echoes_it(
     )
     agent.composed.http.event_hooks = {"response": [canaries.watch]}
     seen, question = [], 'call sales_report with {"month": "2026-10"}'
-    for surface in SURFACES if kind == "a JWT" else COVERING:
+    for surface in SURFACES:
         response = await surface(agent, question, {"Authorization": f"Bearer {token}"})
         seen.append((surface.__name__, f"{response.headers} {response.text}"))
     seen += [("the audit log", audit.read_text()), *logged(), *heard]

@@ -4,17 +4,12 @@ Each test runs the agent in a process of its own, with a collector in place of L
 """
 
 import asyncio
-from collections.abc import Iterator
-from contextvars import Context
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
-from langsmith.utils import tracing_is_enabled
 
-from agent.api.langgraph.server_agent import agent_of_this_loop
-from agent.operations.traces.langsmith import trace_by_default
 from tests.agent.api.langgraph.langgraph_process import langgraph_dev, own_parts
 from tests.agent.operations.test_otlp import Collector as OtlpCollector
 from tests.running_agent import ENTERPRISE, WEATHER
@@ -67,23 +62,8 @@ async def test_the_variables_of_langchain_and_langsmith_start_no_trace(sandbox, 
     assert collector.sent == []
 
 
-@pytest.fixture
-def untraced_afterwards() -> Iterator[None]:
-    yield
-    trace_by_default(traced=False)
-
-
-@pytest.mark.usefixtures("untraced_afterwards")
-@pytest.mark.parametrize(("chosen", "is_traced"), [("off", False), ("langsmith", True)])
-async def test_on_langgraph_server_the_setting_decides_about_tracing(sandbox, monkeypatch, chosen, is_traced):
-    variables = {"AGENT_TRACING": chosen, "LANGSMITH_API_KEY": "key", "LANGSMITH_TRACING": "true"}
-    for name, value in (sandbox.environment | variables).items():
-        monkeypatch.setenv(name, value)
-    await (await agent_of_this_loop()).aclose()
-    assert Context().run(tracing_is_enabled) is is_traced  # in a context of which nothing is known
-
-
-async def test_on_langgraph_server_the_variables_start_no_trace(sandbox, serve, tmp_path):
+@pytest.mark.parametrize("asked", [False, True])
+async def test_on_langgraph_server_only_the_setting_enables_tracing(sandbox, serve, tmp_path, asked):
     collector, spans = Collector(), OtlpCollector()
     token = sandbox.access_token()
     variables = {
@@ -93,6 +73,8 @@ async def test_on_langgraph_server_the_variables_start_no_trace(sandbox, serve, 
         "LANGCHAIN_TRACING": "true",
         **own_parts(sandbox.running, tmp_path, "longer, signed"),
     }
+    if asked:
+        variables["AGENT_TRACING"] = "langsmith"
     server = langgraph_dev(sandbox.running, tmp_path, **variables)
     running = await asyncio.to_thread(server.__enter__)
     try:
@@ -105,7 +87,9 @@ async def test_on_langgraph_server_the_variables_start_no_trace(sandbox, serve, 
             assert values["messages"][-1]["content"].endswith(" (user_alice01)")  # by the middleware
     finally:
         await asyncio.to_thread(server.__exit__, None, None, None)
-    assert collector.sent == []
+    assert bool([text for text in collector.sent if ENTERPRISE in text]) is asked
+    if not asked:
+        assert collector.sent == []
     names = [span.name for span in spans.spans()]
     assert names.count("invoke_agent idaas-agent") == 2
     assert {name.partition(" ")[0] for name in names} >= {"chat", "execute_tool", "issue"}

@@ -6,8 +6,7 @@ import os
 import sqlite3
 import ssl
 import time
-from collections.abc import AsyncGenerator, Callable, Mapping
-from contextlib import aclosing
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
@@ -76,9 +75,11 @@ async def other_jwks(request: Request) -> JSONResponse:
 OTHER_KEY = ECKey.generate_key("P-256", {"kid": "other", "alg": "ES256", "use": "sig"})
 
 
-def write_files(folder: Path) -> None:
-    """A loop of links, and databases that are no conversations of this agent."""
-    (folder / "loop").symlink_to(folder / "loop")
+def environment(sandbox: Sandbox, case: Case, folder: Path, elsewhere: str) -> dict[str, str]:
+    """The variables and files of the agent's configuration, with the faults of the case."""
+    addresses = sandbox.cloud.addresses
+    loop = folder / "loop"
+    loop.symlink_to(loop)
     (folder / "text.db").write_text("no database " * 100)
     with contextlib.closing(sqlite3.connect(folder / "other.db")) as other:
         other.execute("CREATE TABLE notes (text)")
@@ -93,15 +94,8 @@ def write_files(folder: Path) -> None:
         )
     with contextlib.closing(sqlite3.connect(folder / "newer.db")) as newer:
         newer.executescript(f"PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = 99")
-
-
-def environment(sandbox: Sandbox, case: Case, folder: Path, elsewhere: str) -> dict[str, str]:
-    """The variables and files of the agent's configuration, with the faults of the case."""
-    addresses = sandbox.cloud.addresses
-    if any("{folder}" in value or "{loop}" in value for value in case.variables.values()):
-        write_files(folder)
     places = {
-        "loop": str(folder / "loop"),
+        "loop": str(loop),
         "folder": str(folder),
         "issuer": addresses.issuer,
         "idaas_port": addresses.idaas.rpartition(":")[2],
@@ -122,17 +116,12 @@ def environment(sandbox: Sandbox, case: Case, folder: Path, elsewhere: str) -> d
     return variables
 
 
-def examination(
-    variables: Mapping[str, str], token: str | None = None, ahead: float = 0.0
-) -> AsyncGenerator[Finding]:
-    secret = Secret(token) if token is not None else None
-    return diagnose(variables, secret, clock=lambda: time.time() + ahead)
-
-
 async def findings(
     variables: Mapping[str, str], token: str | None = None, ahead: float = 0.0
 ) -> dict[str, Finding]:
-    return {finding.step: finding async for finding in examination(variables, token, ahead)}
+    secret = Secret(token) if token is not None else None
+    examination = diagnose(variables, secret, clock=lambda: time.time() + ahead)
+    return {finding.step: finding async for finding in examination}
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)
@@ -145,21 +134,16 @@ async def test_each_fault_is_found_with_code_reason_cause_and_remedy(
     variables = environment(sandbox, case, tmp_path, elsewhere)
     token = None if case.token is None else sandbox.access_token("alice", **case.token)
     case.change(sandbox)
-    found: list[Finding] = []
-    async with aclosing(examination(variables, token, case.clock)) as findings:
-        async for finding in findings:
-            found.append(finding)
-            if finding.outcome == "failed":
-                break
-    first = found[-1]
-    assert (first.outcome, first.step) == ("failed", case.step)
+    found = await findings(variables, token, case.clock)
+    first = next(finding for finding in found.values() if finding.outcome == "failed")
+    assert first.step == case.step
     members = first.members()
     assert (members["code"], members["reason"]) == (case.code, case.reason)
     output = "\n".join(first.lines())
     for name in ("code", "symptom", "cause", "remedy"):
         assert members[name]
         assert members[name] in output
-    shown = json.dumps([finding.members() for finding in found]) + output
+    shown = json.dumps([finding.members() for finding in found.values()]) + output
     secrets = sandbox.cloud.secrets
     for secret in (secrets.agent_client_secret, secrets.llm_api_key, secrets.amap_api_key, token, "sesame"):
         assert not secret or secret not in shown
