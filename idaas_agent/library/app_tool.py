@@ -164,7 +164,7 @@ class AppTool(GovernedTool):
 
     @property
     def tool_call_schema(self) -> Any:  # noqa: ANN401 - LangChain's
-        """The result as the model sees it."""
+        """The arguments, as the model sees them."""
         return self._service.tool.tool_call_schema
 
     def _with_injected(
