@@ -12,7 +12,7 @@ from tests.agent.api.threads import app_graphs
 from tests.agent.api.threads.app_graphs import module_of
 from tests.agent.api.threads.approval_surfaces import OF_THE_CORE, ApprovalSurface
 from tests.agent.api.threads.served_threads import AppOf
-from tests.agent.api.threads.test_app_graph import APPLY, stored_in
+from tests.agent.api.threads.test_app_graph import APPLY, BALANCE_AND_APPLY, waits_without_secrets
 from tests.agent.api.threads.test_approval_answers import asked, ended
 from tests.databases.postgres_process import PostgresProcess
 from tests.end_to_end.test_app_graph_replicas import result_at_another_replica
@@ -21,7 +21,6 @@ from tests.graph.scripted_model import DONE, calls
 from tests.leave_application import LEAVE
 from tests.library.called_app import ScriptedChat, call
 from tests.library.test_examples import FOLDER, signed_in
-from tests.security.secrecy.canaries import leaks, secrets_of
 from tests.suite import Sandbox
 
 __all__ = ["signed_in"]
@@ -92,17 +91,8 @@ async def test_question_of_its_sub_agent_is_decided_on_every_surface(
 async def test_run_that_waits_for_its_sub_agent_keeps_no_token_and_no_credential(
     app: AppOf, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    both = calls(("leave_balance", {}), ("leave_apply", LEAVE))
-    served = await app(GRAPH, [TASK, both, DONE])
-    canaries = secrets_of(served.sandbox, served.headers()["Authorization"].removeprefix("Bearer "))
-    known = len(canaries.by_name)
-    served.agent.http.event_hooks = {"response": [canaries.watch]}
-    shown = await served.say("Apply", stream=True)
-    assert (await served.ask("GET", "/threads/thread-1")).json()["status"] == "paused"
-    assert len(canaries.by_name) > known
-    kept = stored_in(tmp_path)
-    assert "leave_apply" in kept
-    assert leaks(canaries, [("the database", kept), ("the log", caplog.text), ("shown", shown.text)]) == []
+    served = await app(GRAPH, [TASK, BALANCE_AND_APPLY, DONE])
+    await waits_without_secrets(served, tmp_path, caplog)
 
 
 @pytest.mark.promise("approval-binds", "heals-by-itself")

@@ -17,7 +17,7 @@ from identity.errors import ConfigurationError
 from tests.agent.api.threads import app_graphs
 from tests.agent.api.threads.app_graphs import CREATE_AGENT, STATE_GRAPH
 from tests.agent.api.threads.approval_surfaces import OF_THE_CORE, ApprovalSurface
-from tests.agent.api.threads.served_threads import CHAT, AppOf, ThreadsOf
+from tests.agent.api.threads.served_threads import CHAT, AppOf, Threads, ThreadsOf
 from tests.agent.api.threads.test_approval_answers import answer, asked, ended
 from tests.every_surface import of_plugins
 from tests.graph.scripted_model import DONE, calls
@@ -27,6 +27,7 @@ from tests.security.secrecy.canaries import leaks, secrets_of
 GRAPHS = [CREATE_AGENT, STATE_GRAPH]
 APPLY = APPLIES.model_copy(update={"content": "I apply."})
 BALANCE = calls(("leave_balance", {}))
+BALANCE_AND_APPLY = calls(("leave_balance", {}), ("leave_apply", LEAVE))
 SURFACES = [*OF_THE_CORE, *of_plugins("DECISIONS")]
 
 
@@ -271,14 +272,19 @@ async def test_run_that_waits_keeps_no_token_and_no_credential(
     app: AppOf, graph: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     turns = [calls(("research", {"question": "leave"}))] if "sub_agent" in graph else []
-    served = await app(graph, [*turns, calls(("leave_balance", {}), ("leave_apply", LEAVE)), DONE])
+    served = await app(graph, [*turns, BALANCE_AND_APPLY, DONE])
+    await waits_without_secrets(served, tmp_path, caplog)
+
+
+async def waits_without_secrets(served: Threads, folder: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """A run that waits with an application for leave: what is stored, logged and shown has no secret."""
     canaries = secrets_of(served.sandbox, served.headers()["Authorization"].removeprefix("Bearer "))
     known = len(canaries.by_name)
     served.agent.http.event_hooks = {"response": [canaries.watch]}
     shown = await served.say("Apply", stream=True)
     assert (await served.ask("GET", "/threads/thread-1")).json()["status"] == "paused"
     assert len(canaries.by_name) > known
-    kept = stored_in(tmp_path)
+    kept = stored_in(folder)
     assert "leave_apply" in kept
     assert leaks(canaries, [("the database", kept), ("the log", caplog.text), ("shown", shown.text)]) == []
 
