@@ -1,7 +1,7 @@
 """Requires a verified access token for every request, except for the listed public paths, and records it.
 
 An ASGI middleware in front of the whole application, so that it covers every route, also those that libraries
-add (LangServe's playground and its assets), and every path without a route.
+add, such as those of LangServe, and every path without a route.
 """
 
 import time

@@ -21,7 +21,7 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from agent.errors.error_response import RequestError, error_response
 from agent.http.request_limits import headers_too_large
-from agent.http.response_headers import api_headers
+from agent.http.response_headers import API_HEADERS
 from identity.observation.request_context import REQUEST_ID
 
 
@@ -317,7 +317,7 @@ class LimitedHttpProtocol(HttpToolsProtocol):
         line = {"status": error.status, "code": error.code, "request_id": request_id}
         _LOG.info("request refused by the server", extra={"fields": line})
         outer = REQUEST_ID.set(request_id)
-        headers = {**api_headers(), "Connection": "close", "X-Request-Id": request_id}
+        headers = {**API_HEADERS, "Connection": "close", "X-Request-Id": request_id}
         response = error_response(error, headers)
         REQUEST_ID.reset(outer)
         head = b"".join(b"%s: %s\r\n" % header for header in response.raw_headers)

@@ -3,14 +3,14 @@
 Every response has them, whether a route, a middleware, LangServe or the connection itself created it.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Final
 
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 _COMMON: Final = {"X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer"}
-_API: Final = {
+API_HEADERS: Final = {
     **_COMMON,
     "Cache-Control": "no-store",
     "X-Frame-Options": "DENY",
@@ -18,20 +18,6 @@ _API: Final = {
         "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
     ),
 }
-_PLAYGROUND: Final = {
-    **_API,
-    "Content-Security-Policy": (
-        "default-src 'none'; script-src 'self' 'unsafe-inline'; style-src 'self' 'unsafe-inline'; "
-        "img-src 'self' data:; font-src 'self' data:; connect-src 'self'; frame-ancestors 'none'; "
-        "base-uri 'none'; form-action 'none'"
-    ),
-}
-"""LangServe's page contains its settings in an inline script, and creates styles."""
-
-
-def api_headers(path: str = "") -> Mapping[str, str]:
-    """The security headers of the agent's response for `path`."""
-    return _PLAYGROUND if path.startswith("/agent/playground") else _API
 
 
 def html_headers(policy: str) -> Mapping[str, str]:
@@ -58,8 +44,8 @@ def add_headers(headers: MutableHeaders, added: Mapping[str, str]) -> None:
         headers["Cache-Control"] += ", no-store"
 
 
-def response_headers(app: ASGIApp, *, headers: Callable[[str], Mapping[str, str]] = api_headers) -> ASGIApp:
-    """ASGI middleware, to be the outermost. `headers` maps the path of a request to its security headers."""
+def response_headers(app: ASGIApp, *, headers: Mapping[str, str] = API_HEADERS) -> ASGIApp:
+    """ASGI middleware, to be the outermost: adds `headers` to every response."""
 
     async def with_headers(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -68,7 +54,7 @@ def response_headers(app: ASGIApp, *, headers: Callable[[str], Mapping[str, str]
 
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
-                add_headers(MutableHeaders(scope=message), headers(scope["path"]))
+                add_headers(MutableHeaders(scope=message), headers)
             await send(message)
 
         await app(scope, receive, send_with_headers)

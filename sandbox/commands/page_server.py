@@ -76,7 +76,7 @@ def page_application(folder: Path, app_config: Mapping[str, str]) -> Starlette:
 
     application = Starlette(routes=[Route("/config.js", config), Route("/{path:path}", file)])
     headers = page_headers(app_config)
-    application.add_middleware(response_headers, headers=lambda _: headers)
+    application.add_middleware(response_headers, headers=headers)
     return application
 
 

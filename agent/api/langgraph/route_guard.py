@@ -35,7 +35,7 @@ from agent.api.langgraph.server_threads import ServerThreads
 from agent.errors.error_response import RequestError, error_body, error_response
 from agent.http.request_limits import body_limit
 from agent.http.request_log import device_of
-from agent.http.response_headers import add_headers, api_headers
+from agent.http.response_headers import API_HEADERS, add_headers
 from agent.http.role_headers import take_role_headers
 from identity.errors import AccessTokenError, AgentError, ConfigurationError
 from identity.observation.request_context import DEVICE, REQUEST_ID
@@ -116,7 +116,7 @@ class RouteGuard:
                 message = {**message, "headers": own}
                 headers = MutableHeaders(scope=message)
                 headers.setdefault("X-Request-Id", request_id)
-                add_headers(headers, api_headers())
+                add_headers(headers, API_HEADERS)
             await send(message)
 
         reads = scope["method"] in ("GET", "HEAD")

@@ -34,7 +34,7 @@ from langchain_core.messages.ai import UsageMetadata
 from langchain_core.runnables import RunnableConfig, RunnableGenerator
 from langchain_core.runnables.config import get_config_list
 from langserve import add_routes
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, Field, ValidationError
 from sse_starlette import EventSourceResponse
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response
@@ -81,14 +81,6 @@ class RequestRuns:
 
 REQUEST_RUNS: Final[ContextVar[RequestRuns]] = ContextVar("langserve_request_runs")
 """LangServe passes nothing of a request to its runnable; this is the only channel."""
-
-
-class AgentMessage(AIMessage):
-    """The message that is returned. LangServe's chat playground requires a schema that is a union of messages
-    and includes the model's, so the schema names that type twice.
-    """
-
-    model_config = ConfigDict(json_schema_extra={"anyOf": [{"properties": {"type": {"enum": ["ai"]}}}]})
 
 
 class AgentRunnable(RunnableGenerator[Any, AIMessageChunk]):
@@ -229,12 +221,7 @@ class LangServeRoute(APIRoute):
         handler = super().get_route_handler()
 
         async def handle(request: Request) -> Response:
-            try:
-                response = await handler(request)
-            except (OSError, ValueError):  # the playground opens every path: folders, long names, "%00"
-                if "file_path" not in request.path_params:
-                    raise
-                raise RequestError(None, "there is no such file", code="not_found", status=404) from None
+            response = await handler(request)
             if isinstance(response, EventSourceResponse):
                 events = cast(AsyncGenerator[Any], response.body_iterator)
                 response.body_iterator = _with_error_event(events)
@@ -308,12 +295,12 @@ def langserve_routes() -> APIRouter:
             router,
             AgentRunnable(),
             input_type=ChatInput,
-            output_type=AgentMessage,
-            playground_type="chat",
+            output_type=AIMessage,
             enable_feedback_endpoint=False,
             enable_public_trace_link_endpoint=False,
-            # `config_hashes` decompresses a part of the path without a limit.
-            disabled_endpoints=["token_feedback", "config_hashes"],  # type: ignore[list-item]  # the first is without effect here
+            # `config_hashes` decompresses a part of the path without a limit, and a browser that opens the
+            # playground sends no access token.
+            disabled_endpoints=["token_feedback", "config_hashes", "playground"],  # type: ignore[list-item]  # the first is without effect here
             dependencies=[Depends(_prepare)],
         )
     return router

@@ -48,7 +48,7 @@ async def test_429_contains_retry_after_and_comes_before_the_body_is_read(sandbo
         assert refused.json()["error"]["code"] == AgentCode.RATE_LIMITED
         assert refused.json()["error"]["type"] == "rate_limit_error"
         assert 1 <= int(refused.headers["Retry-After"]) <= 60
-        for path in (CHAT, "/agent/invoke", "/agent/stream", "/agent/playground/", "/nothing/here"):
+        for path in (CHAT, "/agent/invoke", "/agent/stream", "/nothing/here"):
             response = await http.post(path, headers=signed_in(sandbox), json={})
             error = response.json()["error"]
             assert (response.status_code, error["code"]) == (429, AgentCode.RATE_LIMITED), path

@@ -115,7 +115,7 @@ HEADER_LIMIT = 32_768
         (CHAT, {f"X-{number}": "a" * 1000 for number in range(40)}),
         ("/agent/invoke", {"Cookie": "a" * HEADER_LIMIT}),
         ("/health", {"Cookie": "a" * HEADER_LIMIT}),
-        ("/agent/playground/?" + "a" * HEADER_LIMIT, {}),
+        ("/agent/input_schema?" + "a" * HEADER_LIMIT, {}),
         ("/" + "a" * HEADER_LIMIT, {}),
     ],
 )
