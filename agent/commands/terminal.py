@@ -92,6 +92,12 @@ def own_command() -> str:
     return os.path.relpath(sys.argv[0])
 
 
+def doctor_command(env_file: Path) -> str:
+    """The doctor for `env_file` in this shell, whose own SSL_CERT_FILE would come before the file's."""
+    without_own_authorities = "env -u SSL_CERT_FILE " if os.environ.get("SSL_CERT_FILE") else ""
+    return f"{without_own_authorities}{own_command()} doctor --env-file {env_file}"
+
+
 def environment(env_file: Path | None = None) -> dict[str, str]:
     """The process's environment and the variables of `env_file`; a non-empty variable of the process wins.
     Quotation marks around a value are taken off.
@@ -136,7 +142,8 @@ def print_overridden(env_file: Path | None) -> None:
     added = read_env_file(env_file) if env_file else {}
     for name, value in added.items():
         if os.environ.get(name, "").strip() and os.environ[name] != value:
-            err.print(f"note: {name} of the environment replaces that of {env_file}", style="yellow")
+            note = f"note: {name} of the environment replaces that of {env_file}"
+            err.print(f"{note}, which is used after: unset {name}", style="yellow")
 
 
 def print_sandbox_hint(env_file: Path | None) -> None:

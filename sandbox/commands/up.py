@@ -13,6 +13,7 @@ from rich.text import Text
 from agent.commands.terminal import (
     DEFAULT_SANDBOX_URL,
     ENV_FILE,
+    doctor_command,
     environment,
     export_for_sdks,
     out,
@@ -77,7 +78,7 @@ def up(
     require_extra("server", "idaas-agent up")
 
     async def ready(agent: "Agent") -> None:
-        _print_addresses(settings, sandbox, options.page_port, options.folder / "agent.env")
+        _print_addresses(settings, sandbox, options.page_port, doctor)
         for error in (await agent.readiness.failures()).values():
             if error is not None:
                 print_error(error)
@@ -87,6 +88,7 @@ def up(
     logging.basicConfig(level=logging.ERROR)
     chosen_file(options.config)  # stops before a port is taken
     given = environment(env_file)
+    doctor = doctor_command(options.folder / "agent.env")
     try:
         if options.folder.is_dir():  # another `up` has its ports too, but the folder is the reason
             os.close(hold_folder(options.folder))
@@ -125,7 +127,7 @@ def up(
     out.print("stopped")
 
 
-def _print_addresses(settings: Settings, sandbox: "RunningSandbox", page_port: int, env_file: Path) -> None:
+def _print_addresses(settings: Settings, sandbox: "RunningSandbox", page_port: int, doctor: str) -> None:
     addresses, secrets = sandbox.cloud.addresses, sandbox.cloud.secrets
     configuration = sandbox.cloud.configuration
     table = Table.grid(padding=(0, 3))
@@ -156,11 +158,11 @@ def _print_addresses(settings: Settings, sandbox: "RunningSandbox", page_port: i
         moved += f" --sandbox-url {addresses.idaas_plain}"
     # Not in the table, which would break long lines.
     out.print(f'terminal   {own_command()} chat{moved} "{_QUESTION}"')
-    out.print(f"           {own_command()} doctor --env-file {env_file}")
+    out.print(f"           {doctor}")
 
 
 _QUESTION = "What is the weather in Hangzhou right now?"
 _WHOSE = {
-    AccessIdentity.MACHINE: "calls have the agent's rights (see --access-identity)",
-    AccessIdentity.HUMAN: "calls have the rights of the signed-in user",
+    AccessIdentity.MACHINE: "with the agent's rights; the leave service always with the user's (Human)",
+    AccessIdentity.HUMAN: "every call with the rights of the signed-in user",
 }

@@ -168,7 +168,9 @@ def test_failed_configuration_names_the_sandboxs_file(folder: Path, command: str
 def test_replaced_variables_of_the_file_are_named_without_values(folder: Path) -> None:
     arguments = ["doctor", "--env-file", ".sandbox/agent.env"]
     result = CliRunner().invoke(app, arguments, env={"LLM_MODEL": "of-the-environment"})
-    assert "LLM_MODEL of the environment replaces that of .sandbox/agent.env" in result.stderr
+    printed = " ".join(result.stderr.split())
+    assert "LLM_MODEL of the environment replaces that of .sandbox/agent.env" in printed
+    assert "is used after: unset LLM_MODEL" in printed
     assert "MAX_RUNS of the environment" not in result.stderr
     assert "of-the-environment" not in result.stderr
     assert "add --env-file" not in result.stderr
@@ -180,6 +182,16 @@ def test_command_is_named_by_its_file_unless_it_is_on_the_path(
     monkeypatch.setattr("sys.argv", [str(folder / ".venv" / "bin" / "idaas-agent"), "up"])
     monkeypatch.setenv("PATH", str(folder))
     assert terminal.own_command() == ".venv/bin/idaas-agent"
+
+
+def test_doctor_of_the_sandbox_is_named_so_that_it_works_in_this_shell(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    env_file = Path(".sandbox/agent.env")
+    monkeypatch.delenv("SSL_CERT_FILE", raising=False)
+    assert terminal.doctor_command(env_file) == "idaas-agent doctor --env-file .sandbox/agent.env"
+    monkeypatch.setenv("SSL_CERT_FILE", "/etc/company.pem")
+    assert terminal.doctor_command(env_file).startswith("env -u SSL_CERT_FILE idaas-agent doctor")
 
 
 @pytest.mark.parametrize("command", ["up", "sandbox"])
