@@ -18,13 +18,13 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Mount, Route
 from starlette.types import ASGIApp
 
-from sandbox.configuration.configuration import ConfigurationFaultsError
+from sandbox.configuration.configuration import ConfigurationFaultsError, client_id_of
 from sandbox.faults.faults import SERVICES, Fault
 from sandbox.idaas.account_synchronization import AccountSynchronization
 from sandbox.local_callers import for_this_machine_only
 from sandbox.ram import Policy
 from sandbox.state.cloud import Cloud
-from sandbox.state.directory import AGENT_AUDIENCE
+from sandbox.state.directory import AGENT, AGENT_AUDIENCE
 from sandbox.state.settings import Settings
 from sandbox.state.vault import VaultCredential
 
@@ -41,7 +41,7 @@ class Control:
 
     def routes(self) -> list[Route]:
         """By path: methods, operation, and the members that its body may have."""
-        cloud, token = self._cloud, "user audience permissions lifetime"
+        cloud, token = self._cloud, "user client audience permissions lifetime auth_time"
         fault, settings = (" ".join(member.name for member in fields(kind)) for kind in (Fault, Settings))
         return [
             _route("/access-tokens", "POST", self.access_token, token),
@@ -72,20 +72,44 @@ class Control:
         ]
 
     def access_token(self, body: Body) -> object:
-        user, lifetime = body.get("user", "alice"), body.get("lifetime")
-        permissions = body.get("permissions", ["agent.access"])
+        permissions, lifetime = body.get("permissions"), body.get("lifetime")
+        if not isinstance(permissions, list | None) or not isinstance(lifetime, int | None):
+            raise HTTPException(400, '"permissions" must be a list and "lifetime" a number of seconds')
+        named = None if permissions is None else tuple(map(str, permissions))
+        audience = str(body.get("audience", AGENT_AUDIENCE))
+        if "client" not in body:
+            return {"access_token": self._users_token(body, audience, named)}
+        if {"user", "auth_time"} & body.keys():
+            raise HTTPException(400, '"client" excludes "user" and "auth_time"')
+        client_id = self._client_id(str(body["client"]))
+        directory = self._cloud.directory
+        chosen = named or directory.granted(directory.machine, client_id, audience)
+        token = self._cloud.machine_token(audience, chosen, client_id=client_id, lifetime=lifetime)
+        return {"access_token": token}
+
+    def _users_token(self, body: Body, audience: str, permissions: tuple[str, ...] | None) -> str:
+        user, signed_in = body.get("user", "alice"), body.get("auth_time")
         if user not in self._cloud.directory.users:
             known = ", ".join(self._cloud.directory.users)
             raise HTTPException(404, f'user "{user}" is unknown; known are {known}')
-        if not isinstance(permissions, list) or not isinstance(lifetime, int | None):
-            raise HTTPException(400, '"permissions" must be a list and "lifetime" a number of seconds')
-        token = self._cloud.user_token(
+        if isinstance(signed_in, bool) or not isinstance(signed_in, int | None):
+            raise HTTPException(400, '"auth_time" must be a time in unix seconds')
+        return self._cloud.user_token(
             user,
-            audience=str(body.get("audience", AGENT_AUDIENCE)),
-            permissions=tuple(map(str, permissions)),
-            lifetime=lifetime,
+            audience=audience,
+            permissions=permissions or ("agent.access",),
+            lifetime=body.get("lifetime"),
+            claims={} if signed_in is None else {"auth_time": signed_in},
         )
-        return {"access_token": token}
+
+    def _client_id(self, name: str) -> str:
+        """Of an application that calls as itself, by its name in `sandbox.toml` or by its client id."""
+        callers = {client.client_id for client in self._cloud.configuration.clients} | {AGENT}
+        for client_id in (name, client_id_of(name)):
+            if client_id in callers:
+                return client_id
+        known = ", ".join(sorted(callers))
+        raise HTTPException(404, f'client "{name}" is unknown; known are {known}')
 
     def reload(self, _: Body) -> object:
         try:

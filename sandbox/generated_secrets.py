@@ -33,7 +33,7 @@ class GeneratedSecrets:
 def new_secrets() -> GeneratedSecrets:
     """Fresh values for everything."""
     return GeneratedSecrets(
-        agent_client_secret=f"CS{secrets.token_urlsafe(32)}",
+        agent_client_secret=new_client_secret(),
         alice_password=new_password(),
         bob_password=new_password(),
         llm_api_key=new_api_key(),
@@ -74,6 +74,11 @@ def kept_user_events_key(folder: Path) -> str:
 def new_password() -> str:
     """A password to type."""
     return secrets.token_urlsafe(9)
+
+
+def new_client_secret() -> str:
+    """A secret of an application."""
+    return f"CS{secrets.token_urlsafe(32)}"
 
 
 def new_api_key() -> str:

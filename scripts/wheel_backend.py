@@ -40,7 +40,9 @@ def build_wheel(
     scripts = f"{info}/entry_points.txt"
     files[scripts] = _moved(files[scripts].decode()).encode()
     files[f"{info}/top_level.txt"] = f"{PACKAGE}\n".encode()
-    files |= page() | _example() | {f"{PACKAGE}/requirements.lock": (ROOT / "requirements.lock").read_bytes()}
+    files |= (
+        page() | _examples() | {f"{PACKAGE}/requirements.lock": (ROOT / "requirements.lock").read_bytes()}
+    )
     del files[f"{info}/RECORD"]
     files[f"{info}/RECORD"] = _record(files, info)
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as wheel:
@@ -80,10 +82,11 @@ def page() -> dict[str, bytes]:
     return {f"{PACKAGE}/frontend/{file.relative_to(_PAGE).as_posix()}": file.read_bytes() for file in files}
 
 
-def _example() -> dict[str, bytes]:
-    """The project that `idaas-agent new` copies, as files of the package."""
-    folder = ROOT / "examples" / "my_agent"
-    own = [file for file in sorted(folder.rglob("*")) if file.is_file() and "__pycache__" not in file.parts]
+def _examples() -> dict[str, bytes]:
+    """What commands copy, as files of the package: the project of `idaas-agent new`, the company of `up`."""
+    folders = [ROOT / "examples" / name for name in ("my_agent", "policy")]
+    files = [file for folder in folders for file in sorted(folder.rglob("*")) if file.is_file()]
+    own = [file for file in files if "__pycache__" not in file.parts]
     return {f"{PACKAGE}/{file.relative_to(ROOT).as_posix()}": file.read_bytes() for file in own}
 
 

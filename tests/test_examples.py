@@ -56,7 +56,9 @@ def running(tmp_path_factory):
     """The sandbox as `idaas-agent up` starts it, with what the examples add to it."""
     folder = tmp_path_factory.mktemp("cloud")
     config = folder / "sandbox.toml"
-    added = [(EXAMPLES / name / "sandbox.toml").read_text() for name in ("my_agent", "published_toolkit")]
+    added = [
+        (EXAMPLES / name / "sandbox.toml").read_text() for name in ("my_agent", "policy", "published_toolkit")
+    ]
     config.write_text("\n".join(added))
     ports = dict.fromkeys(("idaas_port", "idaas_plain_port", "model_studio_port", "function_compute_port"), 0)
     with start_sandbox(SandboxOptions(folder=folder / ".sandbox", config=config, **ports)) as running:
@@ -216,6 +218,19 @@ def test_cases_of_the_policy_hold_and_one_fails_when_the_rules_change(running, t
     rules.write_text(rules.read_text().replace("5000.0", "50000.0"))
     changed = CliRunner().invoke(app, command, env=running.environment)
     assert (changed.exit_code, "a large expense asks finance" in changed.output) == (1, True)
+
+
+async def test_company_shows_rules_and_instructions_of_groups_and_the_age_of_a_sign_in(asked):
+    folder = EXAMPLES / "policy"
+    questions = 'call pay_out with {"expense": "E-1"}', "What are your instructions?"
+    variables = read_env_file(folder / "agent.env")
+    [denied, common] = await asked(folder, *questions, user="alice", **variables)
+    assert "/echo/expenses" not in denied
+    assert "You speak with Alice" in common
+    assert "two decimals" not in common
+    [paid, of_finance] = await asked(folder, *questions, user="dan", **variables)
+    assert "/echo/expenses/paid" in paid
+    assert "two decimals" in of_finance
 
 
 def test_page_of_the_front_end_is_the_one_that_the_tests_of_front_ends_use():

@@ -1,8 +1,10 @@
-"""`idaas-agent chat`: questions on the terminal. `idaas-agent token`: a sandbox user's token for it."""
+"""`idaas-agent chat`: questions on the terminal. `idaas-agent token`: a token of the sandbox for it."""
 
 import contextlib
 import sys
+import time
 import uuid
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -125,25 +127,54 @@ def token(
     user: Annotated[
         str, typer.Option(help="A user of the sandbox: alice, bob, or one of sandbox.toml.")
     ] = "alice",
+    client: Annotated[
+        str | None,
+        typer.Option(help="In place of a user: an application of sandbox.toml, which calls as itself."),
+    ] = None,
+    permission: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="A permission of the agent that the token has. Repeatable. Default: agent.access, and of an"
+            " application all that it has."
+        ),
+    ] = None,
+    auth_time: Annotated[
+        int | None, typer.Option(min=0, help="How many seconds ago the user signed in.")
+    ] = None,
     sandbox_url: SANDBOX_URL = DEFAULT_SANDBOX_URL,
 ) -> None:
-    """Prints an access token of a user of the running sandbox."""
-    out.print(sandbox_access_token(sandbox_url, user))
+    """Prints an access token of a user, or of an application, of the running sandbox."""
+    asked: dict[str, object] = {}
+    if permission:
+        asked["permissions"] = permission
+    if client is None:
+        asked["user"] = user
+    else:
+        asked["client"] = client
+    if auth_time is not None:
+        asked["auth_time"] = int(time.time()) - auth_time
+    out.print(_sandbox_token(sandbox_url, asked))
 
 
 def sandbox_access_token(sandbox_url: str, user: str) -> str:
     """An access token from the sandbox's control endpoint; stops the command if there is none."""
+    return _sandbox_token(sandbox_url, {"user": user})
+
+
+def _sandbox_token(sandbox_url: str, asked: Mapping[str, object]) -> str:
+    holder = asked.get("client") or asked["user"]
     try:
-        response = httpx.post(
-            f"{sandbox_url.rstrip('/')}/__sandbox__/access-tokens", json={"user": user}, timeout=10
-        )
+        response = httpx.post(f"{sandbox_url.rstrip('/')}/__sandbox__/access-tokens", json=asked, timeout=10)
     except httpx.TransportError as error:
         stop(
-            f"cannot get a token of {user}: no sandbox at {sandbox_url} ({type(error).__name__})",
+            f"cannot get a token of {holder}: no sandbox at {sandbox_url} ({type(error).__name__})",
             "idaas-agent up starts one; --sandbox-url names another; chat --token-file needs none",
         )
     if response.status_code == httpx.codes.NOT_FOUND:
-        stop(f"the sandbox has no user {user!r}", response.json().get("error"))
+        kind = "client" if "client" in asked else "user"
+        stop(f"the sandbox has no {kind} {str(holder)!r}", response.json().get("error"))
+    if response.status_code == httpx.codes.BAD_REQUEST:
+        stop(str(response.json().get("error")))
     if response.status_code >= httpx.codes.BAD_REQUEST:
         stop(f"the sandbox returned status {response.status_code}")
     return str(response.json()["access_token"])

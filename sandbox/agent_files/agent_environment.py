@@ -18,6 +18,8 @@ from sandbox.state.vault import AMAP_API_KEY, LLM_API_KEY
 ENVIRONMENT_FILE = "agent.env"
 CONFIGURATION_FILE = "client-config.json"
 ACCEPTED_TOOLS_FILE = "accepted-tools.json"
+_PREPARE = "agent.prepare"
+"""The permission of the agent by which an application prepares runs."""
 
 
 def sdk_configuration(cloud: Cloud, authn: AuthnMethod = AuthnMethod.CLIENT_SECRET_POST) -> dict[str, object]:
@@ -47,7 +49,7 @@ def agent_environment(
     """The variables of an agent that uses this sandbox and authenticates by `authn`. Paths are absolute.
 
     A service `my-shop` of `sandbox.toml` is `MY_SHOP_SERVICE_URL`, and `MY_SHOP_SERVICE_SCOPE` or
-    `MY_SHOP_API_KEY_IDENTIFIER`.
+    `MY_SHOP_API_KEY_IDENTIFIER`. `variables_of_callers` are among them.
     """
     addresses = cloud.addresses
     added: dict[str, str] = {}
@@ -80,7 +82,25 @@ def agent_environment(
         "AUDIT_LOG_FILE": str((folder / "audit.jsonl").resolve()),
         "ACCEPTED_TOOLS_FILE": str((folder / ACCEPTED_TOOLS_FILE).resolve()),
         "SSL_CERT_FILE": str(certificates.bundle.resolve()),
-    } | added
+    } | {**added, **variables_of_callers(cloud)}
+
+
+def variables_of_callers(cloud: Cloud) -> dict[str, str]:
+    """Which claims of users and which applications of `sandbox.toml` the agent is to know; empty without
+    them. Variables of the agent's own may say otherwise.
+    """
+    configuration = cloud.configuration
+    claims = dict.fromkeys(name for told in configuration.claims.values() for name in told)
+    kept = [name for name in claims if name != "auth_time"]
+    clients = [client.client_id for client in configuration.clients]
+    entries = [(client, AGENT_AUDIENCE, "agent.access") for client in clients]
+    found = {
+        "CALLER_CLAIMS": " ".join(kept),
+        "CLIENT_IDS": " ".join(clients),
+        "ALLOW_CLIENT_CALLERS": "true" if cloud.directory.machine.intersection(entries) else "",
+        "PREPARE_SCOPE": _PREPARE if _PREPARE in configuration.agent_permissions else "",
+    }
+    return {name: value for name, value in found.items() if value}
 
 
 def write_agent_files(

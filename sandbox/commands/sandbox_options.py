@@ -15,6 +15,7 @@ import typer
 
 from agent.commands.terminal import stop
 from sandbox.authn_method import AuthnMethod, RoleCredentials
+from sandbox.commands.company import PEOPLE
 
 if TYPE_CHECKING:
     from sandbox.addresses import Addresses
@@ -113,7 +114,7 @@ class SandboxRunOptions:
         from sandbox.server.server import SandboxOptions
 
         given = {name: value for name, value in vars(self).items() if name != "page_port"}
-        given |= {"config": chosen_file(self.config), "page_origins": self.page_origins()}
+        given |= {"config": chosen_file(self.config), "page_origins": self.page_origins(), "people": PEOPLE}
         return SandboxOptions(**given, host=host, variables=variables)
 
 

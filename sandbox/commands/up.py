@@ -3,6 +3,7 @@
 import dataclasses
 import logging
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -69,6 +70,8 @@ def up(
     from agent.commands.startup import metrics_server, run, serve_agent
     from agent.http.web_server import PortInUseError, listen, web_server
     from agent.operations.log_setup import set_up_logging
+    from sandbox.agent_files.agent_environment import variables_of_callers
+    from sandbox.commands.company import company_variables
     from sandbox.commands.page_server import PageIncompleteError, page_application
     from sandbox.configuration.configuration import ConfigurationFaultsError
     from sandbox.server.installation import FolderInUseError, hold_folder
@@ -99,7 +102,10 @@ def up(
             agent_port = agent_listener.getsockname()[1]
             sandbox.cloud.user_events_url = f"http://localhost:{agent_port}/events/idaas"
             own = {n: v for n, v in given.items() if not n.startswith(_ROLE_VARIABLES)}
-            variables = {"SHUTDOWN_SECONDS": "3", "LOG_LEVEL": "error"} | own | sandbox.environment
+            company = company_variables(own, options.folder, sandbox.cloud.addresses)
+            callers = {n: v for n, v in own.items() if n in variables_of_callers(sandbox.cloud)}
+            variables = {"SHUTDOWN_SECONDS": "3", "LOG_LEVEL": "error"} | own | company
+            variables |= sandbox.environment | callers
             variables |= {
                 "ACCESS_IDENTITY": access_identity or given.get("ACCESS_IDENTITY") or AccessIdentity.MACHINE,
                 "AGENT_PORT": str(agent_port),
@@ -135,7 +141,8 @@ def _print_addresses(settings: Settings, sandbox: "RunningSandbox", page_port: i
     table.add_row("sign in", f"alice   password {secrets.alice_password}")
     table.add_row("", f"bob     password {secrets.bob_password}   (may not read leave)")
     for user in configuration.users:
-        table.add_row("", f"{user.name:<7} password {user.password}")
+        groups = _groups(configuration.claims.get(user.name, {}))
+        table.add_row("", f"{user.name:<7} password {user.password}{groups}")
     table.add_row("try", _QUESTION)
     table.add_row("", "Call my enterprise service")
     table.add_row("", "How many days of leave do I have left?")
@@ -147,6 +154,8 @@ def _print_addresses(settings: Settings, sandbox: "RunningSandbox", page_port: i
     table.add_row("", f"Model Studio and MCP {addresses.model_studio}")
     table.add_row("", f"Function Compute {addresses.function_compute}")
     table.add_row("authn", f"the agent authenticates to IDaaS by {sandbox.authn}")
+    for client in configuration.clients:
+        table.add_row("job", f"{client.client_id}   ({own_command()} token --client …)")
     for service in configuration.services:
         table.add_row("echo", f"{service.name:<7} {addresses.echo_url(service.name)}")
     out.print()
@@ -159,6 +168,12 @@ def _print_addresses(settings: Settings, sandbox: "RunningSandbox", page_port: i
     # Not in the table, which would break long lines.
     out.print(f'terminal   {own_command()} chat{moved} "{_QUESTION}"')
     out.print(f"           {doctor}")
+
+
+def _groups(claims: Mapping[str, object]) -> str:
+    """The groups of a user, as a row ends."""
+    groups = claims.get("groups")
+    return f"   ({', '.join(map(str, groups))})" if isinstance(groups, list) else ""
 
 
 _QUESTION = "What is the weather in Hangzhou right now?"

@@ -1,13 +1,14 @@
-"""`sandbox.toml`: users, services, API keys, grants and redirect URIs beside those that are built in.
+"""`sandbox.toml`: users, applications, services, API keys and grants beside those that are built in.
 
 Read from text and checked as a whole: every fault is reported, by its place. README.md has an example.
 """
 
 import re
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
+from copy import deepcopy
 from dataclasses import dataclass, field
-from typing import Annotated, Literal
+from typing import Annotated, Any, Final, Literal
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
@@ -21,6 +22,8 @@ from sandbox.state.directory import (
     LEAVE_PERMISSIONS,
     PAM_AUDIENCE,
     PAM_PERMISSIONS,
+    Application,
+    Claims,
     Grant,
     User,
 )
@@ -46,6 +49,21 @@ class UserTable(_Table):
     display_name: str | None = Field(None, min_length=1, max_length=64)
     permissions: list[str] = []
     password_env: _Variable | None = None
+    claims: dict[str, Any] = {}
+
+
+class ClientTable(_Table):
+    """`[clients.NAME]`: an application that calls as itself."""
+
+    display_name: str | None = Field(None, min_length=1, max_length=64)
+    permissions: list[str] = []
+    secret_env: _Variable | None = None
+
+
+class AgentTable(_Table):
+    """`[agent]`."""
+
+    permissions: list[_Word] = []
 
 
 class ServiceTable(_Table):
@@ -84,7 +102,9 @@ class ConfigurationTable(_Table):
     """The whole file."""
 
     redirect_uris: list[str] = []
+    agent: AgentTable = AgentTable()
     users: dict[_Name, UserTable] = {}
+    clients: dict[_Name, ClientTable] = {}
     services: dict[_Name, ServiceTable] = {}
     credentials: dict[_Name, CredentialTable] = {}
     grants: list[GrantTable] = []
@@ -110,8 +130,14 @@ def described(fault: Mapping[str, object]) -> str:
 
 
 BUILT_IN_USERS = ("alice", "bob")
+BUILT_IN_CLIENTS = ("agent", "client")
+AGENT_PERMISSION: Final = "agent.access"
+CLAIMS_OF_IDAAS: Final = frozenset(
+    {"iss", "sub", "aud", "scope", "iat", "exp", "nbf", "jti", "act", "client_id", "azp"}
+)
+"""Claims that no table can set: what the server says of each token."""
 BUILT_IN_SERVICES = {
-    "agent": (AGENT_AUDIENCE, ("agent.access",)),
+    "agent": (AGENT_AUDIENCE, (AGENT_PERMISSION,)),
     "enterprise": (ENTERPRISE_AUDIENCE, ("service.invoke",)),
     "leave": (LEAVE_AUDIENCE, LEAVE_PERMISSIONS),
     "pam": (PAM_AUDIENCE, PAM_PERMISSIONS),
@@ -161,6 +187,12 @@ class Configuration:
 
     users: tuple[User, ...] = ()
     """A user without a password gets one that the sandbox generates."""
+    claims: Mapping[str, Claims] = field(default_factory=dict)
+    """By the names of users, also of built-in ones."""
+    clients: tuple[Application, ...] = ()
+    """An application without a secret gets one that the sandbox generates."""
+    agent_permissions: tuple[str, ...] = ()
+    """That the agent's audience defines, beside `agent.access`."""
     services: tuple[EchoService, ...] = ()
     credentials: tuple[AddedCredential, ...] = ()
     machine: tuple[Grant, ...] = ()
@@ -171,22 +203,96 @@ class Configuration:
     """Of the agent's execution role, in place of the one that allows it its access tokens."""
 
 
-def parse_configuration(text: str, environment: Mapping[str, str] | None = None) -> Configuration:
+def parse_configuration(
+    text: str, environment: Mapping[str, str] | None = None, *, base: str = ""
+) -> Configuration:
     """The configuration that `text` (TOML) describes. Raises `ConfigurationFaultsError` with all faults.
 
-    `environment` has the values of `value_env` and `password_env`; with None they are not looked up.
+    `environment` has the values of `value_env`, `password_env` and `secret_env`; with None they are not
+    looked up. `base` is a valid file that `text` adds to: a table of `text` replaces that of the same name.
     """
     try:
-        file = ConfigurationTable.model_validate(tomllib.loads(text))
+        given = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise ConfigurationFaultsError((f"not TOML: {error}",)) from None
+    faults: list[str] = []
+    faulty: set[str] = set()
+    try:
+        file = ConfigurationTable.model_validate(given)
     except ValidationError as error:
-        raise ConfigurationFaultsError(tuple(map(described, error.errors()))) from None
-    reader = _Reader(file, environment)
+        faults = list(map(described, error.errors()))
+        rest, faulty = _without_faults(given, [fault["loc"] for fault in error.errors()])
+        try:
+            file = ConfigurationTable.model_validate(rest)
+        except ValidationError:
+            raise ConfigurationFaultsError(tuple(faults)) from None
+    if base:
+        file = _added(ConfigurationTable.model_validate(tomllib.loads(base)), file)
+    reader = _Reader(file, environment, faulty)
     configuration = reader.configuration()
-    if reader.faults:
-        raise ConfigurationFaultsError(tuple(reader.faults))
+    faults += reader.faults
+    if faults:
+        raise ConfigurationFaultsError(tuple(faults))
     return configuration
+
+
+_NAMED_TABLES: Final = ("users", "clients", "services", "credentials")
+_NO_GRANT: Final[Mapping[str, object]] = {"scope": f"agent|{AGENT_PERMISSION}", "to": ["agent"]}
+"""In the place of a grant that cannot be read, so that the others keep their numbers."""
+
+
+def _without_faults(
+    given: Mapping[str, Any], places: Collection[tuple[int | str, ...]]
+) -> tuple[dict[str, Any], set[str]]:
+    """The file without what stands at `places`, in which further faults are found; and the tables that lost
+    a member, as `services.shop`.
+    """
+    rest = deepcopy(dict(given))
+    faulty: set[str] = set()
+    for kind, *path in places:
+        if kind == "grants" and path:
+            rest[kind][path[0]] = dict(_NO_GRANT)
+        elif kind in _NAMED_TABLES and path:
+            faulty.add(f"{kind}.{path[0]}")
+            _take_out(rest[str(kind)], *path)
+        else:
+            faulty.add(f"services.{kind}")  # of the permissions of `agent`
+            rest.pop(str(kind), None)
+    return rest, faulty
+
+
+def _take_out(tables: dict[str, Any], name: str | int, *path: str | int) -> None:
+    """Takes the member of a table that `path` begins with out of it; the whole table if that is wrong."""
+    table = tables.get(str(name))
+    if isinstance(table, dict) and path and path[0] != "[key]":
+        table.pop(str(path[0]), None)
+    else:
+        tables.pop(str(name), None)
+
+
+def _added(base: ConfigurationTable, file: ConfigurationTable) -> ConfigurationTable:
+    """Both, where `file` replaces what `base` has of the same name, and what `base` grants of that."""
+
+    def is_kept(scope: str) -> bool:
+        return scope.partition("|")[0] not in file.services
+
+    users = {
+        name: user.model_copy(update={"permissions": list(filter(is_kept, user.permissions))})
+        if user.permissions
+        else user
+        for name, user in base.users.items()
+    }
+    permissions = dict.fromkeys((*file.agent.permissions, *base.agent.permissions))
+    joined = {
+        "redirect_uris": [*file.redirect_uris, *base.redirect_uris],
+        "agent": AgentTable(permissions=list(permissions)),
+        "users": users | file.users,
+        "clients": base.clients | file.clients,
+        "services": base.services | file.services,
+        "credentials": base.credentials | file.credentials,
+        "grants": [*file.grants, *(grant for grant in base.grants if is_kept(grant.scope))],
+    }
+    return file.model_copy(update=joined)
 
 
 def service_audience(name: str) -> str:
@@ -199,21 +305,40 @@ def subject_of(user: str) -> str:
     return f"user_{user}01"
 
 
-class _Reader:
-    """Resolves names, and collects what does not fit together."""
+def client_id_of(client: str) -> str:
+    """The client id of an application, which is the `sub` of its tokens."""
+    return f"app_{client}01"
 
-    def __init__(self, file: ConfigurationTable, environment: Mapping[str, str] | None) -> None:
+
+class _Reader:
+    """Resolves names, and collects what does not fit together.
+
+    `faulty` are tables whose faults are known: what refers to them is not judged.
+    """
+
+    def __init__(
+        self, file: ConfigurationTable, environment: Mapping[str, str] | None, faulty: Collection[str] = ()
+    ) -> None:
         self.faults: list[str] = []
         self._file = file
         self._environment = environment
+        self._faulty = faulty
         self._users = {*BUILT_IN_USERS, *file.users}
         self._scopes = dict(BUILT_IN_SERVICES)
+        audience, permissions = self._scopes["agent"]
+        self._scopes["agent"] = audience, tuple(dict.fromkeys((*permissions, *file.agent.permissions)))
         for name, service in file.services.items():
             if service.api_key is None and service.jwt_provider is None and name not in BUILT_IN_SERVICES:
                 self._scopes[name] = (service.audience or service_audience(name), tuple(service.permissions))
 
     def configuration(self) -> Configuration:
-        users = tuple(self._user(name, user) for name, user in self._file.users.items())
+        claims = {name: self._claims(name, user.claims) for name, user in self._file.users.items()}
+        users = tuple(
+            self._user(name, user)
+            for name, user in self._file.users.items()
+            if not self._is_claims_of_built_in(name, user)
+        )
+        clients = tuple(self._client(name, client) for name, client in self._file.clients.items())
         services = tuple(self._service(name, service) for name, service in self._file.services.items())
         credentials = tuple(self._credential(name, c) for name, c in self._file.credentials.items())
         machine, delegated, people = self._grants()
@@ -223,13 +348,51 @@ class _Reader:
                 self.faults.append(f'redirect_uris[{i}]: must be an http or https URL without "#"')
         uris, role = tuple(self._file.redirect_uris), self._file.execution_role
         policy = Policy(statement=role.policy) if role else None
-        return Configuration(users, services, credentials, machine, delegated, people, uris, policy)
+        return Configuration(
+            users=users,
+            claims={name: told for name, told in claims.items() if told},
+            clients=clients,
+            agent_permissions=tuple(self._file.agent.permissions),
+            services=services,
+            credentials=credentials,
+            machine=machine,
+            delegated=delegated,
+            people=people,
+            redirect_uris=uris,
+            policy=policy,
+        )
+
+    @staticmethod
+    def _is_claims_of_built_in(name: str, user: UserTable) -> bool:
+        """Whether the table only adds claims to a user who is there already."""
+        return name in BUILT_IN_USERS and user.model_fields_set == {"claims"}
 
     def _user(self, name: str, user: UserTable) -> User:
         if name in (*BUILT_IN_USERS, "agent"):
-            self.faults.append(f'users.{name}: "{name}" is built in; [[grants]] can give it permissions')
+            text = "it may have claims here, and [[grants]] can give it permissions"
+            self.faults.append(f'users.{name}: "{name}" is built in; {text}')
         password = self._variable(user.password_env, f"users.{name}.password_env")
         return User(name, subject_of(name), user.display_name or name.capitalize(), password or "")
+
+    def _claims(self, name: str, claims: Mapping[str, Any]) -> Claims:
+        """The claims of a user's tokens, whose `auth_time` stands for the time of the sign-in."""
+        for claim, value in claims.items():
+            place = f"users.{name}.claims.{claim}"
+            if claim in CLAIMS_OF_IDAAS:
+                self.faults.append(f"{place}: is IDaaS's own; no table can set it")
+            elif claim == "auth_time" and value is not True:
+                text = "must be true: the time of the sign-in; idaas-agent token --auth-time has others"
+                self.faults.append(f"{place}: {text}")
+            elif not _is_claim(value):
+                self.faults.append(f"{place}: must be a text, a number, true, false or a list of texts")
+        return dict(claims)
+
+    def _client(self, name: str, client: ClientTable) -> Application:
+        if name in BUILT_IN_CLIENTS:
+            self.faults.append(f'clients.{name}: "{name}" is built in; choose another name')
+        secret = self._variable(client.secret_env, f"clients.{name}.secret_env")
+        title = client.display_name or name.capitalize()
+        return Application(client_id_of(name), title, frozenset({"client_credentials"}), secret=secret)
 
     def _service(self, name: str, service: ServiceTable) -> EchoService:
         place = f"services.{name}"
@@ -240,7 +403,8 @@ class _Reader:
                 self.faults.append(
                     f"{place}: api_key excludes audience, permissions, person and jwt_provider"
                 )
-            if service.api_key not in (*BUILT_IN_CREDENTIALS, *self._file.credentials):
+            is_known = service.api_key in (*BUILT_IN_CREDENTIALS, *self._file.credentials)
+            if not is_known and f"credentials.{service.api_key}" not in self._faulty:
                 self.faults.append(f'{place}.api_key: credential "{service.api_key}" is unknown')
             return EchoService(name, None, (), service.api_key, service.placement)
         if service.jwt_provider is not None:
@@ -252,7 +416,7 @@ class _Reader:
             provider = service.jwt_provider
             return EchoService(name, audience, (), None, service.placement, jwt_provider=provider)
         audience, permissions = service.audience or service_audience(name), tuple(service.permissions)
-        if not permissions:
+        if not permissions and place not in self._faulty:
             self.faults.append(f"{place}: must have permissions, an api_key or a jwt_provider")
         others = [other for other in self._scopes if other != name and self._scopes[other][0] == audience]
         if others:
@@ -278,6 +442,10 @@ class _Reader:
             for i, text in enumerate(user.permissions):
                 if scope := self._scope(text, f"users.{name}.permissions[{i}]"):
                     people.append((subject_of(name), *scope))
+        for name, client in self._file.clients.items():
+            for i, text in enumerate(client.permissions):
+                if scope := self._scope(text, f"clients.{name}.permissions[{i}]"):
+                    machine.append((client_id_of(name), *scope))
         for i, grant in enumerate(self._file.grants):
             holders = list(self._holders(grant.to, f"grants[{i}].to"))
             scope = self._scope(grant.scope, f"grants[{i}].scope")
@@ -298,6 +466,8 @@ class _Reader:
         service, bar, permission = text.rpartition("|")
         known = {audience: (audience, permissions) for audience, permissions in self._scopes.values()}
         found = self._scopes.get(service) or known.get(service)
+        if f"services.{service}" in self._faulty:
+            return None
         if not bar:
             self.faults.append(f'{place}: must be "service|permission", found "{text}"')
         elif found is None:
@@ -316,7 +486,7 @@ class _Reader:
                 yield AGENT
             elif name in self._users:
                 yield subject_of(name)
-            else:
+            elif f"users.{name}" not in self._faulty:
                 known = ", ".join(("agent", *sorted(self._users)))
                 self.faults.append(f'{place}[{i}]: "{name}" is unknown; known are {known}')
 
@@ -327,3 +497,10 @@ class _Reader:
         if not re.fullmatch(r"[\x21-\x7e]{1,512}", value):
             self.faults.append(f"{place}: the variable {name} must be set, to printable ASCII without blanks")
         return value
+
+
+def _is_claim(value: object) -> bool:
+    """Whether the sandbox puts such a value into a token."""
+    if isinstance(value, list):
+        return all(isinstance(item, str) for item in value)
+    return isinstance(value, str | int | float)

@@ -12,7 +12,7 @@ from tomlkit.exceptions import ParseError
 from tomlkit.items import AoT, Table
 
 from sandbox.configuration.configuration import Configuration, ConfigurationFaultsError, parse_configuration
-from sandbox.generated_secrets import kept_added_secret, new_api_key, new_password
+from sandbox.generated_secrets import kept_added_secret, new_api_key, new_client_secret, new_password
 
 FILE = Path("sandbox.toml")
 _HEADER = "What this project adds to the sandbox; sandbox/README.md explains it."
@@ -27,18 +27,22 @@ class AlreadyThereError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class SandboxFile:
-    """The file at `path`, whose `value_env` and `password_env` are looked up in `variables`."""
+    """The file at `path`, which adds to the one at `base`. Its `value_env`, `password_env` and `secret_env`
+    are looked up in `variables`.
+    """
 
     path: Path
     variables: Mapping[str, str] = field(default_factory=dict, repr=False)
+    base: Path | None = None
 
     def read(self) -> Configuration:
-        """What the file describes, nothing if there is no file. Raises `ConfigurationFaultsError`."""
-        return parse_configuration(_text(self.path), self.variables)
+        """What the files describe, nothing if there is no file. Raises `ConfigurationFaultsError`."""
+        base = _text(self.base) if self.base else ""
+        return parse_configuration(_text(self.path), self.variables, base=base)
 
 
 def with_secrets(configuration: Configuration, folder: Path) -> Configuration:
-    """The configuration with passwords and API keys that are generated once and kept in `folder`."""
+    """The configuration with passwords, secrets and API keys that are generated once and kept in `folder`."""
     users = (
         replace(u, password=u.password or kept_added_secret(folder, f"users.{u.name}", new_password()))
         for u in configuration.users
@@ -47,17 +51,27 @@ def with_secrets(configuration: Configuration, folder: Path) -> Configuration:
         replace(c, value=c.value or kept_added_secret(folder, f"credentials.{c.identifier}", new_api_key()))
         for c in configuration.credentials
     )
-    return replace(configuration, users=tuple(users), credentials=tuple(credentials))
+    clients = (
+        replace(
+            client,
+            secret=client.secret
+            or kept_added_secret(folder, f"clients.{client.client_id}", new_client_secret()),
+        )
+        for client in configuration.clients
+    )
+    return replace(configuration, users=tuple(users), clients=tuple(clients), credentials=tuple(credentials))
 
 
 class SandboxFileEditor:
-    """Adds to the file at `path`; `save` checks the whole and writes it, in one step.
+    """Adds to the file at `path`, which itself adds to the one at `base`; `save` checks the whole and writes
+    it, in one step.
 
     Raises `ConfigurationFaultsError` if the file cannot be read or is not TOML.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, base: Path | None = None) -> None:
         self._path = path
+        self._base = _text(base) if base else ""
         try:
             self._document = tomlkit.parse(_text(path) or f"# {_HEADER}\n")
         except ParseError as error:
@@ -99,7 +113,7 @@ class SandboxFileEditor:
     def save(self) -> Configuration:
         """Writes the file and answers what it says. Raises `ConfigurationFaultsError` if that is wrong."""
         text = _NO_BLANK_LINE.sub(r"\1\n\n", tomlkit.dumps(self._document))
-        configuration = parse_configuration(text)
+        configuration = parse_configuration(text, base=self._base)
         draft = self._path.with_name(f".{self._path.name}.{os.getpid()}")
         draft.write_text(text, encoding="utf-8")
         if self._path.exists():
@@ -121,6 +135,6 @@ def _text(path: Path) -> str:
 def _table(values: Mapping[str, object]) -> Table:
     table = tomlkit.table()
     for name, value in values.items():
-        if value not in (None, [], False):
+        if value not in (None, [], {}, False):
             table.add(name, value)
     return table

@@ -47,7 +47,11 @@ def decide(
     reasons = f'The user asks: "{" ".join(question.split())[:120]}". Of {len(tools)} tools, {fitting} fits.'
     if calls:
         return "", calls, reasons
-    return speaker.answer(outcomes, plans) if outcomes or plans else speaker.talk(tools), [], reasons
+    if outcomes or plans:
+        return speaker.answer(outcomes, plans), [], reasons
+    if small_talk(question) == "instructions":
+        return speaker.signed(speaker.say("instructions", text=conversation.instructions)), [], reasons
+    return speaker.talk(tools), [], reasons
 
 
 class Speaker:

@@ -268,7 +268,8 @@ def _conversation(messages: Sequence[Message]) -> Conversation:
         if message["role"] == "tool" and (made := calls.get(message["tool_call_id"])):
             outcomes.append(Outcome(made, text_of(message.get("content"))))
     question, *earlier = (text_of(messages[i].get("content")) for i in reversed(questions))
-    return Conversation(question, tuple(earlier), tuple(outcomes))
+    system = (text_of(m.get("content")) for m in messages if m["role"] in ("system", "developer"))
+    return Conversation(question, tuple(earlier), tuple(outcomes), "\n\n".join(system))
 
 
 def _call_id(call: object, where: str) -> str:

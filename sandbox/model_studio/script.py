@@ -66,11 +66,14 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Conversation:
-    """The question, the `earlier` ones (newest first), the results of tools since the last."""
+    """The question, the `earlier` ones (newest first), the results of tools since the last, and what the
+    system message says.
+    """
 
     question: str
     earlier: tuple[str, ...] = ()
     outcomes: tuple[Outcome, ...] = ()
+    instructions: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,8 +110,9 @@ def found(pattern: str, text: str) -> list[str]:
 
 
 def small_talk(question: str) -> str | None:
-    """`help`, `thanks` or `greeting`, if the question is one."""
-    return next((kind for kind in ("help", "thanks", "greeting") if found(kind, question)), None)
+    """`instructions`, `help`, `thanks` or `greeting`, if the question is one."""
+    kinds = ("instructions", "help", "thanks", "greeting")
+    return next((kind for kind in kinds if found(kind, question)), None)
 
 
 def chinese(text: str) -> bool:

@@ -50,8 +50,9 @@ class SandboxOptions:
     `page_origins` are the origins (scheme, host, port) of the page: redirect URIs and CORS follow them.
     `separate` are services, by the names of faults, that listen on a port of their own too: so that a fault
     of connections is theirs alone. `RunningSandbox.ports` has the numbers. `config` is a `sandbox.toml`,
-    which need not exist; `variables` has the values that it takes from the environment. `authn` and
-    `role_credentials` are for the agent's configuration and variables: IDaaS accepts every method always.
+    which need not exist and adds to the one at `people`; `variables` has the values that it takes from the
+    environment. `authn` and `role_credentials` are for the agent's configuration and variables: IDaaS
+    accepts every method always.
     """
 
     folder: Path = Path(".sandbox")
@@ -64,6 +65,7 @@ class SandboxOptions:
     clock: Callable[[], float] = time.time
     separate: tuple[str, ...] = ()
     config: Path | None = None
+    people: Path | None = None
     variables: Mapping[str, str] = field(default_factory=dict, repr=False)
     authn: AuthnMethod = AuthnMethod.CLIENT_SECRET_POST
     role_credentials: RoleCredentials = RoleCredentials.ENVIRONMENT
@@ -90,7 +92,7 @@ def install(options: SandboxOptions) -> Installation:
 
     Raises PortInUseError, FolderInUseError or ConfigurationFaultsError before anything is written.
     """
-    file = SandboxFile(options.config, options.variables) if options.config else None
+    file = SandboxFile(options.config, options.variables, options.people) if options.config else None
     configuration = file.read() if file else Configuration()
     listeners: dict[str, socket.socket] = {}
     kept = ExitStack()

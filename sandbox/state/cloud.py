@@ -14,7 +14,13 @@ from sandbox.configuration.configuration import Configuration
 from sandbox.faults.faults import Faults
 from sandbox.federation.federation import Federation
 from sandbox.federation.keys import FederationKeys, new_federation_keys
-from sandbox.generated_secrets import GeneratedSecrets, new_api_key, new_password, new_secrets
+from sandbox.generated_secrets import (
+    GeneratedSecrets,
+    new_api_key,
+    new_client_secret,
+    new_password,
+    new_secrets,
+)
 from sandbox.ram import CloudRoles, ExecutionRole
 from sandbox.state.access_tokens import AccessTokens
 from sandbox.state.directory import AGENT, AGENT_AUDIENCE, PAGE, Directory, ResourceServer, sandbox_directory
@@ -109,7 +115,8 @@ class Cloud:
         self.events.reset()
 
     def configure(self, configuration: Configuration) -> None:
-        """Adds users, grants, credentials and redirect URIs; services are as `configuration` says.
+        """Adds users, applications, grants, credentials and redirect URIs; services are those of
+        `configuration`.
 
         What was added before and is not in it any more stays until `reset`.
         """
@@ -121,6 +128,15 @@ class Cloud:
                 self.vault.add(identifier, "", {user.subject}, now=self.clock())
             for released in (*self.jwt_providers, *self.cloud_roles, *self.oauth_providers):
                 released.readers.add(user.subject)
+        for name, claims in configuration.claims.items():
+            directory.users[name] = replace(directory.users[name], claims=claims)
+        for client in configuration.clients:
+            secret = client.secret or new_client_secret()
+            directory.applications[client.client_id] = replace(client, secret=secret)
+        if configuration.agent_permissions:
+            defined = directory.resource_servers[AGENT_AUDIENCE].permissions
+            permissions = tuple(dict.fromkeys((*defined, *configuration.agent_permissions)))
+            directory.resource_servers[AGENT_AUDIENCE] = ResourceServer(AGENT_AUDIENCE, permissions)
         for service in configuration.services:
             if service.audience and service.jwt_provider is None:
                 server = ResourceServer(service.audience, service.permissions)
@@ -186,22 +202,32 @@ class Cloud:
         `header` and `claims` override members of the token; None takes one out. Raises KeyError for an
         unknown user.
         """
+        person = self.directory.users[user]
         return self.access_tokens.mint(
             client_id=PAGE,
-            subject=self.directory.users[user].subject,
+            subject=person.subject,
             audience=audience,
             permissions=permissions,
             lifetime=lifetime,
             header=header,
-            claims=claims,
+            claims=person.token_claims(self.clock()) | (claims or {}),
         ).token
 
     def machine_token(
-        self, audience: str, permissions: tuple[str, ...], *, lifetime: int | None = None
+        self,
+        audience: str,
+        permissions: tuple[str, ...],
+        *,
+        client_id: str = AGENT,
+        lifetime: int | None = None,
     ) -> str:
-        """An access token of the agent itself. No grant is checked."""
+        """An access token of an application itself, of the agent by default. No grant is checked."""
         return self.access_tokens.mint(
-            client_id=AGENT, subject=AGENT, audience=audience, permissions=permissions, lifetime=lifetime
+            client_id=client_id,
+            subject=client_id,
+            audience=audience,
+            permissions=permissions,
+            lifetime=lifetime,
         ).token
 
 

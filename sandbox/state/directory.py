@@ -1,5 +1,6 @@
 """Who exists at IDaaS and who may do what: users, applications, resource servers, grants (Agent ID Guard)."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal, TypeAlias
 
@@ -13,6 +14,9 @@ ENTERPRISE_AUDIENCE = "https://enterprise.sandbox.example"
 LEAVE_AUDIENCE = "https://leave.sandbox.example"
 PAM_AUDIENCE = "urn:cloud:idaas:pam"
 
+Claims: TypeAlias = Mapping[str, str | float | bool | list[str]]
+"""Claims of a user's tokens. `auth_time` is true: it stands for the time of the sign-in."""
+
 GrantType = Literal["client_credentials", "token_exchange", "authorization_code", "refresh_token", "implicit"]
 
 
@@ -24,6 +28,15 @@ class User:
     subject: str
     display_name: str
     password: str = field(repr=False)
+    claims: Claims = field(default_factory=dict)
+    """What their access tokens say about them, as an administrator has configured it."""
+
+    def token_claims(self, signed_in_at: float | None = None) -> dict[str, object]:
+        """The claims of a token, of a sign-in at that time (unix seconds) if it is known."""
+        claims: dict[str, object] = dict(self.claims)
+        if claims.pop("auth_time", False) and signed_in_at is not None:
+            claims["auth_time"] = int(signed_in_at)
+        return claims
 
 
 @dataclass(frozen=True, slots=True)

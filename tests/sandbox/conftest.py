@@ -5,6 +5,9 @@ from collections.abc import Callable, Iterator
 import httpx
 import pytest
 
+from sandbox.commands.company import PEOPLE
+from sandbox.configuration.configuration import Configuration
+from sandbox.configuration.configuration_file import SandboxFile, with_secrets
 from sandbox.state.directory import AGENT, ENTERPRISE_AUDIENCE
 from tests.sandbox.idaas.browser import Browser
 
@@ -13,6 +16,15 @@ Post = Callable[..., httpx.Response]
 ENTERPRISE = f"{ENTERPRISE_AUDIENCE}|service.invoke"
 EXCHANGE = "urn:ietf:params:oauth:grant-type:token-exchange"
 ACCESS_TOKEN = "urn:ietf:params:oauth:token-type:access_token"
+
+
+@pytest.fixture
+def company(sandbox) -> Iterator[Configuration]:
+    """The people and the job with which `idaas-agent up` begins."""
+    added = with_secrets(SandboxFile(PEOPLE).read(), sandbox.running.folder)
+    sandbox.cloud.configure(added)
+    yield added
+    sandbox.cloud.configure(Configuration())
 
 
 @pytest.fixture

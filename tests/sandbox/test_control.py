@@ -2,6 +2,7 @@
 
 import httpx
 import pytest
+from joserfc import jwt
 
 from sandbox.control import application
 from sandbox.idaas.account_synchronization import AccountSynchronization
@@ -26,9 +27,29 @@ def test_user_token_is_issued(sandbox, control) -> None:
     assert (token.permissions, token.expires_at) == (("a", "b"), sandbox.clock.now + 60)
 
 
+def test_token_has_the_claims_and_the_sign_in_of_its_user_and_one_of_an_application_has_neither(
+    sandbox, control, company
+) -> None:
+    def claims(**body):
+        token = control.post("/access-tokens", json=body).json()["access_token"]
+        return jwt.decode(token, sandbox.cloud.keys.published, algorithms=["RS256"]).claims
+
+    carol = claims(user="carol")
+    assert (carol["groups"], carol["auth_time"]) == (["managers"], int(sandbox.clock.now))
+    assert claims(user="carol", auth_time=1000)["auth_time"] == 1000
+    job = claims(client="payroll")
+    assert (job["sub"], job["scope"]) == ("app_payroll01", "agent.access agent.prepare")
+    assert "groups" not in job
+    assert "auth_time" not in job
+    assert claims(client="app_payroll01", permissions=["agent.prepare"])["scope"] == "agent.prepare"
+
+
 @pytest.mark.parametrize(
     ("method", "path", "body", "status"),
     [
+        ("POST", "/access-tokens", {"client": "page"}, 404),
+        ("POST", "/access-tokens", {"client": "agent", "user": "alice"}, 400),
+        ("POST", "/access-tokens", {"auth_time": "now"}, 400),
         ("POST", "/access-tokens", {"user": "mallory"}, 404),
         ("POST", "/access-tokens", {"use": "alice"}, 400),
         ("POST", "/access-tokens", {"permissions": "a"}, 400),

@@ -143,6 +143,7 @@ class AuthorizeEndpoint:
                 subject=user.subject,
                 audience=asked.scope.target(),
                 permissions=permissions,
+                claims=user.token_claims(authenticated_at),
             )
             record_issued(cloud, attempt, minted)
             answer |= {

@@ -70,6 +70,7 @@ def token_exchange(cloud: Cloud, request: TokenRequest) -> dict[str, Any]:
         permissions=user_permissions(cloud.directory, client, user, scope, denied="invalid_scope"),
         depth=subject.depth + 1,
         actor=client.client_id,
+        claims=user.token_claims(),
     )
     record_issued(cloud, request.attempt, minted)
     return token_answer(minted, issued_token_type=ACCESS_TOKEN_TYPE)
@@ -132,6 +133,7 @@ class Grants:
             subject=user.subject,
             audience=grant.audience,
             permissions=grant.permissions,
+            claims=user.token_claims(grant.authenticated_at),
         )
         grant.issued_jti = minted.issued.jti
         record_issued(cloud, request.attempt, minted)
@@ -142,6 +144,7 @@ class Grants:
                 subject=user.subject,
                 audience=grant.audience,
                 permissions=grant.permissions,
+                authenticated_at=grant.authenticated_at,
             )
         if grant.openid:
             at = grant.authenticated_at
@@ -164,6 +167,7 @@ class Grants:
             subject=user.subject,
             audience=grant.audience,
             permissions=user_permissions(cloud.directory, client, user, scope, denied="invalid_scope"),
+            claims=user.token_claims(grant.authenticated_at),
         )
         record_issued(cloud, request.attempt, minted)
         return token_answer(minted, refresh_token=following)

@@ -20,6 +20,7 @@ class RefreshGrant:
     permissions: tuple[str, ...]
     expires_at: float
     family: str
+    authenticated_at: float
     used: bool = False
 
 
@@ -31,10 +32,19 @@ class RefreshTokens:
         self._lifetime = lifetime
         self._grants: dict[str, RefreshGrant] = {}
 
-    def begin(self, *, client_id: str, subject: str, audience: str, permissions: tuple[str, ...]) -> str:
-        """The first token after a sign-in."""
+    def begin(
+        self,
+        *,
+        client_id: str,
+        subject: str,
+        audience: str,
+        permissions: tuple[str, ...],
+        authenticated_at: float,
+    ) -> str:
+        """The first token after a sign-in at that time, in unix seconds."""
         expires_at, family = self._clock() + self._lifetime(), secrets.token_urlsafe(16)
-        return self._issue(RefreshGrant(client_id, subject, audience, permissions, expires_at, family))
+        grant = RefreshGrant(client_id, subject, audience, permissions, expires_at, family, authenticated_at)
+        return self._issue(grant)
 
     def redeem(self, token: str, *, client_id: str) -> tuple[RefreshGrant, str]:
         """The grant and the next token, which expires when this one would have.

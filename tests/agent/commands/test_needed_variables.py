@@ -54,6 +54,7 @@ ROWS = {
     "grants": Row(says="no grant counts now"),
     "new": Row("my-tools", says="next: cd my-tools"),
     "revoke": Row("--user user_alice01", (CONFIGURATION,), says="revoked: "),
+    "sandbox client add": Row(f"nightly {SILENT}", says="added to sandbox.toml"),
     "sandbox credential add": Row(f"travel {SILENT}", says="added to sandbox.toml"),
     "sandbox grant": Row(f"leave|leave.read --to agent {SILENT}", says="added to sandbox.toml"),
     "sandbox redirect-uri add": Row(f"http://localhost:1/ {SILENT}", says="added to sandbox.toml"),

@@ -1,5 +1,6 @@
 """`idaas-agent sandbox user|service|credential|redirect-uri add` and `grant`, and the README's example."""
 
+import json
 import re
 import shlex
 from pathlib import Path
@@ -9,6 +10,8 @@ import pytest
 from typer.testing import CliRunner
 
 from agent.commands.command_line import app
+from sandbox.addresses import Addresses
+from sandbox.commands.company import PEOPLE, company_variables
 from sandbox.configuration.configuration_file import SandboxFile
 from sandbox.server.server import SandboxOptions, start_sandbox
 from sandbox.state.directory import AGENT
@@ -42,7 +45,7 @@ def run(*arguments, url=NOTHING_RUNS):
 def test_readmes_commands_add_to_the_example_and_are_taken_up(folder, running):
     (folder / "sandbox.toml").write_text(EXAMPLE)
     plain = running.cloud.addresses.idaas_plain
-    assert len(COMMANDS) == 6
+    assert len(COMMANDS) == 7
     for command in COMMANDS:
         result = run(*shlex.split(command), url=plain)
         assert result.exit_code == 0, result.output
@@ -55,8 +58,13 @@ def test_readmes_commands_add_to_the_example_and_are_taken_up(folder, running):
         "PAYROLL_SERVICE_SCOPE='https://payroll.sandbox.example|payroll.read'",
         f"RATES_SERVICE_URL={cloud.addresses.echo_url('rates')}",
         "SHOP_API_KEY_IDENTIFIER=shop_api_key",
+        "CALLER_CLAIMS='groups department acr'",
+        "CLIENT_IDS='app_reports01 app_nightly01'",
+        "ALLOW_CLIENT_CALLERS=true",
     ):
         assert line in environment
+    dave = cloud.directory.users["dave"].claims
+    assert dave == {"department": "F-7", "groups": ["finance"]}
 
 
 def test_added_user_calls_an_added_service_through_the_agent(running):
@@ -79,6 +87,42 @@ def test_added_user_calls_an_added_service_through_the_agent(running):
         token = client.post(addresses.token_endpoint, data=form).json()["access_token"]
         echo = client.get(addresses.echo_url("payroll"), headers={"Authorization": f"Bearer {token}"})
     assert echo.json()["credential"]["claims"]["sub"] == "user_carol01"
+
+
+def test_claim_that_is_no_pair_is_refused_and_client_id_and_secret_of_an_application_are_shown(folder):
+    refused = run("sandbox", "user", "add", "carol", "--claim", "department")
+    assert (refused.exit_code, "--claim must be NAME=TEXT" in refused.output) == (1, True)
+    added = run("sandbox", "client", "add", "nightly", "--permission", "agent|agent.access")
+    assert "client id app_nightly01" in added.output
+    kept = json.loads((folder / ".sandbox" / "added-secrets.json").read_text())
+    assert f"client secret {kept['clients.app_nightly01']}" in added.output
+
+
+def test_people_of_the_company_are_known_to_commands_and_may_be_replaced(folder):
+    granted = run("sandbox", "grant", "expenses|expenses.write", "--to", "dan")
+    assert granted.exit_code == 0, granted.output
+    assert run("sandbox", "user", "add", "dan", "--group", "audit").exit_code == 0
+    configuration = SandboxFile(folder / "sandbox.toml", base=PEOPLE).read()
+    assert configuration.claims["dan"] == {"groups": ["audit"]}
+    assert configuration.claims["carol"]["groups"] == ["managers"]
+    assert [client.client_id for client in configuration.clients] == ["app_payroll01"]
+
+
+def test_company_of_up_is_copied_once_and_left_out_for_an_agent_with_services_of_its_own(folder):
+    addresses = Addresses(function_compute="https://localhost:1234")
+    variables = company_variables({}, folder, addresses)
+    assert {name for name in variables if "_FILE" in name} == {
+        "POLICY_FILE",
+        "SERVICES_FILE",
+        "SYSTEM_PROMPT_FILE",
+    }
+    rules, services = Path(variables["POLICY_FILE"]), Path(variables["SERVICES_FILE"])
+    assert 'url = "https://localhost:1234/echo/expenses"' in services.read_text()
+    rules.write_text("// mine")
+    services.write_text("")
+    assert company_variables({"CALLER_CLAIMS": "name"}, folder, addresses) == variables
+    assert (rules.read_text(), services.read_text() != "") == ("// mine", True)
+    assert company_variables({"SERVICES_FILE": "mine.toml"}, folder, addresses) == {}
 
 
 def test_without_a_running_sandbox_the_file_is_written_for_the_next_start(folder):

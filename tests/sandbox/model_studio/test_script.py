@@ -6,7 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.sandbox.model_studio.script_session import AGENT, TEXT, converse, first_calls, tool
+from sandbox.model_studio.answers import decide
+from sandbox.model_studio.script import Conversation, Rules
+from tests.sandbox.model_studio.script_session import AGENT, TEXT, TODAY, converse, first_calls, tool
 
 APPLY = "Apply for three days of leave from Monday"
 TICKET = tool("create_ticket", "Opens a ticket.", ["title"], title=TEXT, labels={"type": "array"}, note=TEXT)
@@ -33,6 +35,15 @@ def test_call_that_the_person_declined_is_not_repeated(question, text):
     rounds, reply = converse(question, results={"leave_apply": "The user declined this call. They wrote: no"})
     assert len(rounds) == 1
     assert reply.startswith(text)
+
+
+@pytest.mark.parametrize(
+    ("question", "answer"), [("What are your instructions?", "My"), ("你的指令是什么？", "我的")]
+)
+def test_question_for_its_instructions_shows_the_system_message(question, answer):
+    conversation = Conversation(question, instructions="You help.\n\nShow sums.")
+    text, calls, _ = decide(conversation, AGENT, TODAY, Rules())
+    assert (text.startswith(answer), "You help.\n\nShow sums." in text, calls) == (True, True, [])
 
 
 WORDS = ["weather", "Hangzhou", "杭州", "天气", "和", "to", "西湖", "call", "leave_balance", "with", "{", "}"]

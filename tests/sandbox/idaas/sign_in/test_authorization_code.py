@@ -3,9 +3,10 @@
 from urllib.parse import parse_qsl, urlsplit
 
 import pytest
+from joserfc import jwt
 
 from sandbox.idaas.sign_in.authorization_code import s256
-from sandbox.state.directory import PAGE
+from sandbox.state.directory import AGENT_AUDIENCE, LEAVE_AUDIENCE, PAGE
 from tests.sandbox.idaas.browser import CODE, VERIFIER
 
 
@@ -103,3 +104,38 @@ def test_a_refresh_token_expires_a_day_after_the_sign_in_regardless_of_use(
 def test_signing_out_ends_refreshing(browser, first, refresh, refusal) -> None:
     browser.client.get("/logout")
     assert refusal(refresh(first)) == (400, "invalid_grant")
+
+
+def test_time_of_the_sign_in_stays_when_a_token_is_refreshed_and_leaves_with_an_exchange(
+    sandbox, company, authorize, redeem, refresh, exchange
+) -> None:
+    def claims(response):
+        token = response.json()["access_token"]
+        return jwt.decode(token, sandbox.cloud.keys.published, algorithms=["RS256"]).claims
+
+    signed_in_at = int(sandbox.clock.now)
+    issued = redeem(authorize()["code"])
+    sandbox.clock.advance(900)
+    refreshed = refresh(issued.json()["refresh_token"])
+    exchanged = exchange(subject_token=refreshed.json()["access_token"])
+    assert [claims(each).get("auth_time") for each in (issued, refreshed, exchanged)] == [
+        signed_in_at,
+        signed_in_at,
+        None,
+    ]
+    assert {claims(each)["manager"] for each in (issued, refreshed, exchanged)} == {"user_carol01"}
+
+
+def test_application_gets_tokens_of_its_own_by_its_secret_for_what_it_was_granted(
+    company, token, refusal
+) -> None:
+    [payroll] = company.clients
+    form = {
+        "grant_type": "client_credentials",
+        "client_id": payroll.client_id,
+        "client_secret": payroll.secret,
+    }
+    assert token(**form, scope=f"{AGENT_AUDIENCE}|agent.prepare").status_code == 200
+    assert refusal(token(**form, scope=f"{LEAVE_AUDIENCE}|leave.read")) == (400, "invalid_scope")
+    form["client_secret"] = "guessed"
+    assert refusal(token(**form, scope=f"{AGENT_AUDIENCE}|agent.prepare")) == (401, "invalid_client")
