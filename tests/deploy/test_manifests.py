@@ -4,12 +4,14 @@ import configparser
 import re
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import kubernetes_validate
 import pytest
 import yaml
 
 from agent.settings.settings import variables
+from identity.idaas.client_authentication.metadata_service import METADATA_ENDPOINT
 from tools import VERSION
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
@@ -101,6 +103,30 @@ def test_the_image_is_the_one_that_the_documents_build() -> None:
         assert set(re.findall(r"docker build .*-t (\S+)", text)) == {tag}
 
 
+def test_number_of_replicas_is_the_autoscalers_alone() -> None:
+    deployment = manifest("deployment.yaml")
+    assert "replicas" not in deployment["spec"]
+    assert manifest("autoscaler.yaml")["spec"]["scaleTargetRef"]["name"] == deployment["metadata"]["name"]
+
+
+def test_replicas_are_spread_over_nodes_and_zones() -> None:
+    template = manifest("deployment.yaml")["spec"]["template"]
+    spread = template["spec"]["topologySpreadConstraints"]
+    assert [constraint["topologyKey"] for constraint in spread] == [
+        "kubernetes.io/hostname",
+        "topology.kubernetes.io/zone",
+    ]
+    for constraint in spread:
+        assert constraint["labelSelector"]["matchLabels"] == template["metadata"]["labels"]
+
+
+def test_metadata_service_can_be_reached_at_its_address_alone() -> None:
+    (rule,) = [rule for rule in manifest("network-policy.yaml")["spec"]["egress"] if "to" in rule]
+    address = urlsplit(METADATA_ENDPOINT)
+    assert rule["to"] == [{"ipBlock": {"cidr": f"{address.hostname}/32"}}]
+    assert rule["ports"] == [{"protocol": "TCP", "port": address.port or 80}]
+
+
 def test_managed_databases_can_be_reached() -> None:
     allowed = [rule for rule in manifest("network-policy.yaml")["spec"]["egress"] if "to" not in rule]
     assert {443, 5432, 6379} <= {port["port"] for rule in allowed for port in rule["ports"]}
@@ -109,8 +135,8 @@ def test_managed_databases_can_be_reached() -> None:
 def test_replicas_start_only_with_what_they_share_and_read_it_from_files_of_the_secret() -> None:
     environment = {entry["name"]: entry.get("value") for entry in container()["env"]}
     assert all(value is not None for value in environment.values()), "no secret is an environment variable"
-    spec = manifest("deployment.yaml")["spec"]
-    assert environment["REPLICAS"] == str(spec["replicas"])
+    autoscaler = manifest("autoscaler.yaml")["spec"]
+    assert environment["REPLICAS"] == str(autoscaler["minReplicas"])
     (mount,) = [each for each in container()["volumeMounts"] if each["name"] == "idaas"]
     created = (KUBERNETES / "kustomization.yaml").read_text()
     for name in ("IDAAS_CLIENT_SECRET", "CONVERSATIONS_URL", "CONVERSATIONS_KEY", "REDIS_URL", "AUDIT_KEY"):
