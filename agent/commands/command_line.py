@@ -110,6 +110,7 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,  # they would print local variables
+    context_settings={"help_option_names": ["-h", "--help"]},
     help="An AI agent that never acts without a known identity.",
 )
 

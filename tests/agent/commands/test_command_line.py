@@ -199,3 +199,10 @@ def test_both_commands_have_every_option_of_a_sandbox(command: str) -> None:
     output = CliRunner().invoke(app, [command, "--help"], env={"COLUMNS": "200", "NO_COLOR": "1"}).stdout
     for name in SandboxRunOptions.__dataclass_fields__:
         assert f"--{name.replace('_', '-')}" in output
+
+
+def test_each_command_explains_itself_after_one_letter() -> None:
+    for words in ([], ["doctor"], ["audit"]):
+        short = CliRunner().invoke(app, [*words, "-h"])
+        assert short.exit_code == 0
+        assert "Usage: " in short.stdout
