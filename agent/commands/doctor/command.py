@@ -23,6 +23,8 @@ from identity.secrets.secret import Secret
 if TYPE_CHECKING:
     from agent.commands.doctor.finding import Finding
 
+FAILED: Final = 1
+NOT_CHECKED: Final = 3
 _MARKS: Final = {"ok": "[green]ok[/]     ", "failed": "[red]failed[/] ", "skipped": "[dim]skipped[/]"}
 
 
@@ -30,9 +32,10 @@ def doctor(
     env_file: ENV_FILE = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of lines.")] = False,
 ) -> None:
-    """Checks the configuration and every dependency, step by step. Exit status 1 if a step failed.
+    """Checks the configuration and every dependency, step by step.
 
-    In Human identity, set IDAAS_AGENT_ACCESS_TOKEN to a user's access token to check the steps that need one.
+    Exit status 1 if a step failed, 3 if none did but some could not be checked without a user's access token.
+    In Human identity, set IDAAS_AGENT_ACCESS_TOKEN to one to check the steps that need it.
     """
     variables = for_printing_command(environment(env_file))
     export_for_sdks(variables)
@@ -47,7 +50,18 @@ def doctor(
         _sum_up(findings, failures)
         if failures:
             print_sandbox_hint(env_file)
-    raise typer.Exit(1 if failures else 0)
+    raise typer.Exit(_exit_status(findings))
+
+
+def _exit_status(findings: "list[Finding]") -> int:
+    """0 says that all was checked that this configuration needs."""
+    from agent.commands.doctor.examination import USERS_TOKEN
+
+    if any(finding.error is not None for finding in findings):
+        return FAILED
+    if any(finding.step == USERS_TOKEN and finding.outcome == "skipped" for finding in findings):
+        return NOT_CHECKED
+    return 0
 
 
 async def _examine(variables: dict[str, str], *, show: bool) -> "list[Finding]":

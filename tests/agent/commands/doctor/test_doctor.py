@@ -19,6 +19,7 @@ from typer.testing import CliRunner
 
 from agent.commands.command_line import app
 from agent.commands.doctor.causes import Origin, obstacle, origin_of
+from agent.commands.doctor.command import NOT_CHECKED
 from agent.commands.doctor.examination import diagnose
 from agent.commands.doctor.finding import Finding
 from agent.conversations.database.schema import APPLICATION_ID, SCHEMA_VERSION, SQLITE_TYPES, migrations
@@ -195,7 +196,7 @@ def doctor(*arguments: str, **variables: str) -> tuple[int, str]:
 def test_healthy_agent_has_no_failures_and_skipped_steps_explain_how_to_check_them(sandbox: Sandbox) -> None:
     status, output = doctor("--json", **sandbox.environment)
     steps = {step["step"]: step for step in json.loads(output)["steps"]}
-    assert status == 0
+    assert status == NOT_CHECKED
     assert json.loads(output)["ok"] is True
     skipped = {name for name, step in steps.items() if step["outcome"] == "skipped"}
     assert skipped == {USER, "credential of leave", "service leave"}
@@ -214,7 +215,7 @@ def test_without_a_token_the_end_names_what_was_not_checked(sandbox: Sandbox) ->
     wrong = sandbox.environment | {"AGENT_AUDIENCE": "https://another.example"}
     status, output = doctor(**wrong)
     end = output.rpartition("skipped.")[2]
-    assert status == 0
+    assert status == NOT_CHECKED
     assert "Not checked: AGENT_AUDIENCE" in end
     assert "IDAAS_AGENT_ACCESS_TOKEN" in end
     assert "All steps succeeded" not in end
