@@ -20,7 +20,7 @@ from identity.settings.variables import keys_in_file
 
 app = typer.Typer(help="The audit log: verify it, show it.", no_args_is_help=True)
 
-_Files = Annotated[
+FILES = Annotated[
     list[Path] | None, typer.Argument(help="Files of one log, in any order. \\[env var: AUDIT_LOG_FILE]")
 ]
 _Texts = Annotated[list[str] | None, typer.Option(help="Only these. Repeatable.")]
@@ -28,24 +28,24 @@ _UNSHOWN: Final = ("time", "event", "outcome", "principal", "token_hash", "previ
 _STYLES: Final = {"succeeded": "green", "started": "cyan", "refused": "red", "failed": "red"}
 
 
-def _unusable(problem: str) -> NoReturn:
+def unusable(problem: str) -> NoReturn:
     """Ends the command with exit status 2: 1 is for findings."""
     err.print(problem, style="red")
     raise typer.Exit(2)
 
 
-def _named_files(files: list[Path] | None, variables: Mapping[str, str]) -> list[Path]:
+def named_files(files: list[Path] | None, variables: Mapping[str, str]) -> list[Path]:
     """`files`, or that of `AUDIT_LOG_FILE`."""
     if files:
         return files
     if (named := variables.get("AUDIT_LOG_FILE", "").strip()) not in ("", "-"):
         return [Path(named)]
-    _unusable("name a file, or set AUDIT_LOG_FILE")
+    unusable("name a file, or set AUDIT_LOG_FILE")
 
 
 @app.command()
 def verify(
-    files: _Files = None,
+    files: FILES = None,
     heads: Annotated[
         Path | None,
         typer.Option(help="A file of the latest lines: they must be there; replaced if all is in order."),
@@ -67,11 +67,11 @@ def verify(
     variables = environment(env_file)
     former = _known_heads(heads)
     keys = _keys(key_file, variables.get("AUDIT_KEY_FILE"))
-    paths = _named_files(files, variables)
+    paths = named_files(files, variables)
     try:
         result = verified(paths, keys, heads=former, partial=partial)
     except (OSError, EOFError) as error:
-        _unusable(f"a file cannot be read: {error}")
+        unusable(f"a file cannot be read: {error}")
     if json_:
         typer.echo(json.dumps({"in_order": not result.findings, **asdict(result)}, indent=2))
     else:
@@ -90,7 +90,7 @@ def _keys(file: Path | None, named: str | None) -> list[AuditKey]:
     try:
         return [AuditKey(secret) for secret in keys_in_file(path)]
     except ValueError as error:
-        _unusable(f"{option} {error}")
+        unusable(f"{option} {error}")
 
 
 def _known_heads(file: Path | None) -> Sequence[tuple[Head, Place]]:
@@ -100,7 +100,7 @@ def _known_heads(file: Path | None) -> Sequence[tuple[Head, Place]]:
         lines = [line.split(":") for line in file.read_text("ascii").split()]
         heads = [Head(process, int(seq), hash_) for process, seq, hash_ in lines]
     except (OSError, ValueError) as error:
-        _unusable(f"--heads must have lines PROCESS:SEQ:HASH: {error}")
+        unusable(f"--heads must have lines PROCESS:SEQ:HASH: {error}")
     return [(head, Place(str(file), number)) for number, head in enumerate(heads, 1)]
 
 
@@ -111,7 +111,7 @@ def _keep(file: Path, result: Verification) -> None:
         new.write_text(text, "ascii")
         new.replace(file)
     except OSError as error:
-        _unusable(f"--heads cannot be written: {error}")
+        unusable(f"--heads cannot be written: {error}")
 
 
 def _print(result: Verification) -> None:
@@ -147,7 +147,7 @@ def _counted(number: int, one: str, more: str | None = None) -> str:
 
 @app.command()
 def show(
-    files: _Files = None,
+    files: FILES = None,
     user: Annotated[str | None, typer.Option(help="Only of this user: their sub.")] = None,
     since: Annotated[
         str | None, typer.Option(help="2026-11-25T09:00:00Z, unix seconds, or 90m (ago).")
@@ -181,14 +181,14 @@ def show(
 
     others = 0
     try:
-        for file in sorted(_named_files(files, environment(env_file)), key=_begins):
+        for file in sorted(named_files(files, environment(env_file)), key=_begins):
             for record in records(file):
                 if record is None:
                     others += 1
                 elif chosen(record):
-                    _print_record(record, as_json=json_)
+                    print_record(record, as_json=json_)
     except (OSError, EOFError) as error:
-        _unusable(f"a file cannot be read: {error}")
+        unusable(f"a file cannot be read: {error}")
     if others:
         err.print(f"{others} lines are no audit records: idaas-agent audit verify names them", style="yellow")
 
@@ -196,20 +196,20 @@ def show(
 @app.command()
 def explain(
     about: Annotated[str, typer.Argument(help="The call_id of a call, or the id of an approval or grant.")],
-    files: _Files = None,
+    files: FILES = None,
     json_: Annotated[bool, typer.Option("--json", help="Print JSON, a line each.")] = False,
     env_file: ENV_FILE = None,
 ) -> None:
     """Prints who was asked and who approved, by which rules, what had been read, and the call. It verifies
     nothing. A call under a grant is shown with the approval that gave it.
     """
-    paths = _named_files(files, environment(env_file))
+    paths = named_files(files, environment(env_file))
     try:
         about_tools = []
         for path in paths:
             about_tools += [record for record in records(path) if record and record.get("tool")]
     except (OSError, EOFError) as error:
-        _unusable(f"a file cannot be read: {error}")
+        unusable(f"a file cannot be read: {error}")
     calls = [record for record in about_tools if about in (record.get("call_id"), record.get("approval"))]
     approvals = {call["approval"] for call in calls if call.get("approval")}
     of_approvals = [
@@ -218,9 +218,9 @@ def explain(
         if record.get("approval") in approvals and record["event"] != "tool_call" and record not in calls
     ]
     for record in sorted([*calls, *of_approvals], key=itemgetter("time")):
-        _print_record(record, as_json=json_)
+        print_record(record, as_json=json_)
     if not calls:
-        _unusable(f'no record is about "{about}"')
+        unusable(f'no record is about "{about}"')
     if not approvals and not json_:
         out.print("no approval was required")
 
@@ -232,10 +232,11 @@ def _bound(name: str, text: str | None, now: float) -> str:
     try:
         return rfc3339(seconds_of(text, now))
     except (ValueError, OverflowError, OSError) as error:
-        _unusable(f"{name} {error}")
+        unusable(f"{name} {error}")
 
 
-def _print_record(record: Mapping[str, Any], *, as_json: bool) -> None:
+def print_record(record: Mapping[str, Any], *, as_json: bool) -> None:
+    """Prints a record for people, or as JSON."""
     if as_json:
         typer.echo(json.dumps(record, separators=(",", ":")).replace("\x7f", "\\u007f"))
     else:

@@ -1,6 +1,7 @@
 """The command line. A command is an entry point: it is imported when it is typed, or listed.
 
-A command is a function, as Typer takes it, or a `typer.Typer` with commands of its own.
+A command is a function, as Typer takes it, or a `typer.Typer` with commands of its own. An entry point
+`GROUP.NAME` adds a command to those of the group: `audit.receipt` is typed `audit receipt`.
 """
 
 from functools import cache
@@ -56,32 +57,44 @@ def _add(parent: typer.Typer, name: str, command: Any) -> None:  # noqa: ANN401 
         parent.command(name)(command)
 
 
+def _command(name: str, entry: EntryPoint) -> Any:  # noqa: ANN401 - what Typer makes
+    """The command of an entry point, imported now."""
+    parent = typer.Typer(add_completion=False)
+    parent.callback()(common)  # without it Typer takes an only command for the group itself
+    try:
+        command = entry.load()
+    except Exception as error:
+        lacks = _lacks(error)
+        if lacks is None and _is_own(entry):
+            raise
+        any_words = {"ignore_unknown_options": True}
+        unusable = _unusable(entry, lacks or type(error).__name__)
+        parent.command(name, context_settings=any_words)(unusable)
+    else:
+        _add(parent, name, command)
+    return typer.main.get_group(parent).commands[name]
+
+
 class Commands(TyperGroup):
     """The installed commands, by their names."""
 
     def list_commands(self, ctx: Any) -> list[str]:  # noqa: ANN401, ARG002 - Typer's signature
         """The names of the commands, in alphabetical order."""
-        return sorted(_entries())
+        return sorted(name for name in _entries() if "." not in name)
 
-    def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ANN401, ARG002 - Typer's signature
-        """The command of this name, imported now; `None` if there is none."""
-        entry = _entries().get(cmd_name)
-        if entry is None:
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ANN401 - Typer's signature
+        """The command of this name, imported now, with those that others add to it; `None` if there is
+        none.
+        """
+        if cmd_name not in self.list_commands(ctx):
             return None
-        parent = typer.Typer(add_completion=False)
-        parent.callback()(common)  # without it Typer takes an only command for the group itself
-        try:
-            command = entry.load()
-        except Exception as error:
-            lacks = _lacks(error)
-            if lacks is None and _is_own(entry):
-                raise
-            any_words = {"ignore_unknown_options": True}
-            unusable = _unusable(entry, lacks or type(error).__name__)
-            parent.command(cmd_name, context_settings=any_words)(unusable)
-        else:
-            _add(parent, cmd_name, command)
-        return typer.main.get_group(parent).commands[cmd_name]
+        command = _command(cmd_name, _entries()[cmd_name])
+        if isinstance(command, TyperGroup):
+            for name, entry in _entries().items():
+                group, _, added = name.partition(".")
+                if group == cmd_name and added and added not in command.commands:
+                    command.add_command(_command(added, entry))
+        return command
 
     def invoke(self, ctx: Any) -> Any:  # noqa: ANN401 - Typer's signature
         """Runs the command. What it lacks of its settings ends it with the faults, and a missing extra with

@@ -68,3 +68,19 @@ def test_command_is_imported_when_it_is_typed(tmp_path: Path) -> None:
     loaded = done.stderr.split()
     assert "agent.commands.grants" in loaded
     assert not {"agent.commands.doctor.command", "sandbox.commands.up", "report_command"} & set(loaded)
+
+
+def test_command_of_another_package_joins_a_group_and_replaces_none_of_its_commands(tmp_path: Path) -> None:
+    entries = "audit.report = report_command:report\naudit.show = report_command:report"
+    install(tmp_path, f"{entries}\nserve.report = report_command:report")
+    assert typed("audit", "report", "Monday", folder=tmp_path) == (0, "report of Monday\n")
+    assert "Prints the records" in typed("audit", "show", "--help", folder=tmp_path)[1]
+    assert "audit.report" not in typed("--help", folder=tmp_path)[1]
+    assert typed("audit.report", "Monday", folder=tmp_path)[0] == 2
+
+
+def test_command_of_a_group_that_cannot_be_imported_stops_no_other(tmp_path: Path) -> None:
+    install(tmp_path, "audit.report = report_command:report")
+    (tmp_path / "report_command.py").write_text('raise ValueError("sesame")')
+    status, listed = typed("audit", "--help", folder=tmp_path)
+    assert (status, "Cannot be imported: ValueError." in listed, "verify" in listed) == (0, True, True)
