@@ -1,6 +1,9 @@
 """A real PostgreSQL on a free port of loopback, with its data in a temporary folder."""
 
+import base64
 import contextlib
+import hashlib
+import hmac
 import os
 import pwd
 import shutil
@@ -70,6 +73,8 @@ class PostgresProcess:
         self._run("initdb", "--pgdata", str(self._data), *options, *authentication)
         self.start()
         with psycopg.connect(self.url_of("postgres"), autocommit=True) as connection:
+            if self.password:
+                connection.execute(f"ALTER ROLE {_USER} PASSWORD '{_scram_secret(self.password)}'")
             connection.execute("CREATE DATABASE conversations")
 
     def start(self) -> None:
@@ -121,6 +126,18 @@ class PostgresProcess:
             command, cwd=self.folder, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.STDOUT,
             stdin=subprocess.DEVNULL, **self._options,
         )  # fmt: skip
+
+
+def _scram_secret(password: str) -> str:
+    """What the server keeps for SCRAM-SHA-256 (RFC 5803), with one iteration: thousands of them, at both ends
+    of each connection, take longer than what most tests ask the server.
+    """
+    salt = os.urandom(16)
+    salted = hashlib.pbkdf2_hmac("sha256", password.encode(), salt, 1)
+    stored_key = hashlib.sha256(hmac.digest(salted, b"Client Key", "sha256")).digest()
+    server_key = hmac.digest(salted, b"Server Key", "sha256")
+    salt_text, stored, server = (base64.b64encode(part).decode() for part in (salt, stored_key, server_key))
+    return f"SCRAM-SHA-256$1:{salt_text}${stored}:{server}"
 
 
 def _send(number: signal.Signals, processes: Iterable[int]) -> None:
