@@ -1,5 +1,6 @@
 """The model's answer to a request, before it is on the wire: text, thinking, calls, token counts."""
 
+import functools
 import json
 import re
 import secrets
@@ -66,12 +67,16 @@ def pieces(text: str) -> list[str]:
 
 def count(text: str) -> int:
     """How many pieces a text has."""
-    return sum(1 for _ in _PIECE.finditer(text))
+    return len(_PIECE.findall(text))
+
+
+_count_repeated = functools.lru_cache(maxsize=64)(count)
+"""`count` of a description, which all requests repeat."""
 
 
 def _usage(request: ChatRequest, text: str, thinking: str, calls: tuple[ToolCall, ...]) -> Mapping[str, Any]:
     prompt = sum(4 + count(text_of(message.get("content"))) for message in request.messages)
-    prompt += sum(12 + count(tool.description) + 8 * len(tool.properties) for tool in request.tools)
+    prompt += sum(12 + _count_repeated(tool.description) + 8 * len(tool.properties) for tool in request.tools)
     reasoning = count(thinking)
     answer = count(text) + sum(8 + count(call.name) + count(call.arguments) for call in calls)
     usage: dict[str, Any] = {

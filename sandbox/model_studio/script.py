@@ -5,6 +5,7 @@
 """
 
 import contextlib
+import functools
 import json
 import re
 import tomllib
@@ -201,9 +202,10 @@ class _Script:
 
     def __init__(self, tools: Sequence[Tool], today: date) -> None:
         self._today = today
-        self._rules = [(rule, tool) for rule in SCRIPT["rules"] if (tool := _match(rule["tool"], tools))]
-        geocoder = _match("geo$", tools)
-        self._geocoder = geocoder.name if geocoder else ""
+        by_name = {tool.name: tool for tool in tools}
+        names = tuple(by_name)
+        self._rules = [(rule, by_name[name]) for rule, name in _rules_for(names)]
+        self._geocoder = _match("geo$", names) or ""
 
     def plans(self, conversation: Conversation) -> list[Plan]:
         """What the question asks for; required values may come from the one before."""
@@ -295,8 +297,14 @@ class _Script:
         return Plan(tool, calls, () if missing else tuple(dict.fromkeys(places)), tuple(missing))
 
 
-def _match(pattern: str, tools: Sequence[Tool]) -> Tool | None:
-    return next((tool for tool in tools if re.search(pattern, tool.name)), None)
+@functools.lru_cache(maxsize=64)
+def _rules_for(names: tuple[str, ...]) -> list[tuple[Mapping[str, Any], str]]:
+    """The rules for tools of these names, each with its tool: most requests offer the same ones."""
+    return [(rule, name) for rule in SCRIPT["rules"] if (name := _match(rule["tool"], names))]
+
+
+def _match(pattern: str, names: Sequence[str]) -> str | None:
+    return next((name for name in names if re.search(pattern, name)), None)
 
 
 def _located(call: Call, points: Mapping[str, str]) -> Call:
