@@ -41,7 +41,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Browser tests run on the browser's event loop."""
     here = Path(__file__).parent
     for item in items:
-        if here in item.path.parents and "browser_context" in getattr(item, "fixturenames", ()):
+        if "browser_context" in getattr(item, "fixturenames", ()) and here in item.path.parents:
             item.add_marker(pytest.mark.asyncio(loop_scope="session"), append=False)
 
 

@@ -1,6 +1,7 @@
 """The HTTP trigger's JWT authentication by itself: keys, algorithms, times, claims."""
 
 import base64
+import functools
 import json
 
 import httpx
@@ -14,12 +15,16 @@ from sandbox.state.records import Counters
 
 NOW = 1_795_492_800
 CLAIMS = {"sub": "user_alice01", "exp": NOW + 60}
-RSA = jwk.RSAKey.generate_key(2048, {"kid": "k1"})
-OTHER_RSA = jwk.RSAKey.generate_key(2048, {"kid": "k1"})
 
 
-def token(claims=None, key=RSA, alg="RS256", **header):
-    payload = json.dumps(CLAIMS if claims is None else claims)
+@functools.cache
+def rsa(name):
+    """The key of this name, made when a test needs it: the file is imported by each process of the suite."""
+    return jwk.RSAKey.generate_key(2048, {"kid": "k1"})
+
+
+def token(claims=None, key_name="pasted", alg="RS256", **header):
+    key, payload = rsa(key_name), json.dumps(CLAIMS if claims is None else claims)
     return jws.serialize_compact({"alg": alg, "kid": key.kid, **header}, payload, key, algorithms=[alg])
 
 
@@ -29,7 +34,7 @@ def jwks(*keys, **members):
 
 def test_audience_issuer_and_scope_are_not_checked():
     anything = {"iss": "https://elsewhere.example", "aud": "another", "scope": "", "exp": NOW + 1}
-    assert check(token(anything), jwks(RSA), NOW) == anything
+    assert check(token(anything), jwks(rsa("pasted")), NOW) == anything
 
 
 @pytest.mark.parametrize(
@@ -37,9 +42,9 @@ def test_audience_issuer_and_scope_are_not_checked():
     [({"exp": NOW}, True), ({"exp": NOW + 60, "nbf": NOW + 1}, False), ({"exp": "soon"}, False)],
 )
 def test_times_are_kept_to_the_second(claims, expired):
-    assert check(token({"exp": NOW + 1, "nbf": NOW}), jwks(RSA), NOW)
+    assert check(token({"exp": NOW + 1, "nbf": NOW}), jwks(rsa("pasted")), NOW)
     with pytest.raises(TokenRejectedError) as rejected:
-        check(token(claims), jwks(RSA), NOW)
+        check(token(claims), jwks(rsa("pasted")), NOW)
     assert rejected.value.expired is expired
 
 
@@ -54,19 +59,19 @@ def unsigned(header):
 @pytest.mark.parametrize(
     "bad",
     [
-        pytest.param("a.b", id="two parts"),
-        pytest.param("é.é.é", id="no ascii"),
-        pytest.param(unsigned({"alg": "none", "kid": "k1"}), id="alg none"),
-        pytest.param(unsigned([]), id="header is a list"),
-        pytest.param(unsigned({"alg": ["RS256"], "kid": "k1"}), id="alg is a list"),
-        pytest.param(token(key=OTHER_RSA), id="another key of the same kid"),
-        pytest.param(token(kid="unknown"), id="unknown kid"),
-        pytest.param(token(claims=["no", "object"]), id="claims are a list"),
+        pytest.param(lambda: "a.b", id="two parts"),
+        pytest.param(lambda: "é.é.é", id="no ascii"),
+        pytest.param(lambda: unsigned({"alg": "none", "kid": "k1"}), id="alg none"),
+        pytest.param(lambda: unsigned([]), id="header is a list"),
+        pytest.param(lambda: unsigned({"alg": ["RS256"], "kid": "k1"}), id="alg is a list"),
+        pytest.param(lambda: token(key_name="another"), id="another key of the same kid"),
+        pytest.param(lambda: token(kid="unknown"), id="unknown kid"),
+        pytest.param(lambda: token(claims=["no", "object"]), id="claims are a list"),
     ],
 )
 def test_token_that_was_not_signed_by_a_pasted_key_is_rejected(bad):
     with pytest.raises(TokenRejectedError):
-        check(bad, jwks(RSA), NOW)
+        check(bad(), jwks(rsa("pasted")), NOW)
 
 
 async def echo(scope, receive, send):
@@ -75,7 +80,7 @@ async def echo(scope, receive, send):
 
 @pytest.fixture
 def http():
-    function = HttpTrigger(echo, lambda: jwks(RSA), lambda: "Bearer ", Counters(), lambda: NOW)
+    function = HttpTrigger(echo, lambda: jwks(rsa("pasted")), lambda: "Bearer ", Counters(), lambda: NOW)
     return httpx.AsyncClient(transport=httpx.ASGITransport(function), base_url="http://function.example")
 
 
