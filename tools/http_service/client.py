@@ -56,6 +56,9 @@ class RequestOptions(TypedDict, total=False):
     """The body as it is. A stream is read while it is sent: in chunks, once, within the entry's limit."""
 
 
+_OPTIONS: Final = frozenset(RequestOptions.__annotations__)
+
+
 class ResponseStream:
     """A response with a status of 2xx, whose body is read while it arrives; it ends with the block.
 
@@ -160,6 +163,9 @@ class ServiceClient(httpx.Auth):
         """As `request`, without waiting for the body: `async with http.stream("GET", "log") as response`,
         then `async for line in response.lines()`.
         """
+        if unknown := sorted(options.keys() - _OPTIONS):
+            known = ", ".join(sorted(_OPTIONS))
+            raise TypeError(f'a request has no option "{unknown[0]}"; there are {known}')
         headers = options.get("headers") or {}
         if any(not name.lower().startswith(_FURTHER) for name in headers):
             raise self._endpoint.error(f"accepts further headers only if their names begin with {_FURTHER}")
