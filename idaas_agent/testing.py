@@ -12,16 +12,18 @@ The same tools in the agent, whose model responds by a script:
     assert await agent.ask("My payslip?") == "You got 8,000."
     assert tools.requests[0].acts_for == "user"
 
+`caller("carol", groups=["finance"])` is another user, `RecordedModel` repeats the answers of a real model.
 For a test with IDaaS's protocols, run the sandbox (`idaas-agent sandbox`).
 """
 
-import json as json_format
 import time
 import uuid
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import KW_ONLY, dataclass, field
+from dataclasses import KW_ONLY, dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, Generic, Self, TypeAlias, TypeVar
 
 import httpx
 from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, ToolCall
@@ -36,6 +38,10 @@ from graph.context import AgentContext
 from graph.credentials.service_credentials import ServiceCredentials, requirements
 from graph.models.provider import ModelProvider
 from graph.parts import GraphParts, RunApprovals, RunIdentity, RunModel, graph_parts
+from graph.prompt import SYSTEM_PROMPT
+from idaas_agent.received_request import RequestPart as RequestPart
+from idaas_agent.received_request import ServiceRequest, body_of, parts_of
+from idaas_agent.recorded_model import RecordedModel as RecordedModel
 from identity.access_token.verified_access_token import VerifiedAccessToken, assume_verified
 from identity.audit.event import AuditEvent
 from identity.audit.trail import AuditTrail
@@ -44,9 +50,12 @@ from identity.credentials.issuer import IssuedCredential
 from identity.credentials.requirement import AccessTokenRequirement, CredentialRequirement
 from identity.principal import AccessIdentity, Caller, Principal
 from identity.secrets.secret import Secret
-from tools.approval_policy import ApprovalMode
+from tools.approval_policy import ApprovalMode, ToolPolicy
+from tools.declared_service import load_function
 from tools.http_service.service import HTTPService
 from tools.service import Access, Service, ToolResult
+from tools.service_declarations import HTTPDeclaration
+from tools.services_file import read_services_file
 
 if TYPE_CHECKING:
     from idaas_agent.library.served_graph import ServedGraph
@@ -55,28 +64,17 @@ _URL: Final = "https://service.example.com"
 _FAR: Final = 2.0**62
 """When tokens end, in unix seconds."""
 _KEY: Final = Secret("model-key")
-USER: Final = Caller(Principal("https://idaas.example.com", "user"))
+_ISSUER: Final = "https://idaas.example.com"
+
+
+def caller(subject: str, /, **claims: str | Sequence[str]) -> Caller:
+    """A user with claims, for whom a test makes calls and asks: `caller("carol", groups=["finance"])`."""
+    kept = {name: value if isinstance(value, str) else tuple(value) for name, value in claims.items()}
+    return Caller(Principal(_ISSUER, subject), kept)
+
+
+USER: Final = caller("user")
 """For whom calls are made and questions are asked, unless the test names another caller."""
-
-
-@dataclass(frozen=True, slots=True)
-class ServiceRequest:
-    """A request that a tool sent. `path` is below the service's URL, and decoded; `body` is its JSON, or its
-    text if it is no JSON.
-
-    `credential` is the secret that it carried: `token-1`, and `token-2` after the service refused that.
-    `acts_for` is the id of the user whose rights that has, `None` for the agent's own; `permission` that of
-    an access token.
-    """
-
-    method: str
-    path: str
-    query: Mapping[str, str]
-    body: Any
-    headers: Mapping[str, str] = field(repr=False)
-    credential: str = field(repr=False)
-    acts_for: str | None
-    permission: str
 
 
 class ToolsUnderTest:
@@ -96,30 +94,80 @@ class ToolsUnderTest:
         caller: Caller = USER,
         name: str = "service",
         lends_credential: bool = False,
+        policies: Mapping[str, ToolPolicy] | None = None,
+        prefix: str = "",
     ) -> None:
-        """`caller` is for whom `call` makes calls. `name` and `lends_credential` are those of the entry."""
+        """`caller` is for whom `call` makes calls. `name`, `lends_credential`, `policies` and `prefix` are
+        those of the entry.
+        """
         self.requests: Final[list[ServiceRequest]] = []
         """The requests that the tools have sent, in order."""
         self._access_identity = access_identity
         self._caller = caller
-        self._responses: list[httpx.Response | Exception] = []
+        self._responses: Final[_Script[httpx.Response | Exception]] = _Script()
         self._issuer = _Issuer()
         http = httpx.AsyncClient(transport=httpx.MockTransport(self._received))
         required = AccessTokenRequirement("https://service.example.com|service.use")
         self._added = HTTPService(
-            name, _URL, required, access_identity=access_identity, lends=lends_credential, http=http
+            name,
+            _URL,
+            required,
+            access_identity=access_identity,
+            lends=lends_credential,
+            policies=policies,
+            prefix=prefix,
+            http=http,
         )
         add(self._added, settings or {})
 
-    def responds(self, status: int = 200, **given: Any) -> None:  # noqa: ANN401 - of `httpx.Response`
-        """The response of the service to the next request; the last one is repeated. `given` are `json`,
-        `text`, `content` and `headers`, as `httpx.Response` takes them.
+    @classmethod
+    def of_file(cls, path: Path | str, name: str, *, caller: Caller = USER) -> Self:
+        """The tools of the service `name` of a services file, with its settings and its policies.
+
+        Raises `ValueError` with all faults of the file, or of a service that is not of the type "http", or
+        that has a policy of a tool that it has not.
         """
-        self._responses.append(httpx.Response(status, **given))
+        path = Path(path)
+        declared, faults = read_services_file(path, named=path.name)
+        if faults:
+            raise ValueError("\n".join(faults))
+        declaration = declared.get(name)
+        if not isinstance(declaration, HTTPDeclaration):
+            fault = f'{path.name}: services.{name} must be a service of the type "http"'
+            raise ValueError(fault)  # noqa: TRY004 - of the file
+        tools = cls(
+            load_function(declaration.python, path.parent),
+            declaration.settings,
+            access_identity=declaration.access_identity or AccessIdentity.HUMAN,
+            caller=caller,
+            name=name,
+            lends_credential=declaration.lends_credential,
+            policies={tool: policy.made() for tool, policy in declaration.policies.items()},
+            prefix=declaration.prefix,
+        )
+        if unused := tools._added.unused_policies:
+            raise ValueError(f"{path.name}: services.{name}.policies.{unused[0]}: there is no such tool")
+        return tools
+
+    @property
+    def name(self) -> str:
+        """The name of the service."""
+        return self._added.name
+
+    @property
+    def tool_names(self) -> frozenset[str]:
+        """The names of the tools, as the model sees them."""
+        return frozenset[str]().union(*(service.tool_names for service in self._added.services))
+
+    def responds(self, status: int = 200, **given: Any) -> None:  # noqa: ANN401 - of `httpx.Response`
+        """The response of the service to the next request that has none yet; the last one is repeated until
+        there is another. `given` are `json`, `text`, `content` and `headers`, as `httpx.Response` takes them.
+        """
+        self._responses.add(httpx.Response(status, **given))
 
     def cannot_be_reached(self) -> None:
         """The connection of the next request fails."""
-        self._responses.append(httpx.ConnectError("no connection"))
+        self._responses.add(httpx.ConnectError("no connection"))
 
     async def call(self, tool: str, **arguments: Any) -> ToolResult:  # noqa: ANN401 - any JSON
         """The result, as the model reads it. Raises `ServiceError` as the tool does.
@@ -154,16 +202,47 @@ class ToolsUnderTest:
     def _received(self, request: httpx.Request) -> httpx.Response:
         token = request.headers.get("authorization", "").removeprefix("Bearer ")
         required, user = self._issuer.issued.get(token, (None, None))
-        text, headers = request.content.decode(errors="replace"), dict(request.headers)
-        body = json_format.loads(text) if "json" in headers.get("content-type", "") else text or None
-        about = request.method, request.url.path, dict(request.url.params), body, headers
-        self.requests.append(ServiceRequest(*about, token, user, _permission(required)))
-        if not self._responses:
-            raise AssertionError(f"{request.method} {request.url.path}: the test says no response to it")
-        response = self._responses.pop(0) if len(self._responses) > 1 else self._responses[0]
+        self.requests.append(
+            ServiceRequest(
+                method=request.method,
+                path=request.url.path,
+                query=dict(request.url.params),
+                body=body_of(request),
+                headers=dict(request.headers),
+                credential=token,
+                acts_for=user,
+                permission=_permission(required),
+                content=request.content,
+                parts=parts_of(request),
+            )
+        )
+        response = self._responses.next(f"{request.method} {request.url.path}")
         if isinstance(response, Exception):
             raise response
         return response
+
+
+_Step = TypeVar("_Step")
+
+
+class _Script(Generic[_Step]):
+    """What comes next, in order; the last is repeated until there is another."""
+
+    def __init__(self, *steps: _Step) -> None:
+        self._waiting = deque(steps)
+        self._last: list[_Step] = []
+
+    def add(self, *steps: _Step) -> None:
+        """Adds steps at the end."""
+        self._waiting.extend(steps)
+
+    def next(self, asked: str) -> _Step:
+        """The next step. Raises `AssertionError`, which names what was `asked`, if there was none ever."""
+        if self._waiting:
+            self._last = [self._waiting.popleft()]
+        if not self._last:
+            raise AssertionError(f"{asked}: the test says no response to it")
+        return self._last[0]
 
 
 Turn: TypeAlias = str | ToolCall | Sequence[ToolCall] | Exception
@@ -176,14 +255,20 @@ def call(tool: str, **arguments: Any) -> ToolCall:  # noqa: ANN401 - any JSON
 
 
 class ScriptedModel:
-    """A `ModelProvider` that responds by a script, one turn a time; the last one is repeated."""
+    """A `ModelProvider` that responds by a script, one turn a time; the last one is repeated until there is
+    another.
+    """
 
     def __init__(self, *turns: Turn) -> None:
-        self._turns = list(turns)
+        self._turns: Final = _Script(*turns)
         self.read: Final[list[Sequence[AnyMessage]]] = []
         """The messages that it was sent, by turn."""
         self.offered: Final[list[list[str]]] = []
         """The names of the tools that it could call, by turn."""
+
+    def responds(self, *turns: Turn) -> None:
+        """Adds turns: the first is that of the next request that has none yet."""
+        self._turns.add(*turns)
 
     async def complete(
         self, messages: Sequence[AnyMessage], tools: Sequence[Mapping[str, Any]], **_: object
@@ -191,9 +276,7 @@ class ScriptedModel:
         """See `ModelProvider`."""
         self.read.append(messages)
         self.offered.append([tool["function"]["name"] for tool in tools])
-        turn = self._turns[0]
-        if len(self._turns) > 1:
-            del self._turns[0]
+        turn = self._turns.next(f"the model, after {str(messages[-1].text)[:80]!r}")
         if isinstance(turn, Exception):
             raise turn
         text = ""
@@ -225,8 +308,11 @@ class AgentUnderTest:
         graph: Callable[[GraphParts], AgentGraph] | Any = build_graph,  # noqa: ANN401 - or an application's
         approves: bool = True,
         caller: Caller = USER,
+        system_prompt: str = SYSTEM_PROMPT,
     ) -> None:
-        """`model` may be your own provider, too. `graph` is what GRAPH names: a function of parts, where a
+        """`system_prompt` is the text that SYSTEM_PROMPT_FILE has.
+
+        `model` may be your own provider, too. `graph` is what GRAPH names: a function of parts, where a
         model that it names (`parts.model`) is this one; or an application's graph, or a function of an
         identity, whose `identity.tools` are these, and whose parameter `model`, if it has one, gets this one.
         """
@@ -253,7 +339,7 @@ class AgentUnderTest:
         parts = graph_parts(
             services,
             identity=identity,
-            model=RunModel(provider=model, api_key=_KEY, named=lambda _: model),
+            model=RunModel(provider=model, api_key=_KEY, system_prompt=system_prompt, named=lambda _: model),
             approvals=RunApprovals(person=person),
             audit=audit,
         )

@@ -16,7 +16,7 @@ from idaas_agent import (
     ToolResult,
     build_graph,
 )
-from idaas_agent.testing import AgentUnderTest, ScriptedModel, ToolsUnderTest, call
+from idaas_agent.testing import AgentUnderTest, RecordedModel, ScriptedModel, ToolsUnderTest, call, caller
 from identity.error_codes import IdentityCode
 from identity.errors import AuditError
 from identity.principal import Principal
@@ -264,3 +264,116 @@ async def test_call_of_an_application_that_its_user_declines_is_not_made(tools):
     assert await agent.ask("Correct it") == "Not corrected."
     assert tools.requests == []
     assert "declined" in agent.messages[2].text
+
+
+async def test_later_response_and_later_turn_are_those_of_the_next_request(tools):
+    tools.responds(json={"net": 1})
+    assert (await tools.call("payslip", month="2026-10")).text == '{"net":1}'
+    assert (await tools.call("payslip", month="2026-10")).text == '{"net":1}'
+    tools.responds(json={"net": 2})
+    assert (await tools.call("payslip", month="2026-10")).text == '{"net":2}'
+    model = ScriptedModel("first")
+    agent = AgentUnderTest(model, tools)
+    assert await agent.ask("one") == "first"
+    model.responds("second", "third")
+    assert [await agent.ask("more") for _ in range(3)] == ["second", "third", "third"]
+    with pytest.raises(AssertionError, match="the model, after 'Hello'"):
+        await AgentUnderTest(ScriptedModel(), tools).ask("Hello")
+
+
+async def test_caller_has_claims_and_groups_and_reads_the_instructions_of_their_group(tools):
+    carol = caller("carol", name="Carol", groups=["finance"])
+    assert (carol.subject, carol.name, carol.groups) == ("carol", "Carol", ("finance",))
+    model = ScriptedModel("Hello.")
+    prompt = "You speak with {{name}}.\n[group finance]\nShow sums."
+    await AgentUnderTest(model, tools, caller=carol, system_prompt=prompt).ask("Hi")
+    assert model.read[0][0].text.startswith("You speak with Carol.\n\nShow sums.")
+    tools.responds(json={})
+    await AgentUnderTest(ScriptedModel(call("payslip", month="1"), "Done."), tools, caller=carol).ask("Hi")
+    assert tools.requests[0].acts_for == "carol"
+
+
+async def test_request_has_its_headers_its_bytes_and_the_parts_of_a_form():
+    def uploads(service, _):
+        @service.tool
+        async def upload(http):
+            """Uploads a receipt."""
+            files = {"receipt": ("a.bin", b"\x00\r\n\xff--", "application/octet-stream")}
+            response = await http.post(
+                "receipts", form={"note": "Täxi"}, files=files, headers={"X-Tone": "calm"}
+            )
+            return response.text
+
+        @service.tool
+        async def send(http):
+            """Sends bytes."""
+            return (await http.post("raw", content=b"\xff\x00")).text
+
+        @service.tool
+        async def misspelt(http):
+            """Sends nothing."""
+            return (await http.post("raw", data={"note": "lost"})).text
+
+    tools = ToolsUnderTest(uploads)
+    tools.responds(text="ok")
+    await tools.call("upload")
+    await tools.call("send")
+    form, raw = tools.requests
+    note, receipt = form.parts
+    assert (note.name, note.filename, note.text) == ("note", None, "Täxi")
+    assert (receipt.name, receipt.filename, receipt.content_type) == (
+        "receipt",
+        "a.bin",
+        "application/octet-stream",
+    )
+    assert receipt.content == b"\x00\r\n\xff--"
+    assert form.headers["x-tone"] == "calm"
+    assert 'name="note"' in form.body
+    assert (raw.content, raw.parts) == (b"\xff\x00", ())
+    with pytest.raises(TypeError, match='has no option "data"'):
+        await tools.call("misspelt")
+    assert len(tools.requests) == 2
+
+
+async def test_answers_of_a_model_are_recorded_once_and_repeated_in_other_runs(tools, tmp_path):
+    tools.responds(json={"net": 8000})
+    file = tmp_path / "answers.json"
+    real = ScriptedModel(call("payslip", month="2026-10"), "8,000.")
+    first = AgentUnderTest(RecordedModel(file, real), tools)
+    assert await first.ask("My payslip?") == "8,000."
+    for model in (RecordedModel(file, real), RecordedModel(file)):
+        again = AgentUnderTest(model, tools)
+        assert await again.ask("My payslip?") == "8,000."
+    assert (len(real.read), len(tools.requests)) == (2, 3)
+    assert "model-key" not in file.read_text()
+    with pytest.raises(AssertionError, match=r'has no answer to "Another question"'):
+        await AgentUnderTest(RecordedModel(file), tools).ask("Another question")
+
+
+async def test_tools_of_a_services_file_have_its_settings_and_policies_and_its_faults_are_named(tmp_path):
+    (tmp_path / "pay.py").write_text(
+        "def service(pay, settings):\n"
+        "    @pay.tool\n"
+        "    async def pay_out(http) -> str:\n"
+        '        """Pays."""\n'
+        '        return (await http.post(params={"to": settings["to"]})).text\n'
+    )
+    file = tmp_path / "services.toml"
+    entry = (
+        '[services.pay]\ntype = "http"\nurl = "https://pay.example"\naccess_token = "https://pay.example|pay"\n'
+        'access_identity = "Machine"\npython = "pay.py:service"\nsettings = { to = "bank" }\n'
+        '[services.pay.policies.pay_out]\neffect = "write"\npolicy = "allow"\n'
+    )
+    file.write_text(entry)
+    tools = ToolsUnderTest.of_file(file, "pay")
+    tools.responds(text="paid")
+    assert (tools.name, tools.tool_names, tools.policy("pay_out")) == ("pay", {"pay_out"}, ApprovalMode.ALLOW)
+    assert (await tools.call("pay_out")).text == "paid"
+    assert (tools.requests[0].query, tools.requests[0].acts_for) == ({"to": "bank"}, None)
+    file.write_text(entry.replace("policies.pay_out", "policies.pay_in"))
+    with pytest.raises(
+        ValueError, match=r"services.toml: services.pay.policies.pay_in: there is no such tool"
+    ):
+        ToolsUnderTest.of_file(file, "pay")
+    with pytest.raises(ValueError, match=r"services.other must be a service of the type"):
+        ToolsUnderTest.of_file(file, "other")
