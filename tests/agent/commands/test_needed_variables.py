@@ -51,6 +51,7 @@ ROWS = {
         f"Hello --url http://127.0.0.1:1 {SILENT}", status=1, says="no sandbox at http://127.0.0.1:1"
     ),
     "doctor": Row("", AGENT, (AUTHORITIES, "LLM_BASE_URL"), says="ok", status=3),
+    "eval": Row("cases.toml", status=1, says="cases.toml: cannot be read"),
     "grants": Row(says="no grant counts now"),
     "new": Row("my-tools", says="next: cd my-tools"),
     "revoke": Row("--user user_alice01", (CONFIGURATION,), says="revoked: "),
