@@ -8,11 +8,11 @@ import heapq
 import math
 import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
 from random import Random
-from typing import Any, Final, TypeAlias
+from typing import Final, TypeAlias
 
 _KIB: Final = 1024
 _MIB: Final = _KIB**2
@@ -26,12 +26,9 @@ _BLOCK: Final = re.compile(r"<!-- scaling: (?P<name>\w+) -->\n(?:\n?\|[^\n]*\n)*
 _NEEDS: Final = {
     "turns": "turns/s at the peak",
     "open_runs": "open runs",
-    "processor_cores": "processor cores at work",
     "replicas": "replicas (processes)",
     "memory_gib": "memory of all replicas, GiB",
     "postgresql_transactions": "PostgreSQL, write transactions/s",
-    "postgresql_rows": "PostgreSQL, rows written/s",
-    "postgresql_mib": "PostgreSQL, MiB of its log/s",
     "redis_commands": "Redis, commands/s",
     "redis_gib": "Redis, memory of events, GiB",
     "exchanges_with_affinity": "IDaaS, exchanges/s, a user's requests at one replica",
@@ -62,7 +59,6 @@ class Assumptions:
     """Of each response of the model; a turn with a tool has two."""
     tokens: float = 300
     tokens_a_second: float = 50
-    token_bytes: float = 4.5
     tool_seconds: float = 0.3
     wait_p99_seconds: float = 0.05
     """How long a turn may wait for its process."""
@@ -99,14 +95,6 @@ class Figures:
     """Of PostgreSQL for a plain turn."""
     tool_transactions: float = 2.0
     """More for a response with calls, and their results."""
-    rows: float = 6.0
-    """Written by a plain turn: the thread and the run twice, and two messages."""
-    tool_rows: float = 4.0
-    """More for a call of a tool: the thread twice, and two messages."""
-    log_bytes: float = 3_200.0
-    """Of PostgreSQL's log for a plain turn of few words; each byte of an answer is one more."""
-    tool_log_bytes: float = 1_400.0
-    """More for a call of a tool."""
     redis_turn: float = 15.0
     """Commands of Redis: the limit of requests, the place of a run, and the keys of its events."""
     redis_writes: float = 10.0
@@ -136,11 +124,6 @@ class Needs:
         """By Little's law."""
         return self.turns * self.people.run_seconds
 
-    @property
-    def processor_cores(self) -> float:
-        """That work for the agent."""
-        return self.turns * turn_seconds(self.people, self.agent)
-
     @cached_property
     def replicas(self) -> int:
         """A replica is one process: it uses one core. There are two at least, so that one may fail."""
@@ -157,17 +140,6 @@ class Needs:
     def postgresql_transactions(self) -> float:
         """That write."""
         return self._with_tools(self.agent.transactions, self.agent.tool_transactions)
-
-    @property
-    def postgresql_rows(self) -> float:
-        """Inserted or updated."""
-        return self._with_tools(self.agent.rows, self.agent.tool_rows)
-
-    @property
-    def postgresql_mib(self) -> float:
-        """Of its log; the tables themselves are written later, at checkpoints."""
-        turn = self.agent.log_bytes + self.people.tokens * self.people.token_bytes
-        return self._with_tools(turn, self.agent.tool_log_bytes) / _MIB
 
     @property
     def redis_commands(self) -> float:
@@ -195,7 +167,7 @@ class Needs:
 
 @cache
 def needs(employees: int) -> Needs:
-    """With the assumptions and figures of the document. Simulated once."""
+    """With the assumptions and figures above. Simulated once."""
     return Needs(employees)
 
 
@@ -297,22 +269,10 @@ def servers_needed(arrivals: float, service: ServiceTime, mean_work: float, p99:
 
 def written(page: str) -> str:
     """`page` with its tables replaced."""
-    tables = {
-        "assumptions": _values(Assumptions()),
-        "figures": _values(Figures()),
-        "needs": _needs([needs(number) for number in EMPLOYEES]),
-        "limits": _limits(),
-        "waits": _waits(),
-    }
+    tables = {"needs": _needs([needs(number) for number in EMPLOYEES]), "limits": _limits()}
     return _BLOCK.sub(
         lambda match: f"<!-- scaling: {match['name']} -->\n\n" + "\n".join(tables[match["name"]]) + "\n", page
     )
-
-
-def _values(values: Any) -> Iterator[str]:
-    yield from ("| value | |", "|---|---:|")
-    for field in fields(values):
-        yield f"| {field.name.replace('_', ' ')} | {_number(getattr(values, field.name))} |"
 
 
 def _needs(of: Sequence[Needs]) -> Iterator[str]:
@@ -327,18 +287,6 @@ def _limits() -> Iterator[str]:
     reached = [(largest(limit, name), part, limit, unit) for part, name, limit, unit in _LIMITS]
     for number, part, limit, unit in sorted(reached):
         yield f"| {part} | {_number(limit)} {unit} | {_number(_round(number))} |"
-
-
-def _waits() -> Iterator[str]:
-    """How waiting grows with the use of processors, for turns that arrive at random."""
-    work = turn_seconds(Assumptions(), Figures())
-    yield "| use of each processor | 1 replica: mean, p99 | 4 replicas: mean, p99 | one queue, formula |"
-    yield "|---:|---:|---:|---:|"
-    for use in (0.3, 0.5, 0.7, 0.8, 0.9):
-        one, four = (simulate(use * number / work, exponential(work), number) for number in (1, 4))
-        formula = mean_wait(use * 4 / work, work, 4)
-        cells = [f"{each.mean * 1000:.0f} ms, {each.p99 * 1000:.0f} ms" for each in (one, four)]
-        yield f"| {use:.0%} | {cells[0]} | {cells[1]} | {formula * 1000:.1f} ms |"
 
 
 def _number(value: float) -> str:

@@ -4,6 +4,7 @@ import pytest
 
 from benchmarks.scaling import (
     PAGE,
+    Assumptions,
     erlang_c,
     exponential,
     largest,
@@ -66,3 +67,10 @@ def test_needs_grow_with_employees_and_affinity_saves_exchanges():
 def test_document_has_the_tables_of_the_simulation():
     page = PAGE.read_text(encoding="utf-8")
     assert page == written(page), "run: python -m benchmarks.scaling"
+
+
+def test_document_names_the_assumptions_of_the_simulation():
+    people = Assumptions()
+    use = f"{people.turns_a_day} questions in {people.hours_a_day} hours"
+    peak = f"{people.peak_factor} times as many at the peak, {people.tool_share:.0%} with a call of a tool"
+    assert f"{use}, {peak}" in PAGE.read_text(encoding="utf-8")
