@@ -64,22 +64,15 @@ def errors(page: str) -> str:
 
 
 def error_codes() -> str:
-    """The error table, in the order of the source: a heading for each code, which a search finds."""
+    """The error table, in the order of the source. Each code is an anchor, to which one can link."""
     from agent.errors.error_table import ERROR_CODES, row_of
 
-    sections = []
+    rows = ["\n| code | cause | remedy |\n|---|---|---|\n"]
     for code in ERROR_CODES:
         row = row_of(code)
-        person = row.person.replace("{service}", "*the service*")
-        cause = sentence(row.cause)
         remedy = row.remedy.replace("the declaration of the service", "*the settings of the service*")
-        sections.append(f"\n### {code}\n\n> {person}.\n\n{cause} **Remedy:** {sentence(remedy)}\n")
-    return "".join(sections)
-
-
-def sentence(words: str) -> str:
-    """The words as a sentence; the name of a variable or command at the beginning stays."""
-    return f"{words[0].upper()}{words[1:]}." if re.match(r"[a-z]+\b(?!-agent)", words) else f"{words}."
+        rows.append(f'| <a id="{code}"></a>`{code}` | {row.cause} | {remedy} |\n')
+    return "".join(rows)
 
 
 def errors_zh() -> str:

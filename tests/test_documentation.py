@@ -34,7 +34,7 @@ def test_every_copied_part_of_the_readme_equals_its_source():
     assert synced(readme) == readme, f"run: .venv/bin/python {SYNC}"
 
 
-def test_the_page_of_errors_has_a_heading_for_each_code():
+def test_the_page_of_errors_has_a_row_for_each_code():
     errors = runpy.run_path(SYNC)["errors"]
     page = (ROOT / "docs" / "errors.md").read_text(encoding="utf-8")
     assert "<!-- error codes -->" in page
