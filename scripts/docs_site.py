@@ -29,6 +29,9 @@ SEARCH = {
     "docs/zh": "boost: 0.5",  # words of a Chinese question are in no other page
     "docs/page.md": "boost: 2",  # the only one for employees
     "docs/configuration.md": "boost: 3",  # other pages name a variable; this one explains it
+    "docs/errors.md": "boost: 3",  # other pages name a code; this one explains it
+    "docs/mcp.md": "boost: 2",
+    "README.md": "boost: 2",
     "CHANGELOG.md": "boost: 0.2",
     "docs/benchmarks.md": "boost: 0.5",
 }

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 ROOT: Final = Path(__file__).parent.parent
 WIDTH: Final = 110
+PROMISE: Final = re.compile(r"^\*\*`([a-z-]+)`\*\* (.+?)(?=\n\n(?:\*\*`|#)|\Z)", re.MULTILINE | re.DOTALL)
+"""A paragraph that begins with the name, and the list below it."""
 
 
 def pytest_itemcollected(item: "pytest.Item") -> None:
@@ -44,7 +46,7 @@ class PromiseTest:
 def read_promises(security: str) -> dict[str, str]:
     """Promise → its description, from the text of SECURITY.md."""
     section = security.partition("## Promises")[2].partition("\n## ")[0]
-    return dict(re.findall(r"^\| `([a-z-]+)` \| (.+) \|$", section, re.MULTILINE))
+    return dict(PROMISE.findall(section))
 
 
 def read_tests(junit: str) -> list[PromiseTest]:

@@ -16,7 +16,7 @@ REGISTER = runpy.run_path(str(SCRIPT))
 
 
 def documented_promises() -> set[str]:
-    """The promises of SECURITY.md: the first column of its table."""
+    """The names that begin a paragraph of SECURITY.md."""
     return set(REGISTER["read_promises"]((ROOT / "SECURITY.md").read_text(encoding="utf-8")))
 
 
