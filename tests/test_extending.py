@@ -317,6 +317,14 @@ def test_provider_that_cannot_be_used_is_a_fault_beside_those_of_services(
     assert of_model.startswith(f"LLM_PROVIDER cannot be used: it raised {error}")
 
 
+def test_named_provider_of_the_page_whose_package_is_missing_is_a_fault_that_names_it(sandbox):
+    given = sandbox.environment | printed_variables("named.env") | {"LLM_PROVIDER": "langchain:groq"}
+    with pytest.raises(ConfigurationError) as caught:
+        Agent(read_settings(given))
+    [fault] = caught.value.faults
+    assert fault.endswith("the package langchain-groq is not installed: pip install langchain-groq")
+
+
 @pytest.fixture
 async def own_graph(sandbox, tmp_path, monkeypatch):
     """`ask(text, …)` requests a chat completion of the agent with the page's own graph; and its model."""

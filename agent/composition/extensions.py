@@ -14,8 +14,9 @@ from typing import Any, TypeVar
 from agent.entry_points import failure_of, installed_entries
 from agent.settings.declared_services import ENTRY_POINTS, declared_services
 from agent.settings.settings import Settings
-from agent.settings.variables.model import MODEL_STUDIO_API, OPENAI_COMPATIBLE
+from agent.settings.variables.model import MODEL_STUDIO_API, OPENAI_COMPATIBLE, langchain_name
 from graph.build import CompiledAgentGraph, compiled_graph
+from graph.models.named_chat_model import named_chat_model
 from graph.models.openai_compatible import model_studio, openai_compatible
 from graph.models.provider import ModelProvider
 from graph.nodes.operator_code import GraphDefinitionError
@@ -154,7 +155,13 @@ def model_provider(settings: Settings, tls: ssl.SSLContext, model: str | None = 
     if settings.llm_provider == OPENAI_COMPATIBLE:
         return openai_compatible(**options)
     try:
+        if (name := langchain_name(settings.llm_provider)) is not None:
+            del options["ssl_context"]  # the package of its provider has its own client
+            options["base_url"] = settings.model_address
+            return named_chat_model(name, **options)
         provider: ModelProvider = load_function(settings.llm_provider)(**options)
+    except ConfigurationError:
+        raise
     except Exception as error:  # noqa: BLE001 - code from outside raises anything
         fault = f"LLM_PROVIDER cannot be used: {failure_of(error)}"
         raise ConfigurationError(IdentityCode.SETTINGS_INVALID, [fault]) from None

@@ -2,37 +2,15 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final, cast
+from typing import Any, cast
 
 from langchain_core.language_models import BaseChatModel
-from langchain_core.messages import AIMessage, AnyMessage, BaseMessage
+from langchain_core.messages import AnyMessage, BaseMessage
 
-from graph.error_codes import GraphCode
-from graph.models.piece import thinking_kwargs
 from graph.models.provider import ResponseReader, completed, would_stream
-from identity.errors import AgentError, ServiceError
+from graph.models.published_response import failure_of, in_form_of_the_agent
+from identity.errors import AgentError
 from identity.secrets.secret import Secret
-
-_ENDS: Final = ("finish_reason", "stop_reason", "stopReason", "done_reason", "status")
-"""Where LangChain's chat models report how a response ended: those for OpenAI's chat completions and Gemini,
-Anthropic, Bedrock, Ollama, and OpenAI's responses.
-"""
-_FINISH_REASONS: Final = {
-    "stop": "stop",
-    "end_turn": "stop",
-    "stop_sequence": "stop",
-    "completed": "stop",
-    "tool_calls": "tool_calls",
-    "tool_use": "tool_calls",
-    "length": "length",
-    "max_tokens": "length",
-    "incomplete": "length",
-    "content_filter": "content_filter",
-    "content_filtered": "content_filter",
-    "guardrail_intervened": "content_filter",
-    "refusal": "content_filter",
-    "safety": "content_filter",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,14 +53,12 @@ class OwnChatModel:
             else:
                 model = self.chat.bind(**self.options)
             response = await completed(model, messages, reader, streams=would_stream(self.chat))
-            return _in_form_of_the_agent(response)
+            return in_form_of_the_agent(response)
         except AgentError:
             raise
         except Exception as error:  # noqa: BLE001 - a model of somebody else's raises anything
-            status = getattr(error, "status_code", None)
-            detail = f"the model of middleware raised {type(error).__name__}"
-        code = status if isinstance(status, int) else None
-        raise ServiceError(GraphCode.MODEL_CALL_FAILED, detail, status=code)
+            failure = failure_of(error, "the model of middleware")
+        raise failure
 
     async def aclose(self) -> None:
         """Its connections are its own."""
@@ -90,26 +66,3 @@ class OwnChatModel:
     def _described(self, name: str) -> str | None:
         described = cast(Mapping[str, Any], self.chat._get_ls_params())  # noqa: SLF001 - what traces show
         return described.get(name)
-
-
-def _in_form_of_the_agent(message: BaseMessage) -> BaseMessage:
-    if not isinstance(message, AIMessage):
-        return message
-    reported = message.response_metadata
-    ends = (reported[name] for name in _ENDS if isinstance(reported.get(name), str))
-    end = next(ends, "").lower()
-    metadata = {"finish_reason": _FINISH_REASONS.get(end, end)}
-    if isinstance(name := reported.get("model_name") or reported.get("model"), str):
-        metadata["model_name"] = name
-    thinking = "".join(
-        block.get("reasoning", "") for block in message.content_blocks if block["type"] == "reasoning"
-    )
-    return AIMessage(
-        content=str(message.text),
-        additional_kwargs=thinking_kwargs(thinking),
-        tool_calls=message.tool_calls,
-        invalid_tool_calls=message.invalid_tool_calls,
-        response_metadata=metadata,
-        usage_metadata=message.usage_metadata,
-        id=message.id,
-    )

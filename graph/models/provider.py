@@ -7,21 +7,15 @@ from typing import Any, Final, Protocol, cast
 
 from langchain_core.callbacks import BaseCallbackManager
 from langchain_core.language_models import BaseChatModel
-from langchain_core.messages import (
-    AIMessage,
-    AIMessageChunk,
-    AnyMessage,
-    BaseMessage,
-    message_chunk_to_message,
-)
+from langchain_core.messages import AIMessageChunk, AnyMessage, BaseMessage
 from langchain_core.runnables import Runnable, ensure_config
 from langchain_core.runnables.config import var_child_runnable_config
 
-from graph.error_codes import GraphCode
+from graph.call_measures import PROVIDER
 from graph.models.piece import Piece
-from graph.models.response import parsed_calls
+from graph.models.published_chat_model import PublishedChatModel
+from graph.models.published_response import failure_of, joined, piece_of
 from http1.transport import PoolUse
-from identity.errors import ServiceError
 from identity.secrets.secret import Secret
 
 
@@ -65,21 +59,33 @@ class ModelProvider(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class ChatModelProvider:
-    """A `ModelProvider` by a LangChain chat model, which gets the key as its option `api_key`.
+    """A `ModelProvider` by LangChain's chat models.
 
-    LangChain's callbacks and tracers see its calls; of the key they see a `Secret`, which shows a constant.
-    The chat model reports the finish reason as `ModelProvider` says. Not bounded: what it keeps of a stream.
-    `tool_options` are the options of calls that offer tools. `close` closes the connections, whose use
-    `pool_use` shows. `takes_reader`: the chat model streams to its option `reader` itself, and keeps a
-    response once.
+        ChatModelProvider(lambda key: ChatAnthropic(model="claude-sonnet-4-5", api_key=key.reveal()))
+
+    A function makes the chat model of each call, which has the caller's key, a `Secret`: any that a package
+    of LangChain's publishes (`PublishedChatModel` says what is done with it). Or one chat model gets the key
+    as its option `api_key`, and reports the finish reason as `ModelProvider` says; what it keeps of a stream
+    is not bounded.
+
+    LangChain's callbacks and tracers see the calls; of the key they see a `Secret`, which shows a constant.
+    `tool_options` are the options of calls that offer tools. `api` is the provider's name in traces and
+    measures. `close` closes the connections, whose use `pool_use` shows. `takes_reader`: the chat model
+    streams to its option `reader` itself, and keeps a response once.
     """
 
-    chat: BaseChatModel
+    chat: BaseChatModel | Callable[[Secret], BaseChatModel]
     _: KW_ONLY
+    api: str = PROVIDER
     tool_options: Mapping[str, Any] | None = None
     close: Callable[[], Awaitable[None]] | None = None
     pool_use: PoolUse | None = None
     takes_reader: bool = False
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.chat, BaseChatModel):
+            object.__setattr__(self, "chat", PublishedChatModel.by(self.chat))
+            object.__setattr__(self, "takes_reader", True)
 
     async def complete(
         self,
@@ -93,16 +99,14 @@ class ChatModelProvider:
         options: dict[str, Any] = {"api_key": api_key}
         if tools:
             options |= {"tools": list(tools), **(self.tool_options or {})}
+        chat = cast(BaseChatModel, self.chat)
         if self.takes_reader:
-            return await _answer(self.chat, messages, reader=reader, **options)
+            return await _answer(chat, messages, reader=reader, **options)
         try:
-            return await completed(
-                self.chat, messages, reader, streams=would_stream(self.chat), options=options
-            )
-        except _FORM_ERRORS:
-            pass
-        detail = "the response of the model service has an unexpected form"
-        raise ServiceError(GraphCode.MODEL_CALL_FAILED, detail)
+            return await completed(chat, messages, reader, streams=would_stream(chat), options=options)
+        except _FORM_ERRORS as error:
+            failure = failure_of(error, "the chat model")
+        raise failure
 
     async def aclose(self) -> None:
         """Closes the connections."""
@@ -164,19 +168,8 @@ async def completed(
             if reader is not None:
                 if not chunks:
                     await reader.begin(chunk.id)
-                thinking = chunk.additional_kwargs.get("reasoning_content") or ""
-                await reader.read(Piece(str(chunk.text), thinking))
+                await reader.read(piece_of(chunk))
             if not isinstance(chunk, AIMessageChunk):
                 return chunk  # of a chat model that cannot stream
             chunks.append(chunk)
-    return _joined(chunks)
-
-
-def _joined(chunks: Sequence[AIMessageChunk]) -> AIMessage:
-    """The message of `chunks`. The arguments of its calls are parsed from the text that the model sent."""
-    whole = chunks[0] + list(chunks[1:])
-    calls, others = parsed_calls(
-        (call["name"] or "", call["args"] or "", call["id"]) for call in whole.tool_call_chunks
-    )
-    message = cast(AIMessage, message_chunk_to_message(whole))
-    return message.model_copy(update={"tool_calls": calls, "invalid_tool_calls": others})
+    return joined(chunks)

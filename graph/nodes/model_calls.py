@@ -65,12 +65,15 @@ class ModelCalls:
     audit: AuditTrail
     measures: CallMeasures
     seconds: float
-    api: str = PROVIDER
-    """The API of the model, as measures and spans name it."""
+
+    @property
+    def api(self) -> str:
+        """The API of the model, as measures and spans name it. A provider need not say it."""
+        return getattr(self.provider, "api", PROVIDER)
 
     def of(self, chat: OwnChatModel) -> "ModelCalls":
         """The responses of a model with a key of its own, within the same limits and on the same records."""
-        return ModelCalls(chat, chat.name, None, self.audit, self.measures, self.seconds, api=chat.api)
+        return ModelCalls(chat, chat.name, None, self.audit, self.measures, self.seconds)
 
     async def response(
         self, call: ModelCall, key: ServiceCredential | Secret | None, caller: VerifiedAccessToken

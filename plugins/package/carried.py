@@ -6,6 +6,7 @@ Nothing is left out silently: what cannot be carried is a fault, until the opera
 import re
 import shutil
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from importlib.metadata import EntryPoint, entry_points
@@ -20,6 +21,9 @@ from agent.one_package import PACKAGE
 from agent.settings.declared_services import ENTRY_POINTS as SERVICES
 from agent.settings.plugin_variables import ENTRY_POINTS as VARIABLES_GROUP
 from agent.settings.settings import Settings, read_settings, variables
+from agent.settings.variables.model import langchain_name
+from graph.models.named_chat_model import module_of
+from identity.errors import ConfigurationError
 from identity.settings.values import holds
 from plugins.package.parts import PackagingError
 from plugins.package.trial import UNLOCKED, import_faults, module_fault, normal_name, start_faults, texts_in
@@ -234,6 +238,9 @@ def _references(settings: Settings) -> Iterable[tuple[str, str]]:
             yield f"SERVICES_FILE: services.{name}.python", reference.partition(":")[0]
     if settings.graph:
         yield "GRAPH", settings.graph.partition(":")[0]
+    if (name := langchain_name(settings.llm_provider)) is not None:
+        with suppress(ConfigurationError):  # the start says so
+            yield "LLM_PROVIDER", module_of(name, settings.llm_model)
     if ":" in settings.llm_provider:
         yield "LLM_PROVIDER", settings.llm_provider.partition(":")[0]
 

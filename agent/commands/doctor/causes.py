@@ -163,7 +163,7 @@ def _of_settings(settings: Settings, part: str) -> Origin | None:
     """The origin that the variables or SERVICES_FILE configure."""
     if part == "model":
         key = "LLM_API_KEY_IDENTIFIER" if settings.llm_api_key_file is None else "LLM_API_KEY_FILE"
-        return Origin(settings.llm_base_url, "LLM_BASE_URL", key)
+        return Origin(settings.model_address or "", "LLM_BASE_URL", key)
     declared = next((service for service in declared_services(settings) if service.name == part), None)
     if declared is None:
         return None

@@ -41,12 +41,21 @@ _FUNCTION: Final = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*")
 MODEL_STUDIO_API = "model_studio"
 OPENAI_COMPATIBLE = "openai_compatible"
 """The kinds of API behind `LLM_BASE_URL` that the agent knows itself."""
+_LANGCHAIN: Final = "langchain"
 
 
 def _provider(value: str) -> str:
     if value not in (MODEL_STUDIO_API, OPENAI_COMPATIBLE) and not _FUNCTION.fullmatch(value):
-        raise ValueError("must be model_studio, openai_compatible or package.module:function")
+        raise ValueError(
+            "must be model_studio, openai_compatible, langchain:provider or package.module:function"
+        )
     return value
+
+
+def langchain_name(provider: str) -> str | None:
+    """`anthropic` of `langchain:anthropic`: the name by which LangChain's `init_chat_model` knows it."""
+    package, _, name = provider.partition(":")
+    return name if package == _LANGCHAIN and name else None
 
 
 class ModelVariables(VariableGroup):
@@ -56,10 +65,12 @@ class ModelVariables(VariableGroup):
 
     llm_provider: Annotated[str, AfterValidator(_provider)] = MODEL_STUDIO_API
     """`model_studio`; `openai_compatible` for any other OpenAI-compatible endpoint, which receives no
-    parameter that it may not know; or `package.module:function` for your own provider (`docs/models.md`).
-    The last two need `LLM_BASE_URL` and `LLM_MODEL`."""
+    parameter that it may not know; `langchain:anthropic`, or another provider that LangChain's
+    `init_chat_model` knows; or `package.module:function` for your own provider (`docs/models.md`). All but
+    the first need `LLM_MODEL`, the second and the last also `LLM_BASE_URL`."""
     llm_base_url: Url = f"{MODEL_STUDIO}/compatible-mode/v1"
-    """The OpenAI-compatible endpoint of Model Studio in your region, or of your provider."""
+    """The OpenAI-compatible endpoint of Model Studio in your region, or of your provider. With
+    `langchain:provider`, the default is what its package knows."""
     llm_model: Word = "qwen-plus"
     """The model's name."""
     llm_api_key_identifier: Word | None = None
@@ -77,6 +88,12 @@ class ModelVariables(VariableGroup):
     """A file with the system prompt of the model, UTF-8, at most 64 KiB, with claims and groups of the
     caller (`docs/models.md`). Read at start. Default: the built-in prompt."""
 
+    @property
+    def model_address(self) -> str | None:
+        """Where the model is; `None`: where the package of its provider knows it."""
+        is_given = "llm_base_url" in self.model_fields_set
+        return self.llm_base_url if is_given or langchain_name(self.llm_provider) is None else None
+
     @classmethod
     def missing_faults(cls, given: Mapping[str, str]) -> dict[str, str]:
         if "llm_api_key_identifier" in given or "llm_api_key_file" in given:
@@ -89,9 +106,10 @@ class ModelVariables(VariableGroup):
             yield "LLM_API_KEY_FILE and LLM_API_KEY_IDENTIFIER must not both be set"
         provider = given.get("llm_provider", "")
         if provider == OPENAI_COMPATIBLE or _FUNCTION.fullmatch(provider):
+            needed = ["llm_model"] if langchain_name(provider) else ["llm_base_url", "llm_model"]
             yield from (
-                f"{name.upper()} must be set if LLM_PROVIDER is not model_studio"
-                for name in ("llm_base_url", "llm_model")
+                f"{name.upper()} must be set if LLM_PROVIDER is {provider}"
+                for name in needed
                 if name not in given
             )
             if "llm_enable_thinking" in given:

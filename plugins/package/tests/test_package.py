@@ -252,6 +252,12 @@ def test_own_code_that_cannot_be_carried_is_a_fault(sandbox: Sandbox, tmp_path: 
     assert found.packages.keys() == {"requirements.lock", "wheels/pytest-9.0.0-py3-none-any.whl"}
 
 
+def test_provider_by_name_needs_langchain_in_a_lock_file(sandbox: Sandbox, tmp_path: Path) -> None:
+    given = variables(sandbox, tmp_path) | {"LLM_PROVIDER": "langchain:openai", "LLM_MODEL": "m"}
+    [fault] = carried(configured(given), AGENTRUN).faults
+    assert fault.startswith('LLM_PROVIDER names "langchain" of the package langchain')
+
+
 @pytest.mark.parametrize(
     ("line", "module"),
     [

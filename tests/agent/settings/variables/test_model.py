@@ -42,11 +42,31 @@ def test_unusable_key_file_is_a_fault(environment, tmp_path, content):
             },
             ["LLM_ENABLE_THINKING"],
         ),
+        ({"LLM_PROVIDER": "langchain:anthropic"}, ["LLM_MODEL"]),
+        ({"LLM_PROVIDER": "langchain:"}, ["LLM_PROVIDER"]),
         ({"LLM_API_KEY_FILE": __file__}, ["LLM_API_KEY_FILE", "LLM_API_KEY_FILE"]),
     ],
 )
 def test_inconsistent_settings_of_the_provider_are_faults(environment, changed, found):
     assert [fault.split()[0] for fault in faults(environment | changed).faults] == found
+
+
+@pytest.mark.parametrize(
+    ("changed", "address"),
+    [
+        ({}, "https://dashscope.aliyuncs.com/compatible-mode/v1"),
+        ({"LLM_PROVIDER": "langchain:anthropic", "LLM_MODEL": "m"}, None),
+        (
+            {"LLM_PROVIDER": "langchain:openai", "LLM_MODEL": "m", "LLM_BASE_URL": "https://m.example/v1"},
+            "https://m.example/v1",
+        ),
+    ],
+)
+def test_address_of_a_named_provider_is_its_packages_unless_one_is_given(
+    environment: dict[str, str], changed: dict[str, str], address: str | None
+) -> None:
+    environment.pop("LLM_BASE_URL", None)
+    assert read_settings(environment | changed).model_address == address
 
 
 def test_system_prompt_is_the_text_of_its_file(environment: dict[str, str], tmp_path: Path) -> None:

@@ -1,0 +1,94 @@
+"""A chat model of LangChain's by the name of its provider, as `init_chat_model` knows it: `anthropic`."""
+
+from collections.abc import Callable
+from typing import Any, Final, cast
+
+from langchain_core.language_models import BaseChatModel
+from pydantic import SecretStr
+
+from graph.models.provider import ChatModelProvider
+from graph.models.published_chat_model import PublishedChatModel
+from identity.error_codes import IdentityCode
+from identity.errors import ConfigurationError
+from identity.secrets.secret import Secret
+
+_OLLAMA: Final = "ollama"
+_RETRIES: Final = 1
+_AT_START: Final = Secret("not-a-key-but-what-the-start-checks-with")
+
+
+def named_chat_model(
+    name: str, *, model: str, base_url: str | None = None, timeout: float = 120.0
+) -> ChatModelProvider:
+    """The model `model` of LangChain's provider `name`, which gets the caller's key with each call.
+
+    Without `base_url`, the provider's package knows the address. `timeout` (seconds) is for each wait of its
+    client. What it trusts is the environment's `SSL_CERT_FILE`, or else the authorities that it comes with.
+
+    Raises `ConfigurationError` for a package that is not installed, for an unknown name, and for a chat model
+    that would not use the key: it would act for each caller with a secret of the process. Raises also what
+    the package raises for the other options.
+    """
+    try:
+        make = _maker(name, model, base_url, timeout)
+        chat = make(_AT_START)
+    except ImportError as error:
+        raise _not_installed(error) from None
+    except ValueError as error:
+        if not str(error).startswith("Unsupported provider"):
+            raise
+        raise _unusable(f'LangChain\'s init_chat_model knows no provider "{name}"') from None
+    if name != _OLLAMA and not _has_key(chat):
+        raise _unusable(
+            f'the chat model of "{name}" takes no api_key, and would use a secret of the process for every'
+            " caller: name a function of your own (docs/models.md)"
+        )
+    return ChatModelProvider(make, api=name)
+
+
+def module_of(name: str, model: str) -> str:
+    """The top-level module that publishes the chat model. Raises as `named_chat_model` does."""
+    provider = named_chat_model(name, model=model)
+    made = cast(PublishedChatModel, provider.chat).made(_AT_START)
+    return type(made).__module__.partition(".")[0]
+
+
+def _maker(name: str, model: str, base_url: str | None, timeout: float) -> Callable[[Secret], BaseChatModel]:
+    from langchain.chat_models import init_chat_model  # not installed with the agent
+
+    options: dict[str, Any] = {} if base_url is None else {"base_url": base_url}
+
+    def made(key: Secret) -> BaseChatModel:
+        given: dict[str, Any] = {"api_key": key.reveal(), "timeout": timeout, "max_retries": _RETRIES}
+        if name == _OLLAMA:  # it has no api_key, and no timeout of its own
+            given = {"client_kwargs": {"auth": _Bearer(key), "timeout": timeout}}
+        return cast(BaseChatModel, init_chat_model(model, model_provider=name, **given, **options))
+
+    return made
+
+
+class _Bearer:
+    """The key as the HTTP client's `auth`, which no form of the chat model shows."""
+
+    def __init__(self, key: Secret) -> None:
+        self._key = key
+
+    def __call__(self, request: Any) -> Any:  # noqa: ANN401 - of the package's HTTP client
+        request.headers["Authorization"] = f"Bearer {self._key.reveal()}"
+        return request
+
+
+def _has_key(chat: BaseChatModel) -> bool:
+    secrets = (value for value in vars(chat).values() if isinstance(value, SecretStr))
+    return any(secret.get_secret_value() == _AT_START.reveal() for secret in secrets)
+
+
+def _not_installed(error: ImportError) -> ConfigurationError:
+    """`error` by the package that is missing. LangChain's own error is caused by that of the import."""
+    missing = error.__cause__ if isinstance(error.__cause__, ImportError) else error
+    package = (missing.name or "langchain").partition(".")[0].replace("_", "-")
+    return _unusable(f"the package {package} is not installed: pip install {package}")
+
+
+def _unusable(fault: str) -> ConfigurationError:
+    return ConfigurationError(IdentityCode.SETTINGS_INVALID, [f"LLM_PROVIDER cannot be used: {fault}"])
