@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from langchain_core.messages import AIMessage, AnyMessage, ToolCall
+from langchain_core.messages import AnyMessage, ToolCall
 
 from graph.approvals.record import ApprovalKind, ApprovalRequest
 from graph.call_arguments import arguments_digest
@@ -36,7 +36,8 @@ class PendingCall:
     call: ToolCall
     service: str
     """The node that makes the call."""
-    response: AIMessage
+    response_id: str | None
+    """The id of the response, which tells its calls from those of others."""
     principal: Principal
     conversation: Conversation | None
     messages: Sequence[AnyMessage] = ()
@@ -53,10 +54,11 @@ class PendingCall:
 def pending_call(visit: Visit, call: ToolCall, service: str) -> PendingCall:
     """`call`, one of the pending calls of the visit's state."""
     state, caller, runtime = visit
+    response = latest_response(state["messages"])
     return PendingCall(
         call,
         service,
-        latest_response(state["messages"]) or AIMessage(""),
+        None if response is None else response.id,
         caller.principal,
         conversation_of(runtime),
         state["messages"],
@@ -95,7 +97,7 @@ class ApprovalRequests:
         access_identity = self.access_identity(pending.service)
         policy = service.policy(call["name"])
         declared = declared_credential_of(service)
-        names = [pending.response.id or "", pending.service, call["name"], call["id"] or ""]
+        names = [pending.response_id or "", pending.service, call["name"], call["id"] or ""]
         if approvers is not None:
             names.append(approvers)
         if digest is not None:

@@ -64,5 +64,5 @@ class OnceStep:
         if self.begun_calls is None or run is None or call.only_reads:
             return True
         user = pending.principal
-        known_by = [run.run_id, user.issuer, user.subject, pending.response.id, call.tool, call.id]
+        known_by = [run.run_id, user.issuer, user.subject, pending.response_id, call.tool, call.id]
         return await self.begun_calls.begin(json.dumps(known_by))

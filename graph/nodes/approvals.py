@@ -30,7 +30,13 @@ from graph.callers import Visit
 from graph.credentials.run_credentials import UnavailableCredential, in_state
 from graph.credentials.service_credentials import secrets_of
 from graph.tool_calls.call_record import CallRecord, CallRecords
-from graph.tool_calls.requested_calls import accepted_calls, asked_calls, failure_text, with_arguments
+from graph.tool_calls.requested_calls import (
+    accepted_calls,
+    asked_calls,
+    failure_text,
+    latest_response,
+    with_arguments,
+)
 from identity.errors import AgentError
 from identity.observation.failure import log_failure
 from identity.secrets.redaction import redact
@@ -179,7 +185,9 @@ class ApprovalsNode:
             await self.gate.grants.give(request, answer.granted, visit.caller)
         if digest == request.digest:
             return dict(_AGAIN)
-        return {"messages": [with_arguments(pending.response, pending.call, arguments)], **_AGAIN}
+        response = latest_response(visit.state["messages"])
+        assert response is not None  # noqa: S101 - it has the call
+        return {"messages": [with_arguments(response, pending.call, arguments)], **_AGAIN}
 
     async def _usable(self, value: object, question: PendingApproval, visit: Visit) -> Answer | None:
         """The answer in `value`, with the arguments that it approves; `None` if it is none.

@@ -12,7 +12,7 @@ from functools import partial
 from typing import Any, Final
 
 from cachetools import FIFOCache
-from langchain_core.messages import AIMessage, ToolCall, ToolMessage
+from langchain_core.messages import ToolCall, ToolMessage
 from langgraph.errors import GraphBubbleUp
 from langgraph.runtime import Runtime
 
@@ -65,8 +65,6 @@ from tools.service import Service, ToolSchema
 
 DEFAULT_SECONDS: Final = 30.0
 _PAUSED: Final = 10_000
-_RESPONSE: Final = AIMessage("")
-"""A response of which only the id counts: making a message takes longer than copying it."""
 
 
 @dataclass(slots=True)
@@ -206,7 +204,7 @@ class GovernedCalls:
         known_by = (
             pending.conversation,
             caller.principal,
-            pending.response.id,
+            pending.response_id,
             call.id,
             service,
             call.tool,
@@ -273,13 +271,7 @@ class GovernedCalls:
         call = ToolCall(name=tool.name, args=arguments, id=call_id, type="tool_call")
         read = self._parts.known.read.of(place)
         pending = PendingCall(
-            call,
-            service,
-            _RESPONSE.model_copy(update={"id": origin}),
-            caller.principal,
-            place.conversation,
-            place.messages,
-            dict(read.labels),
+            call, service, origin, caller.principal, place.conversation, place.messages, dict(read.labels)
         )
         state: AgentState = {"messages": list(place.messages), "read": dict(read.labels)}
         visit = Visit(state, caller, _runtime(place, read))

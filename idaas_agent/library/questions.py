@@ -327,7 +327,7 @@ def _key_of(pending: PendingCall) -> tuple[str, ...]:
     """A call, whoever makes it with whatever arguments."""
     thread = "" if pending.conversation is None else pending.conversation.thread_id
     call = pending.call
-    return thread, str(pending.response.id), str(call["id"]), pending.service, call["name"]
+    return thread, str(pending.response_id), str(call["id"]), pending.service, call["name"]
 
 
 def _value(calls: Sequence[AskedCall], caller: VerifiedAccessToken) -> dict[str, Any]:

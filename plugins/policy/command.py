@@ -102,7 +102,7 @@ class _Loaded:
 
     def decided(self, case: Case) -> "tuple[Decision, ToolRules, Situation, Facts, Ask | None]":
         """The decision about a case, and what it was made of. The declared policy decides first."""
-        from langchain_core.messages import AIMessage, ToolCall
+        from langchain_core.messages import ToolCall
 
         from graph.approvals.declared_policy import DeclaredPolicy
         from graph.approvals.pending_call import PendingCall
@@ -137,7 +137,7 @@ class _Loaded:
         credential = self.services[node].credential
         required = {} if identity is None else {node: ServiceRequirement(credential, identity)}
         call = ToolCall(name=action.tool, args=arguments, id="", type="tool_call")
-        pending = PendingCall(call, node, AIMessage(""), user.principal, None, read=case.read)
+        pending = PendingCall(call, node, None, user.principal, None, read=case.read)
         declared = asyncio.run(DeclaredPolicy(self.services, required).decide(pending, user, facts))
         if isinstance(declared, Deny):
             return replace(declared, rules=("the declared policy",)), of_tool, situation, facts, None

@@ -64,7 +64,7 @@ class CountedCall:
         tool = pending.name
         call_id = secrets.token_hex(16)
         if pending.conversation is not None:
-            about = [pending.conversation.run_id, pending.response.id, pending.call["id"], tool]
+            about = [pending.conversation.run_id, pending.response_id, pending.call["id"], tool]
             known_by = json.dumps([pending.principal.issuer, pending.principal.subject, *about])
             call_id = hashlib.sha256(known_by.encode()).hexdigest()[:32]
         return cls(call_id, pending.principal, tool, day, amount)

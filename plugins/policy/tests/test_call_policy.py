@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from langchain_core.messages import AIMessage, ToolCall
+from langchain_core.messages import ToolCall
 
 from agent.errors.error_codes import AgentCode
 from graph.approvals.pending_call import PendingCall
@@ -61,7 +61,7 @@ async def decided(
     caller = await company.tokens.verify(Secret("alice-at"))
     call = ToolCall(name=tool, args=arguments, id="call_1", type="tool_call")
     conversation = Conversation("t1", "run1")
-    pending = PendingCall(call, "expenses", AIMessage("", id="r1"), caller.principal, conversation)
+    pending = PendingCall(call, "expenses", "r1", caller.principal, conversation)
     return await company.policies.decide(replace(pending, **members), caller, facts or Facts())
 
 
@@ -352,7 +352,7 @@ async def test_call_that_another_process_has_sent_stays_counted_when_it_is_refus
     assert isinstance(sent, Allow)
     assert isinstance(again, Allow)
     await again.released()
-    other = await decided(counting, amount(15_000.0), response=AIMessage("", id="r2"))
+    other = await decided(counting, amount(15_000.0), response_id="r2")
     assert isinstance(other, Deny)
 
 

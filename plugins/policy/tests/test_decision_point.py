@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from langchain_core.messages import AIMessage, ToolCall
+from langchain_core.messages import ToolCall
 from starlette.responses import JSONResponse, RedirectResponse, Response
 
 from agent.errors.error_codes import AgentCode
@@ -71,8 +71,8 @@ class Asked:
         caller = await self.caller()
         arguments = arguments or {"amount": 620.5, "reason": "train", "note": None}
         call = ToolCall(name="submit_expense", args=arguments, id=call_id, type="tool_call")
-        response, conversation = AIMessage("", id="r1"), Conversation("t1", "run1")
-        pending = PendingCall(call, "expenses", response, caller.principal, conversation)
+        conversation = Conversation("t1", "run1")
+        pending = PendingCall(call, "expenses", "r1", caller.principal, conversation)
         policies = Policies([self.declared, self.policy])
         return await policies.decide(pending, caller, facts or Facts())
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from langchain_core.messages import AIMessage, ToolCall
+from langchain_core.messages import ToolCall
 
 from agent.composition.agent import Agent
 from agent.settings.settings import read_settings
@@ -44,7 +44,7 @@ def frozen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 def call(tool: str, service: str) -> PendingCall:
     requested = ToolCall(name=tool, args={}, id="call_1", type="tool_call")
-    return PendingCall(requested, service, AIMessage("", id="r1"), ALICE, None)
+    return PendingCall(requested, service, "r1", ALICE, None)
 
 
 def test_policy_that_cannot_be_imported_stops_the_start(frozen: Path, sandbox: Sandbox) -> None:

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import pytest
-from langchain_core.messages import AIMessage, ToolCall
+from langchain_core.messages import HumanMessage, ToolCall
 
 from graph.approvals.gate import ApprovalGate
 from graph.approvals.pending_call import PendingCall
@@ -31,7 +31,7 @@ from tools.error_codes import ToolCode
 pytestmark = pytest.mark.promise("approval-binds")
 
 CALL = ToolCall(name="pay", args={"amount": 5}, id="call_1", type="tool_call")
-PENDING = PendingCall(CALL, "bank", AIMessage("", id="r1"), ALICE, Conversation("t1", "run1"))
+PENDING = PendingCall(CALL, "bank", "r1", ALICE, Conversation("t1", "run1"))
 ASK = ToolPolicy(mode=ApprovalMode.ASK)
 
 
@@ -59,7 +59,7 @@ async def id_of(gate: ApprovalGate, pending: PendingCall) -> str:
 
 
 async def test_same_call_has_the_same_id(gate: ApprovalGate) -> None:
-    assert await id_of(gate, PENDING) == await id_of(gate, replace(PENDING, response=AIMessage("x", id="r1")))
+    assert await id_of(gate, PENDING) == await id_of(gate, replace(PENDING, messages=[HumanMessage("x")]))
 
 
 @pytest.mark.parametrize(
@@ -69,7 +69,7 @@ async def test_same_call_has_the_same_id(gate: ApprovalGate) -> None:
         replace(PENDING, principal=Principal("https://idaas.example", "bob")),
         replace(PENDING, conversation=Conversation("t2", "run1")),
         replace(PENDING, conversation=Conversation("t1", "run2")),
-        replace(PENDING, response=AIMessage("", id="r2")),
+        replace(PENDING, response_id="r2"),
         replace(PENDING, service="other"),
         replace(PENDING, call={**CALL, "id": "call_2"}),
         replace(PENDING, call={**CALL, "name": "refund"}),

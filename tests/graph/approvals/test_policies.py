@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
-from langchain_core.messages import AIMessage, ToolCall
+from langchain_core.messages import ToolCall
 
 from graph.approvals.pending_call import PendingCall
 from graph.approvals.policies import Policies, strictest
@@ -18,7 +18,7 @@ from tests.graph.memory_seams import Tokens
 pytestmark = pytest.mark.promise("policy-decides")
 
 CALL = ToolCall(name="pay", args={}, id="call_1", type="tool_call")
-PENDING = PendingCall(CALL, "bank", AIMessage(""), ALICE, None)
+PENDING = PendingCall(CALL, "bank", None, ALICE, None)
 
 
 @dataclass

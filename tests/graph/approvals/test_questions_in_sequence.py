@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any, NoReturn, cast
 
 import pytest
-from langchain_core.messages import AIMessage, HumanMessage, ToolCall
+from langchain_core.messages import HumanMessage, ToolCall
 
 from graph.approvals.gate import ApprovalGate
 from graph.approvals.lasting_approvals import CoveringApproval
@@ -32,7 +32,7 @@ pytestmark = pytest.mark.promise("confidential-data-stays")
 CALL = ToolCall(name="pay", args={"reason": "8,250.00"}, id="call_1", type="tool_call")
 READ = {"payroll.payslip": "confidential"}
 SHOWN = ("payroll.payslip: confidential",)
-PENDING = PendingCall(CALL, "bank", AIMessage("", id="r1"), ALICE, Conversation("t1", "run1"), read=READ)
+PENDING = PendingCall(CALL, "bank", "r1", ALICE, Conversation("t1", "run1"), read=READ)
 FINANCE = Approver(Principal("https://idaas.example", "fay"), frozenset({"finance"}))
 ASKS_FINANCE = ToolPolicy(Effect.EXTERNAL, ApprovalMode.ASK, approvers="finance")
 ASKS_USER = ToolPolicy(Effect.EXTERNAL, ApprovalMode.ASK, lasting=Lasting(3600))

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from langchain_core.messages import AIMessage
 from langchain_core.messages.tool import tool_call
 
 from graph.approvals.disclosure_policy import DisclosurePolicy
@@ -115,7 +114,7 @@ async def decided(destination: Destination, read: DataLabels, facts: Facts) -> D
     service.data = Data.PUBLIC if destination.is_labelled else Data.UNLABELLED
     call = tool_call(name="use", args={"text": "8,250.00"}, id="call_1")
     alice = Principal("https://idaas.example", "alice")
-    pending = PendingCall(call, service.name, AIMessage(""), alice, None, read=read)
+    pending = PendingCall(call, service.name, None, alice, None, read=read)
     so_far = Allow() if destination.approvers is None else Ask(approvers=destination.approvers)
     caller: Any = None  # without access to schemas, no one is looked at
     return await DisclosurePolicy({service.name: service}).decide(pending, caller, facts, so_far)
