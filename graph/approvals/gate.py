@@ -91,18 +91,37 @@ class ApprovalGate:
         """Whether a call may be refused, or asked about, after what has the labels `read` was read."""
         return self._policy.decides(call, service, read)
 
+    async def decision(
+        self, pending: PendingCall, caller: VerifiedAccessToken, *, goes_on: bool = False
+    ) -> Decision:
+        """The decision of the policies, without a consent. A question that no person can be asked is a
+        refusal. What an `Allow` has counted is to be released if the call is not made.
+        """
+        decision = await self._policy.decide(pending, caller, Facts(began=goes_on))
+        if isinstance(decision, Ask) and not self.can_ask(pending):
+            return denied(decision, _STATELESS)
+        return decision
+
     async def verdict(self, pending: PendingCall, caller: VerifiedAccessToken) -> Verdict:
         """Whether the call may be made, by what is known now. It uses no approval."""
-        decision = await self._decision(pending, caller, Facts())
+        decision = await self.decision(pending, caller)
         if isinstance(decision, Allow):
             await decision.released()
             return decision
         if isinstance(decision, Deny):
             return decision
-        if decision.sign_in is not None:
-            return await self._sign_in(pending, decision)
+        return await self.verdict_by_answers(pending, caller, decision)
+
+    async def verdict_by_answers(
+        self, pending: PendingCall, caller: VerifiedAccessToken, asks: Ask
+    ) -> Verdict:
+        """Whether the call may be made, as far as people have answered what `asks` asks. It uses no
+        approval.
+        """
+        if asks.sign_in is not None:
+            return await self._sign_in(pending, asks)
         allowed = Allow()
-        for question in self._questions(pending, decision):
+        for question in self._questions(pending, asks):
             verdict = await self._answered(pending, question, caller)
             if not isinstance(verdict, Allow):
                 return verdict
@@ -141,16 +160,25 @@ class ApprovalGate:
         return forecast
 
     async def permit(
-        self, pending: PendingCall, caller: VerifiedAccessToken, *, goes_on: bool = False
+        self,
+        pending: PendingCall,
+        caller: VerifiedAccessToken,
+        decision: Decision | None = None,
+        *,
+        goes_on: bool = False,
     ) -> Allow | Deny:
         """The final decision, immediately before the call. It uses the approvals, or a grant if the user was
         not asked: a second call is refused.
 
-        The policy decides again, by the approval. If it does not allow the call then, the approval is used.
+        `decision` is that of the method of this name, if it was made just now: since then nothing was awaited
+        but the answers to what it asks. If it allows or denies the call, it is final. If it asks, the
+        approval is used, and the policy decides again, by the approval: what has changed meanwhile counts. If
+        it does not allow the call then, the approval is used all the same.
         A call that `goes_on`, because its user has answered its server, used what permits it when it began.
         Raises `ThreadBusyError` if the run has lost its conversation (`graph.call_steps.fence`).
         """
-        decision = await self._decision(pending, caller, Facts(began=goes_on))
+        if decision is None:
+            decision = await self.decision(pending, caller, goes_on=goes_on)
         if isinstance(decision, Allow | Deny):
             return decision
         if decision.sign_in is not None:
@@ -235,13 +263,6 @@ class ApprovalGate:
             thread_id = pending.conversation.thread_id
             call_id = pending.call["id"] or ""
             await self._store.withdraw(pending.principal, thread_id, self._clock(), call_id=call_id)
-
-    async def _decision(self, pending: PendingCall, caller: VerifiedAccessToken, facts: Facts) -> Decision:
-        """The decision of the policies. A question that no person can be asked is a refusal."""
-        decision = await self._policy.decide(pending, caller, facts)
-        if isinstance(decision, Ask) and not self.can_ask(pending):
-            return denied(decision, _STATELESS)
-        return decision
 
     def _questions(self, pending: PendingCall, decision: Ask) -> "Sequence[_Question]":
         """The questions about a call of a conversation that is kept, in their order."""

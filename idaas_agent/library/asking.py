@@ -1,4 +1,4 @@
-"""The step of a call that asks its user by LangGraph's `interrupt`, before the gate decides finally."""
+"""Asks the user of a call during it, by LangGraph's `interrupt`, and what they have answered."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -9,7 +9,7 @@ from langchain_core.messages import ToolCall
 from graph.approvals.answer import Answer, AnswerReader
 from graph.approvals.gate import ApprovalGate, Verdict
 from graph.approvals.pending_call import PendingCall
-from graph.approvals.policy import Deny, denied
+from graph.approvals.policy import Ask, Decision, Deny, denied
 from graph.approvals.prompts import ApprovalPrompts
 from graph.approvals.record import ApprovalKind, ApprovalRequest, ApprovalStatus, PendingApproval
 from graph.call_arguments import arguments_digest
@@ -69,18 +69,32 @@ class Approvals:
         is_refused = self.questions.refusal(pending) is not None
         return is_refused or self.gate.decides(pending.call, pending.service, pending.read)
 
-    async def verdict(
-        self, pending: PendingCall, credential: ServiceCredential, caller: VerifiedAccessToken
+    async def decision(self, pending: PendingCall, caller: VerifiedAccessToken) -> Decision:
+        """The gate's; a refusal if the user has declined the call, or if another one was asked about it."""
+        reason = self.questions.refusal(pending)
+        if reason is not None:
+            return Deny(reason=reason)
+        return await self.gate.decision(pending, caller)
+
+    async def verdict_by_answers(
+        self, pending: PendingCall, asks: Ask, credential: ServiceCredential, caller: VerifiedAccessToken
     ) -> Verdict:
         """The gate's. `PendingApproval`: the caller can be asked, and the call can be made."""
-        if (reason := self.questions.refusal(pending)) is not None:
-            return Deny(reason=reason)
-        verdict = await self.gate.verdict(pending, caller)
+        verdict = await self.gate.verdict_by_answers(pending, caller, asks)
         if not isinstance(verdict, PendingApproval):
             return verdict
         if (reason := _unaskable(verdict, caller)) is not None:
             return denied(verdict.ruled, reason)
         return await self._checked(pending, verdict, credential, caller)
+
+    async def ask(self, call: Call, asks: Ask) -> Deny | None:
+        """See `PermissionStep`. Raises `GraphInterrupt`."""
+        caller = call.visit.caller
+        verdict = await self.verdict_by_answers(call.pending, asks, call.credential, caller)
+        if isinstance(verdict, PendingApproval):
+            asked = AskedCall(call.pending, verdict, self)
+            await self.questions.ask(place_of(call), [asked], caller)
+        return verdict if isinstance(verdict, Deny) else None
 
     async def _checked(
         self,
@@ -137,24 +151,18 @@ class Approvals:
 
 
 @dataclass(frozen=True, slots=True)
-class AskingStep:
-    """A call whose policy asks waits for its user, unless they have answered."""
+class AnswersStep:
+    """What a user has answered about a call counts before the policies: other arguments, or a refusal."""
 
     approvals: Approvals
 
     async def __call__(self, call: Call, proceed: Proceed) -> Outcome:
-        """Raises `GraphInterrupt`."""
         if call.goes_on:
             return await proceed(call)
         call.pending = await self.approvals.with_edits(call.pending)
-        if not self.approvals.decides(call.pending):
-            return await proceed(call)
-        verdict = await self.approvals.verdict(call.pending, call.credential, call.visit.caller)
-        if isinstance(verdict, Deny):
-            return verdict
-        if isinstance(verdict, PendingApproval):
-            asked = AskedCall(call.pending, verdict, self.approvals)
-            await self.approvals.questions.ask(place_of(call), [asked], call.visit.caller)
+        reason = self.approvals.questions.refusal(call.pending)
+        if reason is not None:
+            return Deny(reason=reason)
         return await proceed(call)
 
 

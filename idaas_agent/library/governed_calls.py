@@ -20,7 +20,7 @@ from graph.approvals.answer import AnswerReader
 from graph.approvals.gate import ApprovalGate
 from graph.approvals.pending_call import PendingCall
 from graph.approvals.policies import policies_of
-from graph.approvals.policy import AnyUser, CallPolicy, Deny
+from graph.approvals.policy import Allow, AnyUser, Ask, CallPolicy, Deny
 from graph.approvals.prompts import ApprovalPrompts
 from graph.approvals.record import ApprovalStore, PendingApproval
 from graph.approvals.rights import ServiceRights, service_rights
@@ -45,7 +45,7 @@ from graph.state import AgentState
 from graph.tool_calls.call_record import CallRecords
 from graph.tool_calls.default_arguments import with_defaults
 from graph.tool_calls.requested_calls import BAD_ARGUMENTS
-from idaas_agent.library.asking import Approvals, AskingStep, place_of
+from idaas_agent.library.asking import AnswersStep, Approvals, place_of
 from idaas_agent.library.hosting import Host
 from idaas_agent.library.kept_results import keep_result, kept_result
 from idaas_agent.library.made_calls import KnownBy, MadeCalls
@@ -142,8 +142,8 @@ class GovernedCalls:
         fences = [host.fence] if host and host.fence else []
         steps: list[CallStep] = [
             *budget,
-            AskingStep(self._approvals),
-            PermissionStep(gate),
+            AnswersStep(self._approvals),
+            PermissionStep(gate, self._approvals.ask),
             *fences,
             OnceStep(parts.kept.begun),
             add_labels,
@@ -220,10 +220,13 @@ class GovernedCalls:
             return None
         call = self._call(service, tool, wanted, place, caller)
         pending = await self._approvals.with_edits(call.pending)
-        verdict = await self._approvals.verdict(pending, call.credential, caller)
-        if not isinstance(verdict, PendingApproval):
+        decision = await self._approvals.decision(pending, caller)
+        if isinstance(decision, Allow):
+            await decision.released()
+        if not isinstance(decision, Ask):
             return None
-        return AskedCall(pending, verdict, self._approvals)
+        verdict = await self._approvals.verdict_by_answers(pending, decision, call.credential, caller)
+        return AskedCall(pending, verdict, self._approvals) if isinstance(verdict, PendingApproval) else None
 
     async def asked_before(
         self,
