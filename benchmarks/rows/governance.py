@@ -42,8 +42,8 @@ from tools.service import ToolSchema
 
 _CALLS: Final = 2_000
 _QUICK: Final = 5
-_ARGUMENTS: Final = {"account": "savings", "amount": 20}
-_ASKED: Final = HumanMessage("Pay 20 to savings")
+_AMOUNTS: Final = 900
+"""Amounts that the rules allow. Each call has another one than those before it, so that none is known."""
 _READ: Final = ToolMessage("5000", name="balance", tool_call_id="read")
 """The result of a tool whose data is confidential."""
 _LIMIT: Final = (
@@ -137,7 +137,7 @@ async def _measured(calls: int) -> _Times:
         times = _Times([], [], [])
         for number in range(calls):
             began = time.perf_counter()
-            await bank.call("pay", _ARGUMENTS, governed.access(bank.name, caller))
+            await bank.call("pay", _arguments(number), governed.access(bank.name, caller))
             times.ungoverned.append((time.perf_counter() - began) * 1000)
             times.allowed.append(await _timed(governed, schemas["pay"], number, caller))
             await _approve(governed, schemas["ask"], number, caller)
@@ -207,14 +207,19 @@ def _actions() -> Iterable[ToolAction]:
     yield ToolAction("salaries", "balance", Effect.READ, {"type": "object", "properties": {}})
 
 
+def _arguments(number: int) -> dict[str, Any]:
+    return {"account": "savings", "amount": 1 + number % _AMOUNTS}
+
+
 def _place(number: int) -> Place:
     run = f"run-{number}"
-    messages: list[AnyMessage] = [_ASKED, _READ]
+    asked = HumanMessage(f"Pay {_arguments(number)['amount']} to savings")
+    messages: list[AnyMessage] = [asked, _READ]
     return Place(Conversation("thread", run), "task", run, None, None, messages)
 
 
 def _call(tool: ToolSchema, number: int) -> ToolCall:
-    return ToolCall(name=tool.name, args=dict(_ARGUMENTS), id=f"{tool.name}-{number}", type="tool_call")
+    return ToolCall(name=tool.name, args=_arguments(number), id=f"{tool.name}-{number}", type="tool_call")
 
 
 async def _approve(
@@ -223,7 +228,7 @@ async def _approve(
     asked = await governed.question("bank", tool, _call(tool, number), _place(number), caller)
     assert asked is not None
     await asked.decisions.keep(asked.approval, caller)
-    await asked.decisions.approve(asked.approval, _ARGUMENTS, caller)
+    await asked.decisions.approve(asked.approval, _arguments(number), caller)
 
 
 async def _timed(

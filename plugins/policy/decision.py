@@ -1,14 +1,15 @@
 """Decides about one call by rules in Cedar, and finds out what would permit it."""
 
+import hashlib
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import Any
 
 from cedarpy import AuthzResult, Entities, is_authorized
 
 from graph.approvals.policy import Ask, Decision, Deny, Facts
-from plugins.policy.rules import Policies, ToolRules
+from plugins.policy.rules import Outcome, Policies, ToolRules
 from plugins.policy.schema import cedar_value
 from plugins.policy.situation import DURATIONS, FAILED, Situation, consent_of, context_of, decision_steps
 from plugins.policy.statement import Statement
@@ -37,17 +38,15 @@ def decide(
         return Deny(reason=FAILED)
 
 
-class _Result(NamedTuple):
-    allowed: bool
-    names: tuple[str, ...]
-    failed: bool
-
-
 def _evaluation(
     policies: Policies, of_tool: ToolRules, situation: Situation
-) -> Callable[[Facts, int | None], _Result]:
+) -> Callable[[Facts, int | None], Outcome]:
     """Evaluates one call by a consent and the age of the sign-in (`None`: the true one). Raises `ValueError`,
     as does each evaluation, if the call cannot be expressed.
+
+    Cedar has neither a clock nor a state. What was evaluated before, with the same rules, tool, people and
+    context, has the same outcome: a call that is decided again just before it is made, and a supposed consent
+    that no rule mentions. Of arguments, only the digest is kept for that.
     """
     today = {"count": situation.calls}
     if of_tool.sum is not None:
@@ -63,7 +62,7 @@ def _evaluation(
         "resource": {"type": "Service", "id": of_tool.action.service},
     }
 
-    def result(facts: Facts, age: int | None) -> _Result:
+    def outcome(facts: Facts, age: int | None) -> Outcome:
         people: dict[str, tuple[Mapping[str, str], frozenset[str]]] = {}
         consent = consent_of(situation, facts, age)
         if facts.approved:
@@ -74,17 +73,23 @@ def _evaluation(
             consent["approver"] = {"__entity": {"type": "User", "id": subject}}
         people[situation.subject] = situation.claims, situation.groups
         key = tuple((name, *claims.items(), groups) for name, (claims, groups) in people.items())
+        text = json.dumps({name: value for name, value in {**of_call, **consent}.items() if name in wanted})
+        digest = hashlib.sha256(text.encode()).digest()
+        known_by = of_tool.action.service, of_tool.action.key, situation.subject, key, digest
+        known = policies.outcomes.get(known_by)
+        if known is not None:
+            return known
         if (entities := of_tool.entities.get(key)) is None:
             # With the schema, or rules about effects would be lost: it says which actions are within which.
-            text = json.dumps([_person(name, *about) for name, about in people.items()])
-            entities = of_tool.entities[key] = Entities.from_json_str(text, of_tool.schema)
-        text = json.dumps({name: value for name, value in {**of_call, **consent}.items() if name in wanted})
+            of_people = json.dumps([_person(name, *about) for name, about in people.items()])
+            entities = of_tool.entities[key] = Entities.from_json_str(of_people, of_tool.schema)
         result = is_authorized({**request, "context": text}, policies.set, entities)
         names = tuple(policies.names[policy_id] for policy_id in sorted(result.diagnostics.reasons))
         failed = bool(result.diagnostics.errors)  # their texts contain arguments
-        return _Result(permits(result), names, failed)
+        evaluated = policies.outcomes[known_by] = Outcome(permits(result), names, failed)
+        return evaluated
 
-    return result
+    return outcome
 
 
 def permits(result: AuthzResult) -> bool:

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 from weakref import WeakValueDictionary
 
 from cachetools import LRUCache
@@ -38,6 +38,8 @@ grows with the cube of its length.
 _TOKEN: Final = re.compile(r'"(?:[^"\\]|\\.)*"?|//[^\r\n]*|[][(){};.]|\bif\b', re.DOTALL)
 _ORDER: Final = {"lessThan": "<", "lessThanOrEqual": "<=", "greaterThan": ">", "greaterThanOrEqual": ">="}
 """Cedar's functions of decimals, and the operators of integers."""
+_OUTCOMES: Final = 1_024
+"""The evaluations whose outcome is known."""
 _ERROR: Final = re.compile(r"^for policy `policy\d+`[:,] ")
 
 
@@ -75,6 +77,14 @@ class ToolRules:
     """The entities of the people of the latest calls."""
 
 
+class Outcome(NamedTuple):
+    """Whether Cedar allows a call, by which rules, and whether one of them has failed."""
+
+    allowed: bool
+    names: tuple[str, ...]
+    failed: bool
+
+
 class Policies:
     """Rules that are evaluated together, about calls that the actions of their scopes include.
 
@@ -94,6 +104,8 @@ class Policies:
         self.members: Final = {name for statement in statements for name in statement.members}
         self.groups: Final = sorted({name for statement in asking for name in statement.groups})
         self.ages: Final = sorted({age for statement in statements for age in statement.ages}, reverse=True)
+        self.outcomes: Final[LRUCache[tuple[object, ...], Outcome]] = LRUCache(_OUTCOMES)
+        """Of the latest evaluations, by all that they depend on (`plugins.policy.decision`)."""
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 import json
 import os
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
@@ -286,10 +286,48 @@ def test_decision_by_what_is_about_the_call_is_that_by_all_rules_and_the_whole_c
     whole = replace(found, schema=schema, members=MEMBERS, entities=LRUCache(8))
     everything: Any = SimpleNamespace(**vars(found.enforced))
     everything.set, everything.names = PolicySet.from_str("\n".join(texts)), names
+    everything.outcomes = LRUCache(8)
     decided = decide(found.enforced, found, situation, facts)
     with pytest.MonkeyPatch.context() as patched:  # Cedar checks what it is given
         patched.setattr(decision, "is_authorized", partial(checked, schema))
         assert decided == decide(everything, whole, situation, facts)
+
+
+def test_known_outcome_counts_for_no_other_call_person_or_consent(tmp_path: Path) -> None:
+    conditions = (
+        'principal == User::"alice"',
+        'principal in Group::"finance"',
+        'context.input.amount.lessThan(decimal("9.5"))',
+        "context.now.weekday < 6",
+        "context.approved",
+        'context has approver && context.approver in Group::"finance"',
+    )
+    texts = [
+        f'@id("{number}") permit (principal, action == {SUBMIT}, resource) when {{ {condition} }};'
+        for number, condition in enumerate(conditions)
+    ]
+    of_tool = read(tmp_path, "\n".join([*texts, "// end"])).of(VOCABULARY.actions["expenses.submit_expense"])
+    friday = datetime(2026, 11, 27, 10, tzinfo=UTC)
+    cases = [
+        (Situation(subject=subject, identity="Human", now=now, groups=groups, arguments=arguments), facts)
+        for subject in ("alice", "bob")
+        for now in (friday, friday + timedelta(days=1))
+        for groups in (frozenset[str](), frozenset({"finance"}))
+        for arguments in ({"amount": 5, "reason": "train"}, {"amount": 10, "reason": "train"})
+        for facts in (
+            Facts(),
+            Facts(approved=True),
+            Facts(approved=True, approver=Approver(Principal("", "fay"), frozenset({"finance"}))),
+        )
+    ]
+    evaluated = []
+    for case in cases:
+        of_tool.enforced.outcomes.clear()
+        evaluated.append(decide(of_tool.enforced, of_tool, *case))
+    assert [decide(of_tool.enforced, of_tool, *case) for case in cases] == evaluated
+    known = dict(of_tool.enforced.outcomes)
+    assert [decide(of_tool.enforced, of_tool, *case) for case in reversed(cases)] == evaluated[::-1]
+    assert of_tool.enforced.outcomes.keys() == known.keys()
 
 
 @pytest.mark.parametrize(
