@@ -15,6 +15,7 @@ from tools.arguments.fault import INTEGERS
 
 MAX_VALUES: Final = 10_000
 """Services accept no more either (`tools.arguments.fault`)."""
+_CANONICAL: Final = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False)
 
 
 def are_valid_arguments(arguments: object) -> bool:
@@ -50,7 +51,7 @@ def arguments_digest(arguments: Mapping[str, Any]) -> str:
     them differently. Raises `ValueError` for what is not JSON.
     """
     try:
-        text = json.dumps(arguments, sort_keys=True, separators=(",", ":"), allow_nan=False)
+        text = _CANONICAL.encode(arguments)
     except (TypeError, RecursionError):
         raise ValueError("the arguments must be JSON") from None
     return hashlib.sha256(text.encode("ascii")).hexdigest()

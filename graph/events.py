@@ -43,6 +43,8 @@ MAX_CHARACTERS: Final = 4_000
 TOO_LONG: Final[Mapping[str, str]] = {"…": "too long to show"}
 """Replaces longer arguments in an event."""
 
+_READABLE: Final = json.JSONEncoder(ensure_ascii=False)
+
 DECLARED: Final = ("service", "access_identity", *CREDENTIAL_MEMBERS)
 """The members of events and results that say with whose rights a tool is called."""
 
@@ -54,9 +56,8 @@ def shown_text(text: str) -> str:
 
 def shown_arguments(arguments: Mapping[str, Any]) -> dict[str, Any]:
     """The arguments of a call, or `TOO_LONG`."""
-    if len(json.dumps(dict(arguments), ensure_ascii=False)) > MAX_CHARACTERS:
-        return dict(TOO_LONG)
-    return dict(arguments)
+    shown = dict(arguments)
+    return shown if len(_READABLE.encode(shown)) <= MAX_CHARACTERS else dict(TOO_LONG)
 
 
 class TextEvent(TypedDict):

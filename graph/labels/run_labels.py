@@ -49,6 +49,6 @@ def is_of_client(message: AnyMessage, *, is_kept: bool) -> bool:
 
 def note_labels(runtime: Runtime[AgentContext], labels: DataLabels) -> None:
     """The run is about to read what has `labels`."""
-    record = context_of(runtime).extensions.get(RunLabels)
-    if labels and record is not None:
+    record = context_of(runtime).extensions.get(RunLabels) if labels else None
+    if record is not None:
         record.labels.update(joined(record.labels, labels))

@@ -40,7 +40,9 @@ from graph.credentials.service_credentials import (
     ServiceRequirement,
     requirements,
 )
+from graph.extensions import Extensions
 from graph.labels.labelled_messages import with_labels
+from graph.labels.run_labels import RunLabels
 from graph.state import AgentState
 from graph.tool_calls.call_record import CallRecords
 from graph.tool_calls.default_arguments import with_defaults
@@ -201,14 +203,16 @@ class GovernedCalls:
         pending = call.pending
         if pending.conversation is None:
             return _labelled(await self._make(call), call)
-        known_by = (
-            pending.conversation,
-            caller.principal,
-            pending.response_id,
-            call.id,
-            service,
-            call.tool,
-            arguments_digest(pending.call["args"]),
+        known_by = KnownBy(
+            thread_id=pending.conversation.thread_id,
+            run_id=pending.conversation.run_id,
+            issuer=caller.principal.issuer,
+            subject=caller.principal.subject,
+            origin=str(pending.response_id),
+            call_id=call.id,
+            service=service,
+            tool=call.tool,
+            arguments_digest=arguments_digest(pending.call["args"]),
         )
         return await self._parts.known.made.result_of(known_by, partial(self._made, call, known_by))
 
@@ -297,13 +301,15 @@ def _was_called(result: ToolMessage) -> bool:
     return isinstance(result.artifact, dict) and bool(result.artifact.get("called"))
 
 
-def _runtime(place: Place, read: object) -> Runtime[AgentContext]:
+def _runtime(place: Place, read: RunLabels) -> Runtime[AgentContext]:
     """The runtime of the agent's own steps: a server's context of the run, or one of the call alone. `read`
     is the record of what the conversation has read.
     """
-    run = AgentContext() if place.run is None else place.run
+    run = place.run
+    if run is None:
+        return Runtime(context=AgentContext(extensions=Extensions(place, read)))
     context = replace(run, extensions=run.extensions.having(place).having(read))
-    if place.run is None or place.runtime is None:
-        return Runtime(context=context)
     of_task = place.runtime
+    if of_task is None:
+        return Runtime(context=context)
     return Runtime(context=context, control=of_task.control, execution_info=of_task.execution_info)

@@ -6,16 +6,27 @@ not known, may have taken effect, and is refused.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Hashable
-from typing import Final, TypeAlias
+from collections.abc import Awaitable, Callable
+from typing import Final, NamedTuple
 
 from cachetools import LRUCache
 from langchain_core.messages import ToolMessage
 
-from graph.context import Conversation
 
-KnownBy: TypeAlias = tuple[Conversation, *tuple[Hashable, ...]]
-"""The conversation of a call, and what tells it from others there."""
+class KnownBy(NamedTuple):
+    """A call, by what tells it from every other one."""
+
+    thread_id: str
+    run_id: str
+    issuer: str
+    subject: str
+    origin: str
+    """The message or the task that has the call (`Place.known_as`)."""
+    call_id: str
+    service: str
+    tool: str
+    arguments_digest: str
+
 
 _BEGUN: Final = 100_000
 """Calls that change something whose beginning is known."""
@@ -66,7 +77,7 @@ class MadeCalls:
 
     async def end_of(self, run_id: str) -> None:
         """Waits for the calls of a run that are being made here."""
-        made = [ended for call, ended in self._in_progress.items() if call[0].run_id == run_id]
+        made = [ended for call, ended in self._in_progress.items() if call.run_id == run_id]
         if made:
             await asyncio.wait(made)
 

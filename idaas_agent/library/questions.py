@@ -119,14 +119,24 @@ class _Task:
         return self.executions[-1]
 
 
+@dataclass(slots=True)
+class _KnownCall:
+    """A call about which somebody was asked, whoever makes it with whatever arguments."""
+
+    asked: Principal | None = None
+    """Who was asked."""
+    refusal: str | None = None
+    """Why it is not made: they have declined."""
+    edited: ToolCall | None = None
+    """The call as they have approved it, with other arguments than the model's."""
+
+
 class Questions:
     """The questions of one process."""
 
     def __init__(self) -> None:
         self._tasks: LRUCache[tuple[str, str], _Task] = LRUCache(_TASKS)
-        self._asked: LRUCache[tuple[str, ...], Principal] = LRUCache(_CALLS)
-        self._refused: LRUCache[tuple[str, ...], str] = LRUCache(_CALLS)
-        self._edited: LRUCache[tuple[str, ...], ToolCall] = LRUCache(_CALLS)
+        self._calls: LRUCache[tuple[str, ...], _KnownCall] = LRUCache(_CALLS)
 
     def knows(self, place: Place) -> bool:
         """Whether a question of the task was asked in this process."""
@@ -149,11 +159,11 @@ class Questions:
         question = _Question(dict(value), [_without_messages(call) for call in calls])
         self._tasks.setdefault(_task_key(place), _Task()).asked = [*unknown, question]
         for call in calls:
-            self._asked[_key_of(call.pending)] = call.pending.principal
+            self._known_call(call.pending).asked = call.pending.principal
 
     def belongs_to(self, pending: PendingCall, owner: Principal) -> None:
         """Another process has asked `owner` about a call."""
-        self._asked[_key_of(pending)] = owner
+        self._known_call(pending).asked = owner
 
     def void(self, place: Place) -> None:
         """An answer that comes with this execution of the task is none: who gave it was not verified.
@@ -179,16 +189,19 @@ class Questions:
 
     def refusal(self, pending: PendingCall) -> str | None:
         """Why the call is not made: its user has declined, or it is another's."""
-        asked = self._asked.get(_key_of(pending))
-        if asked is not None and asked != pending.principal:
+        call = self._calls.get(_key_of(pending))
+        if call is None:
+            return None
+        if call.asked is not None and call.asked != pending.principal:
             return _ANOTHER_USER
-        return self._refused.get(_key_of(pending))
+        return call.refusal
 
     def with_edits(self, pending: PendingCall) -> PendingCall:
         """The call with the arguments that its user has approved in place of those of the model."""
-        edited = self._edited.get(_key_of(pending))
-        is_theirs = self._asked.get(_key_of(pending)) == pending.principal
-        return replace(pending, call=edited) if edited is not None and is_theirs else pending
+        call = self._calls.get(_key_of(pending))
+        if call is None or call.edited is None or call.asked != pending.principal:
+            return pending
+        return replace(pending, call=call.edited)
 
     async def settle(self, place: Place, caller: VerifiedAccessToken) -> None:
         """Takes the answers that this execution of the task has, once, in the order of the questions.
@@ -222,7 +235,7 @@ class Questions:
                     for call in calls:
                         if not call.approval.asked:
                             await call.decisions.keep(call.approval, caller)
-                        self._asked[_key_of(call.pending)] = call.pending.principal
+                        self._known_call(call.pending).asked = call.pending.principal
                     execution.raised = question
                     task.asked.append(question)
                     raise
@@ -277,29 +290,35 @@ class Questions:
 
     async def _decide(self, call: AskedCall, decision: object, caller: VerifiedAccessToken) -> None:
         """Keeps the decision about one call. One that does not fit is a rejection which says why."""
-        key, asked = _key_of(call.pending), call.approval
+        asked = call.approval
         try:
             answer = await call.decisions.read(decision, asked, caller)
         except AgentError as error:
             await call.decisions.reject(asked, caller)
             reason = error.detail if isinstance(error, ApprovalError) else error.code
-            self._refused[key] = f"not run: {reason}"
+            self._known_call(call.pending).refusal = f"not run: {reason}"
             return
         if not answer.approved:
             await call.decisions.reject(asked, caller)
             words = json.dumps(answer.message, ensure_ascii=False) if answer.message else None
-            self._refused[key] = f"{REJECTED} Their own words: {words}" if words else REJECTED
+            refusal = f"{REJECTED} Their own words: {words}" if words else REJECTED
+            self._known_call(call.pending).refusal = refusal
             return
         arguments = dict(answer.arguments or {})
         is_kept = await call.decisions.approve(asked, arguments, caller)
         if is_kept and arguments_digest(arguments) != asked.request.digest:
-            self._edited[key] = ToolCall({**call.pending.call, "args": arguments})
+            edited = ToolCall({**call.pending.call, "args": arguments})
+            self._known_call(call.pending).edited = edited
 
     async def _reject_all(self, question: _Question, caller: VerifiedAccessToken, reason: str) -> None:
         for call in question.calls:
             await call.decisions.reject(call.approval, caller)
-            self._refused[_key_of(call.pending)] = reason
+            self._known_call(call.pending).refusal = reason
         question.is_answered = True
+
+    def _known_call(self, pending: PendingCall) -> _KnownCall:
+        """The record of a call, to which something is added."""
+        return self._calls.setdefault(_key_of(pending), _KnownCall())
 
     def _known(self, place: Place) -> _Task | None:
         return None if place.conversation is None else self._tasks.get(_task_key(place))

@@ -64,8 +64,23 @@ class CredentialRequirement(ABC):
     also: "tuple[CredentialRequirement, ...]" = field(default=(), compare=False)
     """Further ones that each request carries, each in a header or query parameter of its own."""
 
+    carried: DeclaredCredential = field(init=False, repr=False, compare=False)
+    """The members that are shown and recorded of a call: `credential` names the further ones, too. Computed
+    once, because each call is recorded with them.
+    """
+
+    described: DeclaredCredential = field(init=False, repr=False, compare=False)
+    """The members of a call for people: `carried`, and the kinds (`identity.credentials.rights`)."""
+
     def __post_init__(self) -> None:
         """Raises `ValueError` for two credentials in one place."""
+        self._check_places()
+        carried = self._carried()
+        kinds = " ".join(part.kind for part in self.parts)
+        object.__setattr__(self, "carried", carried)
+        object.__setattr__(self, "described", {**carried, "credential_kind": kinds})
+
+    def _check_places(self) -> None:
         if not self.also:
             return
         placements = [part.placement for part in self.parts if isinstance(part.placement, Placement)]
@@ -83,18 +98,11 @@ class CredentialRequirement(ABC):
     def declared(self) -> DeclaredCredential:
         """The members of this one alone that are shown and recorded."""
 
-    @property
-    def carried(self) -> DeclaredCredential:
-        """The members that are shown and recorded of a call: `credential` names the further ones, too."""
+    def _carried(self) -> DeclaredCredential:
         if not self.also:
             return self.declared
         also = ("|".join(map(str, part.declared.values())) for part in self.also)
         return {**self.declared, "credential": " ".join([self.declared.get("credential", ""), *also]).strip()}
-
-    @property
-    def described(self) -> DeclaredCredential:
-        """The members of a call for people: `carried`, and the kinds (`identity.credentials.rights`)."""
-        return {**self.carried, "credential_kind": " ".join(part.kind for part in self.parts)}
 
     @property
     def at_most(self) -> DeclaredCredential:

@@ -33,7 +33,7 @@ from tools.mcp_service.service import MCPService
 
 
 class Ticket(CredentialRequirement):
-    declared, placement = {"credential": "ticket"}, BEARER
+    declared, kind, placement = {"credential": "ticket"}, "ticket", BEARER
 
     def __str__(self):
         return "a ticket, which IDaaS does not keep"
