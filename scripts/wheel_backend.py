@@ -21,7 +21,7 @@ ROOT: Final = Path(__file__).resolve().parent.parent
 _PAGE: Final = ROOT / "frontend"
 _PAGE_SUFFIXES: Final = frozenset({".css", ".html", ".js", ".svg"})
 _NOT_THE_PAGE: Final = frozenset({"node_modules", "tests"})
-_LOADED: Final = re.compile(r"node_modules/((?:@[\w.-]+/)?[\w.-]+)/[\w./-]+\.js")
+_LOADED: Final = re.compile(r"node_modules/((?:@[\w.-]+/)?[\w.-]+)/[\w./-]+\.m?js")
 _TIME: Final = (1980, 1, 1, 0, 0, 0)
 
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { linkTarget, markdownBlocks } from '../view/markdown.js';
+import { linkTarget, markdownBlocks, plainText } from '../view/markdown.js';
 
 // The first barrier: the parser's output. The second, DOMPurify, is tested in a real browser.
 const html = (text) => markdownBlocks(text).map((block) => block.html()).join('');
@@ -59,4 +59,22 @@ test('a growing text changes only its last blocks', () => {
   const after = markdownBlocks('# Title\n\nFirst paragraph.\n\nSecond paragraph.\n\n- item');
   assert.equal(before.length, 3);
   assert.deepEqual(after.slice(0, 2).map(({ source }) => source), before.slice(0, 2).map(({ source }) => source));
+});
+
+test('a formula keeps its source, until it is shown as one', () => {
+  assert.equal(html('So \\( E = mc^2 \\) holds.'), '<p>So <var>\\( E = mc^2 \\)</var> holds.</p>\n');
+  for (const own of ['\\[\na_1 + b\n- c\n= d\n\\]', '$$\n\\frac{a}{b}\n$$']) {
+    assert.equal(html(`Before\n\n${own}\n\nafter`), `<p>Before</p>\n<p><samp>${own}</samp></p><p>after</p>\n`);
+  }
+  assert.equal(html('Result:\n$$x < y$$'), '<p>Result:<br><samp>$$x &#60; y$$</samp></p>\n');
+  assert.equal(plainText('\\(x\\) and **y**'), '\\(x\\) and y');
+});
+
+test('prices and code are no formulas', () => {
+  assert.doesNotMatch(html('It costs $5 or $$6, `\\(x\\)` and\n\n    \\[y\\]'), /<var|<samp/);
+});
+
+test('formulas that do not end cost no time', () => {
+  const text = '\\('.repeat(20_000);
+  assert.match(html(text), /^<p>/);
 });

@@ -39,6 +39,7 @@ export class AnswerText {
       code.replaceWith(frame);
       frame.append(code, copy);
     }
+    showFormulas(container.querySelectorAll('var, samp'));
     for (const table of container.querySelectorAll('table')) {
       const frame = element('div', { 'class': 'table', 'tabindex': 0, 'role': 'region', 'aria-label': this.language.text('chat.table') });
       table.replaceWith(frame);
@@ -46,4 +47,11 @@ export class AnswerText {
     }
     return container;
   }
+}
+
+/** Their module is loaded with the first one. Without it, formulas are their sources. */
+async function showFormulas(places) {
+  if (places.length === 0) return;
+  const { showFormula } = await import('./formula.js').catch(() => ({}));
+  if (showFormula) for (const place of places) showFormula(place);
 }

@@ -18,7 +18,7 @@ const MOST_NESTED = 8;
 
 export const PURIFY_OPTIONS = Object.freeze({
   ALLOWED_TAGS: ['p', 'br', 'strong', 'em', 'del', 'code', 'pre', 'blockquote', 'ul', 'ol', 'li', 'h3', 'h4', 'h5', 'h6',
-    'table', 'thead', 'tbody', 'tr', 'th', 'td', 'hr', 'a', '#text'],
+    'table', 'thead', 'tbody', 'tr', 'th', 'td', 'hr', 'a', 'var', 'samp', '#text'],
   ALLOWED_ATTR: ['href', 'start', 'align'],
   ALLOW_DATA_ATTR: false,
   ALLOW_ARIA_ATTR: false,
@@ -26,9 +26,39 @@ export const PURIFY_OPTIONS = Object.freeze({
   RETURN_DOM_FRAGMENT: true,
 });
 
+/** Formulas of TeX are their source, in elements that no other Markdown becomes: `showFormula` replaces it. Single dollars are prices. */
+const FORMULA = /^(?:\\\([^]{1,1000}?\\\)|\\\[[^]{1,1000}?\\\]|\$\$[^]{1,1000}?\$\$)/;
+const FORMULA_OF_ITS_OWN = /^ {0,3}(\\\[[^]{1,1000}?\\\]|\$\$[^]{1,1000}?\$\$)[ \t]*(?:\n+|$)/;
+
+const formulas = [
+  {
+    name: 'formula',
+    level: 'inline',
+    tokenizer(text) {
+      const source = FORMULA.exec(text)?.[0];
+      return source && { type: 'formula', raw: source, text: source };
+    },
+    renderer: ({ text }) => (isOfALine(text) ? `<var>${escaped(text)}</var>` : `<samp>${escaped(text)}</samp>`),
+  },
+  {
+    name: 'formulaOfItsOwn',
+    level: 'block',
+    tokenizer(text) {
+      const [raw, source] = FORMULA_OF_ITS_OWN.exec(text) ?? [];
+      return raw && { type: 'formulaOfItsOwn', raw, text: source };
+    },
+    renderer: ({ text }) => `<p><samp>${escaped(text)}</samp></p>`,
+  },
+];
+
+function isOfALine(formula) {
+  return formula.startsWith('\\(');
+}
+
 const marked = new Marked({
   gfm: true,
   breaks: true,
+  extensions: formulas,
   renderer: {
     html: ({ text }) => escaped(text),
     checkbox: ({ checked }) => (checked ? '☑ ' : '☐ '),
@@ -116,7 +146,7 @@ function isolated(text) {
   return node;
 }
 
-function showHidden(fragment) {
+export function showHidden(fragment) {
   const texts = document.createTreeWalker(fragment, NodeFilter.SHOW_TEXT);
   while (texts.nextNode()) texts.currentNode.data = printable(texts.currentNode.data);
 }

@@ -28,11 +28,18 @@ PACKAGE_FILES: Final = (
     "node_modules/eventsource-parser/dist/index.js",
     "node_modules/marked/lib/marked.esm.js",
     "node_modules/oauth4webapi/build/index.js",
+    "node_modules/temml/dist/temml.mjs",
 )
 """The files of npm packages that the page imports; no other path under `node_modules` is served."""
 
 MEDIA_TYPES: Final = MappingProxyType(
-    {".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
+    {
+        ".html": "text/html",
+        ".css": "text/css",
+        ".js": "text/javascript",
+        ".mjs": "text/javascript",
+        ".svg": "image/svg+xml",
+    }
 )
 """By suffix. A file with another suffix is not served."""
 

@@ -114,6 +114,47 @@ async def test_link_shows_its_host(signed_in: Page, scripted_agent: Any):
         await expect(link).to_have_attribute("target", "_blank")
 
 
+FORMULAS = r"""
+Energy is \( E = mc^2 \).
+
+\[
+\sqrt{\frac{a}{b}} + \text{<img src=x onerror="pwned=1">}
+\]
+
+$$\color{white}{x} \hspace{900em} \raisebox{90em}{z}$$
+
+$$\style{position:fixed}{y}$$
+
+\( \href{javascript:pwned=1}{x} \)
+
+\( \frac{a \)
+"""
+
+
+async def test_formula_is_shown_and_has_no_colour_link_or_place_of_its_own(
+    signed_in: Page, browser_context: Any, scripted_agent: Any
+):
+    scripted_agent.will_answer(text=FORMULAS)
+    answer = await ask(signed_in)
+    await expect(answer.locator("var.formula math, samp.formula math[display=block]")).to_have_count(3)
+    await expect(answer.locator("samp.formula msqrt mfrac")).to_have_text("ab")
+    await expect(answer.locator("var").last).to_have_text(
+        r"\( \frac{a \)"
+    )  # is none, and stays as it was written
+    facts = await answer.locator(".formula *").evaluate_all(
+        """(elements) => ({
+          names: [...new Set(elements.map((element) => element.localName))],
+          attributes: [...new Set(elements.flatMap((element) => element.getAttributeNames()))],
+          widest: Math.max(...elements.map((element) => parseFloat(element.getAttribute('width') ?? '0'))),
+        })"""
+    )
+    assert not {"img", "a", "annotation", "mpadded"} & set(facts["names"])
+    assert not {"style", "href", "class", "mathcolor", "mathbackground", "onerror"} & set(facts["attributes"])
+    assert facts["widest"] <= 20
+    assert await signed_in.evaluate("window.pwned ?? null") is None
+    assert browser_context.origins == {"http://localhost:9001", scripted_agent.origin}
+
+
 HIDDEN = (
     "pay\u202e05\u202c, \u200bzero\U000e0041 and &#8238;reversed&#x202c;; `co\u2066de`"
     "\n\n```\nrm\u202e x\n```"
