@@ -233,6 +233,12 @@ async def test_company_shows_rules_and_instructions_of_groups_and_the_age_of_a_s
     assert "two decimals" in of_finance
 
 
+def test_cases_of_the_handbook_hold(monkeypatch):
+    monkeypatch.chdir(EXAMPLES / "handbook")
+    done = CliRunner().invoke(app, ["policy", "test", "--env-file", "agent.env"])
+    assert done.exit_code == 0, done.output
+
+
 def test_page_of_the_front_end_is_the_one_that_the_tests_of_front_ends_use():
     bundle = EXAMPLES.parent / "tests" / "front_ends" / "langgraph" / "bundle.mjs"
     assert "examples/front_end/page.jsx" in bundle.read_text()
