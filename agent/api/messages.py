@@ -116,6 +116,8 @@ _ROLES: Final = {
     "tool": "tool",
     "ToolMessageChunk": "tool",
 }
+_LANGCHAIN_ROLES: Final = ("human", "ai")
+"""The roles that LangChain knows and OpenAI does not."""
 
 
 def conversation(wire: Sequence[WireMessage], most_images: int = 0) -> list[AnyMessage]:
@@ -160,13 +162,17 @@ def require_few(messages: Sequence[object], most: int, named: str = "messages") 
 def conversation_schema() -> dict[str, Any]:
     """The JSON Schema of a conversation in either form, for the API document."""
     openai = [reference(message, "validation") for message in get_args(get_args(WireMessage)[0])]
-    langchain = {
-        "type": "object",
-        "description": "A message in LangChain's form.",
-        "properties": {"type": {"enum": sorted({*_ROLES} - {"tool"})}, "content": {"type": "string"}},
-        "required": ["type", "content"],
-    }
-    return {"type": "array", "minItems": 1, "items": {"anyOf": [*openai, langchain]}}
+    kinds = {"type": sorted({*_ROLES} - {"tool"}), "role": [*_LANGCHAIN_ROLES]}
+    langchain = [
+        {
+            "type": "object",
+            "description": "A message in LangChain's form.",
+            "properties": {name: {"enum": values}, "content": {"type": "string"}},
+            "required": [name, "content"],
+        }
+        for name, values in kinds.items()
+    ]
+    return {"type": "array", "minItems": 1, "items": {"anyOf": [*openai, *langchain]}}
 
 
 def langchain_conversation(messages: Sequence[object]) -> list[AnyMessage]:
@@ -190,12 +196,12 @@ def openai_form(message: object) -> object:
     """`message` in OpenAI's form, if it has one of LangChain's; otherwise unchanged."""
     if isinstance(message, (list, tuple)) and len(message) == 2:
         return {"role": _ROLES.get(str(message[0]), message[0]), "content": message[1]}
-    if not isinstance(message, Mapping) or "role" in message:
+    if not isinstance(message, Mapping):
         return message
-    form: dict[str, Any] = {
-        "role": _ROLES.get(str(message.get("type")), message.get("type")),
-        "content": message.get("content"),
-    }
+    kind = message.get("role", message.get("type"))
+    if "role" in message and kind not in _LANGCHAIN_ROLES:
+        return message
+    form: dict[str, Any] = {"role": _ROLES.get(str(kind), kind), "content": message.get("content")}
     if form["role"] == "tool":
         form["tool_call_id"] = message.get("tool_call_id")
     calls = message.get("tool_calls")

@@ -107,6 +107,13 @@ def test_langchain_messages_are_accepted() -> None:
             ("human", "three"),
             ["ai", "four"],
             {"role": "user", "content": "five"},
+            {"role": "ai", "content": "", "tool_calls": [{"name": "f", "args": {"a": 2}, "id": "c2"}]},
+            {"role": "tool", "content": "six", "tool_call_id": "c2"},
+            {"role": "human", "content": "seven"},
         ]
     )
-    assert [message.content for message in messages] == ["one", "", "two", "three", "four", "five"]
+    texts = [message.content for message in messages]
+    assert texts == ["one", "", "two", "three", "four", "five", "", "six", "seven"]
+    assert isinstance(messages[6], AIMessage)
+    assert messages[6].tool_calls[0]["args"] == {"a": 2}
+    assert isinstance(messages[8], HumanMessage)

@@ -131,6 +131,7 @@ IDENTIFIER = "0190-do-not-render"
     [
         HUMAN,
         {"role": "user", "content": "and now?"},
+        {"role": "human", "content": "and now?"},
         {"type": "human", "content": [{"type": "text", "text": "and "}, {"type": "text", "text": "now?"}]},
         ["human", "and now?"],
         "and now?",
