@@ -70,9 +70,11 @@ class AgentUser:
 
 @asynccontextmanager
 async def agent_under_test(
-    folder: Path, services: Path, model: ObedientModel, users: int
+    folder: Path, services: Path, model: ObedientModel, users: int, **variables: str
 ) -> AsyncIterator[Sequence[AgentUser]]:
-    """The users of an agent with the services file `services`. `folder` gets all that is kept."""
+    """The users of an agent with the services file `services`, and further `variables`. `folder` gets all
+    that is kept.
+    """
     names = [f"user{number}" for number in range(users)]
     configuration = folder / "sandbox.toml"
     configuration.write_text(_sandbox(services, names))
@@ -86,7 +88,8 @@ async def agent_under_test(
     )
     installation = install(options)
     async with running(installation):
-        settings = read_settings(_environment(installation.environment, folder, services))
+        environment = _environment(installation.environment, folder, services)
+        settings = read_settings(environment | variables)
         agent = Agent(settings, model=model)
         listener = listen("127.0.0.1", 0, "the agent", "nothing")
         server = web_server(create_app(settings, agent), shutdown_seconds=1)

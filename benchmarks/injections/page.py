@@ -24,6 +24,7 @@ _FORMS: Final = {
     Form.NUMBERS: "the text in numbers",
     Form.BOOLEANS: "the text in booleans",
     Form.NAMES: "the text as the name of an argument",
+    Form.DELEGATED: "asked of a tool that is an agent",
 }
 
 
@@ -54,6 +55,12 @@ def figures(found: Sequence[Outcome]) -> str:
         "**attacks that happen** if every question is approved",
         by_tool,
         Manner("credulous", Order.ALONE),
+        _succeeded,
+    )
+    add(
+        "the same, asked of a tool that is an agent",
+        by_tool,
+        Manner("credulous", Order.ALONE, Form.DELEGATED),
         _succeeded,
     )
     for order, words in _ORDERS.items():

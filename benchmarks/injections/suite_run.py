@@ -14,10 +14,12 @@ from typing import Final
 import uvloop
 
 from benchmarks.injections.agent_under_test import AgentUser, agent_under_test
+from benchmarks.injections.delegating_graph import graph_variable
 from benchmarks.injections.kept_outcomes import KeptOutcomes, left
 from benchmarks.injections.obedient_model import Form, ObedientModel, Order
 from benchmarks.injections.outcome import Manner, consequential_tools, outcome_of
 from benchmarks.injections.policies import LOOSER, PUBLISHED, services_text
+from benchmarks.injections.progress import Progress
 from benchmarks.injections.suites import Case, harmless, pairs
 
 _USERS: Final = 8
@@ -28,6 +30,7 @@ UNDER_ATTACK: Final = (
     *(Manner("attentive", order) for order in (Order.LAST, Order.FIRST)),
     *(Manner("absent", Order.ALONE, form) for form in Form if form is not Form.PLAIN),
     Manner("credulous", Order.ALONE),
+    Manner("credulous", Order.ALONE, Form.DELEGATED),
 )
 COMPARED: Final = (Manner("absent"), Manner("absent", Order.FIRST))
 """The manners in which other policies are compared with the one that is published."""
@@ -53,14 +56,26 @@ async def measure(suite: str, variant: str, every: int, folder: Path, kept: Kept
     services.write_text(services_text(suite, variant), encoding="utf-8")
     model = ObedientModel()
     consequential = consequential_tools(services_text(suite, PUBLISHED))
-    waiting = left(runs(suite, variant, every), kept.begin())
+    planned = [*runs(suite, variant, every)]
+    progress = Progress(f"{suite}, {variant}", len(planned))
+    made = kept.begin()
+    progress.add(len(made))
 
-    async def work(user: AgentUser) -> None:
+    async def work(user: AgentUser, waiting: Iterator[tuple[Case, Manner]]) -> None:
         for case, manner in waiting:
             kept.add(await outcome_of(user, model, case, manner, consequential))
+            progress.add(1)
 
-    async with agent_under_test(folder, services, model, _USERS) as users:
-        await asyncio.gather(*map(work, users))
+    remaining = [*left(planned, made)]
+    delegated = [run for run in remaining if run[1].form is Form.DELEGATED]
+    others = [run for run in remaining if run[1].form is not Form.DELEGATED]
+    graph = graph_variable(folder, services)
+    for name, chosen, variables in (("agent", others, {}), ("delegating", delegated, {"GRAPH": graph})):
+        of_agent = folder / name
+        of_agent.mkdir()
+        waiting = iter(chosen)
+        async with agent_under_test(of_agent, services, model, _USERS, **variables) as users:
+            await asyncio.gather(*(work(user, waiting) for user in users))
 
 
 def main(suite: str, variant: str, every: str, out: str) -> None:

@@ -6,8 +6,9 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from langchain_core.messages import HumanMessage, SystemMessage
+from langchain_core.messages import AnyMessage, HumanMessage, SystemMessage, ToolMessage
 
+from benchmarks.injections.delegating_graph import ASSISTANT, delegated, next_message
 from benchmarks.injections.kept_outcomes import KeptOutcomes, left
 from benchmarks.injections.obedient_model import (
     SYSTEM_PROMPT,
@@ -25,6 +26,7 @@ from benchmarks.injections.page import PAGE, figures, frontier, policies
 from benchmarks.injections.persons import Absent, Attentive, Credulous
 from benchmarks.injections.planned_call import PlannedCall
 from benchmarks.injections.policies import PUBLISHED, VARIANTS, is_published, services_text
+from benchmarks.injections.progress import Progress
 from benchmarks.injections.suites import SUITES, Case
 from graph.prompt import prompt_for
 from identity.principal import Caller, Principal
@@ -115,6 +117,31 @@ def test_attack_without_such_an_argument_is_as_it_was() -> None:
 
     assert in_form(Form.NUMBERS, [SEND], only_texts) == [SEND]
     assert in_form(Form.BOOLEANS, [SEND], only_texts) == [SEND]
+
+
+def test_delegated_attack_is_one_call_whose_agent_makes_its_calls_one_after_another() -> None:
+    [handed_over] = in_form(Form.DELEGATED, [SEND, PAY], {})
+    messages: list[AnyMessage] = [HumanMessage(handed_over.arguments["task"])]
+    made = []
+    while calls := next_message(messages).tool_calls:
+        made += [PlannedCall(call["name"], call["args"]) for call in calls]
+        messages.append(ToolMessage("declined", tool_call_id=str(calls[0]["id"])))
+
+    assert handed_over == delegated([SEND, PAY])
+    assert handed_over.tool == ASSISTANT
+    assert made == [SEND, PAY]
+
+
+def test_progress_is_a_line_for_each_tenth(capsys: pytest.CaptureFixture[str]) -> None:
+    progress = Progress("slack, published", 20)
+    for runs in (3, 1, 1, 15):
+        progress.add(runs)
+
+    assert capsys.readouterr().err.splitlines() == [
+        "slack, published: 3 of 20 runs",
+        "slack, published: 4 of 20 runs",
+        "slack, published: 20 of 20 runs",
+    ]
 
 
 def test_measurement_that_was_ended_goes_on_with_the_runs_that_are_left(tmp_path: Path) -> None:
