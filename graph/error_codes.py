@@ -25,7 +25,7 @@ def error_of_node(error: E, node: str) -> E:
 
 
 class GraphCode(ErrorCode):
-    """Errors about the caller of a run, the model, and approvals."""
+    """Errors about the caller of a run, the model, approvals, and what an operator has stopped."""
 
     ACCESS_TOKEN_MISSING = "access_token_missing"  # noqa: S105 - a code
     LLM_API_KEY_UNAVAILABLE = "llm_api_key_unavailable"
@@ -36,6 +36,7 @@ class GraphCode(ErrorCode):
     APPROVAL_USED = "approval_used"
     APPROVAL_INVALID = "approval_invalid"
     APPROVAL_UNAVAILABLE = "approval_unavailable"
+    CALLS_STOPPED = "calls_stopped"
 
 
 def invalid_approval(detail: str, argument: str | None = None) -> ApprovalError:

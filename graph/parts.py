@@ -22,6 +22,7 @@ from graph.approvals.run_callers import RunCallers
 from graph.call_measures import CallMeasures
 from graph.call_steps.fence import RunFence
 from graph.call_steps.once import BegunCalls
+from graph.call_steps.stops import Stops
 from graph.callers import CallerNode, Callers, Node, Verifier, as_langgraph_node, begin_run
 from graph.context import TokenLookup, token_in_context
 from graph.credentials.service_credentials import ServiceCredentials, requirements
@@ -97,6 +98,7 @@ class RunApprovals:
     `consent_urls` too, it pauses if a called service requires their consent; the URL is kept there.
     With `begun_calls`, a call that changes something is made once, also if a server executes the run again;
     with a `fence`, it is made only while the run has its conversation.
+    Of `stops`, an operator has stopped some: they are refused, and in progress they end where they can.
     `policies` decide about calls after what the services declare, and before what the calls would disclose.
     `person` answers what all of them ask, in a test.
     """
@@ -109,6 +111,7 @@ class RunApprovals:
     consent_urls: ConsentUrls | None = None
     begun_calls: BegunCalls | None = None
     fence: RunFence | None = None
+    stops: Stops | None = None
     policies: Sequence[CallPolicy] = ()
     person: Callable[[Policies], Policies] | None = None
 
@@ -165,7 +168,8 @@ def graph_parts(
         return resolved.of(caller, service)
 
     by_name = {service.name: service for service in services}
-    policies = policies_of(by_name, required, asks.policies, access)
+    stops = [] if asks.stops is None else [asks.stops]
+    policies = policies_of(by_name, required, [*stops, *asks.policies], access)
     if asks.person is not None:
         policies = asks.person(policies)
     gate = ApprovalGate(services, required, asks.store, asks.seconds, clock, policies, asks.grants)
@@ -204,7 +208,12 @@ def graph_parts(
         APPROVALS: ApprovalsNode(gate, prompts, records, answers, resume_values=asks.resume_values),
     }
     made |= service_nodes(
-        services, model_node, calls=limits.run_calls, begun_calls=asks.begun_calls, fence=asks.fence
+        services,
+        model_node,
+        calls=limits.run_calls,
+        begun_calls=asks.begun_calls,
+        fence=asks.fence,
+        stops=asks.stops,
     )
     begins = partial(begin_run, [begin_proposed_calls, partial(begin_labels, unseen_in(services))])
     return GraphParts(

@@ -7,7 +7,7 @@ import sys
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing, asynccontextmanager, suppress
-from typing import Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
@@ -15,12 +15,15 @@ from agent.commands.audit import records
 from agent.commands.terminal import ENV_FILE, err, operator_settings, out, own_command, seconds_of, stop
 from agent.operations.revocation.store import RevocationStore, StoreError
 from agent.settings.settings import Settings
-from identity.access_token.revocation import Origin, Revocation, Target
+from identity.access_token.revocation import CALLS, Origin, Revocation, Target
 from identity.access_token.revocation_list import RevocationList
 from identity.access_token.verifier import LEEWAY, REVOCATION_REACH
 from identity.audit.event import AuditedAction, AuditOutcome
 from identity.errors import AuditError
 from identity.printable import rfc3339
+
+if TYPE_CHECKING:
+    from agent.redis import SharedRedis
 
 _OFFERED: Final = 10
 _SHA256: Final = re.compile(r"[0-9a-f]{64}")
@@ -60,20 +63,25 @@ def revoke(
             until = seconds_of(all_before, now)
         except ValueError as error:
             stop(f"--all-before {error}")
-    seen = _subjects(settings) if target is Target.USER else None
+    seen = seen_subjects(settings) if target is Target.USER else None
     put_revocation(settings, Revocation(target, name, Origin.OPERATOR, until, now))
     out.print(f"revoked: {_text(target, name, until)}")
     out.print("each running agent refuses them within a second, and ends their runs")
-    if seen is not None and name not in seen:
-        alike = sorted(subject for subject in seen if name.lower() in subject.lower())
-        for match in alike[:_OFFERED]:
-            err.print(f"did you mean: {own_command()} revoke --user {match}")
-        stop(
-            f"no line of {settings.audit_log_file} names the user {name!r}: it may have ended no one's access"
-        )
+    if seen is not None:
+        require_seen(name, seen, settings, "revoke --user", "ended no one's access")
 
 
-def _subjects(settings: Settings) -> set[str] | None:
+def require_seen(name: str, seen: set[str], settings: Settings, command: str, effect: str) -> None:
+    """Stops the command if the audit log names no user `name`, after those that match were offered."""
+    if name in seen:
+        return
+    alike = sorted(subject for subject in seen if name.lower() in subject.lower())
+    for match in alike[:_OFFERED]:
+        err.print(f"did you mean: {own_command()} {command} {match}")
+    stop(f"no line of {settings.audit_log_file} names the user {name!r}: it may have {effect}")
+
+
+def seen_subjects(settings: Settings) -> set[str] | None:
     """Who has used this agent, by its audit log; `None` if that is not known."""
     if (file := settings.audit_log_file) is None or not file.is_file():
         err.print("whether the agent has seen the user is not known here: there is no file AUDIT_LOG_FILE")
@@ -119,13 +127,22 @@ def _target(user: str | None, token_hash: str | None, token: bool, *, all_: bool
 @asynccontextmanager
 async def _stores(settings: Settings) -> AsyncIterator[Sequence[RevocationStore]]:
     """The stores that running agents read: a shared store if there is one, else this machine's file."""
+    async with opened_stores(settings) as (stores, _):
+        yield [store for store in stores if store.shared] or stores
+
+
+@asynccontextmanager
+async def opened_stores(
+    settings: Settings,
+) -> AsyncIterator[tuple[Sequence[RevocationStore], "SharedRedis | None"]]:
+    """The stores that the settings name, and the Redis among them; closed at the end of the block."""
     from agent.operations.revocation.configured import revocation_stores
     from agent.redis import shared_redis
 
     redis = shared_redis(settings)
     stores = revocation_stores(settings, redis)
     try:
-        yield [store for store in stores if store.shared] or stores
+        yield stores, redis
     finally:
         for store in stores:
             await store.aclose()
@@ -133,25 +150,33 @@ async def _stores(settings: Settings) -> AsyncIterator[Sequence[RevocationStore]
             await redis.aclose()
 
 
-def put_revocation(settings: Settings, revocation: Revocation) -> None:
-    """Stores it where running agents read it, and records it; stops the command if that fails."""
+def put_revocation(settings: Settings, revocation: Revocation, reason: str | None = None) -> None:
+    """Stores it where running agents read it, and records it, before and after; stops the command if that
+    fails. `reason` is recorded: who decided, and why.
+    """
     from identity.settings.audit_log import audit_log, audit_trail
 
     async def keep() -> None:
         async with aclosing(audit_log(settings)) as log, _stores(settings) as stores:
-            record = audit_trail(settings, log).revocation(revocation, settings.idaas.issuer)
-            for store in stores:
-                bearable = () if store.lasts else (StoreError,)
-                with suppress(*bearable):
-                    await store.put([revocation])
+            record = audit_trail(settings, log).revocation(revocation, settings.idaas.issuer, reason)
+            with suppress(AuditError):  # then its end cannot be recorded either, and the operator is told
+                await record.started()
+            try:
+                for store in stores:
+                    bearable = () if store.lasts else (StoreError,)
+                    with suppress(*bearable):
+                        await store.put([revocation])
+            except StoreError:
+                await record.ended(AuditOutcome.FAILED)
+                raise
             await record.ended(AuditOutcome.SUCCEEDED)
 
     try:
         asyncio.run(keep())
     except StoreError as error:
-        stop(f"the revocation is not kept: {error}", "check CONVERSATIONS_URL, REVOCATIONS_FILE or REDIS_URL")
+        stop(f"it is not kept: {error}", "check CONVERSATIONS_URL, REVOCATIONS_FILE or REDIS_URL")
     except AuditError as error:
-        stop(f"the revocation is in force, but not on record: {error.detail}")
+        stop(f"it is in force, but not on record: {error.detail}")
 
 
 async def stored_revocations(settings: Settings) -> RevocationList:
@@ -169,9 +194,10 @@ async def stored_revocations(settings: Settings) -> RevocationList:
 
 def _show(settings: Settings) -> None:
     try:
-        entries = [e for e in asyncio.run(stored_revocations(settings)).entries() if e.until is not None]
+        stored = asyncio.run(stored_revocations(settings)).entries()
     except StoreError as error:
         stop(f"the revocations cannot be read: {error}")
+    entries = [entry for entry in stored if entry.until is not None and entry.target not in CALLS]
     for entry in sorted(entries, key=lambda entry: entry.changed_at):
         text = _text(entry.target, entry.name, entry.until)
         out.print(f"{rfc3339(entry.changed_at, 'seconds')}  {entry.origin:8}  {text}")

@@ -25,8 +25,9 @@ from agent.http.rate_limit import RequestRate
 from agent.http.shutdown import Shutdown, shutting_down
 from agent.operations.metrics.agent_measures import AgentMeasures
 from agent.operations.readiness import Readiness
-from agent.operations.revocation.configured import revocation_stores, user_event_reader
+from agent.operations.revocation.configured import revocation_stores, stop_reports, user_event_reader
 from agent.operations.revocation.enforcer import RevocationEnforcer
+from agent.operations.revocation.stop_reports import StopReporter
 from agent.operations.traces.langsmith import trace_by_default
 from agent.operations.traces.tracer import Tracer, tracer_of
 from agent.redis import shared_redis
@@ -40,6 +41,7 @@ from graph.approvals.consent_urls import ConsentUrls
 from graph.approvals.policy import AnyUser
 from graph.approvals.rights import UserRights, rights_of, user_rights
 from graph.call_steps.once import BegunCalls
+from graph.call_steps.stops import Stops
 from graph.context import TokenLookup, token_in_context
 from graph.error_codes import GraphCode
 from graph.limits import Limits
@@ -142,6 +144,8 @@ class Agent:
         self.consent_urls: Final = ConsentUrls(self.access, clock, approvals)
         by_name = {service.name: service for service in self.services}
         self.listeners: Final = installed_listeners(calls, approvals)
+        self.stops: Final = Stops(revocations, clock)
+        """The calls that an operator has stopped."""
         grants = None
         if storage is not None:
             grants = grants_of(storage, self.services, self.access, revocations, audit, clock)
@@ -154,6 +158,7 @@ class Agent:
             consent_urls=self.consent_urls,
             begun_calls=begun_calls,
             fence=fence,
+            stops=self.stops,
             policies=self.policies,
         )
         self.limits: Final = Limits(
@@ -198,9 +203,13 @@ class Agent:
         """How surfaces begin runs."""
 
         # How rights and the process end
+        stores = revocation_stores(settings, self.redis)
+        reports = stop_reports(stores, self.redis, clock)
+        self.stop_reporter: Final = StopReporter(self.stops, reports, self.process_id, clock=clock)
+        revocations.listeners.append(self.stop_reporter.heard)
         self.revocation: Final = RevocationEnforcer(
             revocations,
-            revocation_stores(settings, self.redis),
+            stores,
             forget_users=self.broker.forget_users,
             end_runs=self.runs.end_of,
             audit=audit,
@@ -286,7 +295,7 @@ class Agent:
         await _closed(self.listeners, self.kept)
         await asyncio.gather(*(service.aclose() for service in self.services))
         events_jwks = self.user_events and self.user_events.keys
-        await _closed(self.revocation, events_jwks)
+        await _closed(self.stop_reporter, self.revocation, events_jwks)
         await _closed(self.model, self.named_models, self.run_leases, self.redis, self.identity)
         if self.tracer is not None:
             await asyncio.to_thread(self.tracer.stop)

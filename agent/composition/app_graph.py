@@ -94,6 +94,7 @@ def served_graph(
         kept=kept,
         budget=CallBudget(limits.run_calls),
         fence=fence,
+        stops=asks.stops,
         announce=asks.announce,
         measures=measures,
     )

@@ -73,6 +73,8 @@ export const enErrors = Object.freeze({
   'error.approval_invalid.remedy': 'Nothing was done',
   'error.approval_unavailable.symptom': 'The agent cannot keep your decisions at the moment, and does nothing that needs one',
   'error.approval_unavailable.remedy': 'Try again later',
+  'error.calls_stopped.symptom': 'An operator has stopped this for now',
+  'error.calls_stopped.remedy': 'Ask your administrator when it is available again',
   'error.jwks_unavailable.symptom': 'Your sign-in cannot be checked at the moment',
   'error.jwks_unavailable.remedy': 'Try again later',
   'error.idaas_unreachable.symptom': 'The identity service could not be reached',

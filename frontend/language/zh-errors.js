@@ -70,6 +70,8 @@ export const zhErrors = Object.freeze({
   'error.approval_invalid.remedy': '请刷新页面。未执行任何操作',
   'error.approval_unavailable.symptom': '智能体暂时无法保存你的决定',
   'error.approval_unavailable.remedy': '请稍后重试。在此之前不会执行需要你决定的操作',
+  'error.calls_stopped.symptom': '运维人员已暂停此操作',
+  'error.calls_stopped.remedy': '请向管理员了解何时恢复',
   'error.jwks_unavailable.symptom': '目前无法验证你的登录',
   'error.jwks_unavailable.remedy': '请稍后重试',
   'error.idaas_unreachable.symptom': '无法连接身份服务',

@@ -1,6 +1,7 @@
 """The last step: makes the call, on record, with the caller's credential, within its time."""
 
 import logging
+from contextlib import AbstractAsyncContextManager, nullcontext
 from contextvars import copy_context
 from dataclasses import dataclass
 
@@ -10,6 +11,7 @@ from langgraph.errors import GraphBubbleUp
 
 from graph.call_steps.call import Call
 from graph.call_steps.fence import FenceStep
+from graph.call_steps.stops import Stops
 from graph.credentials.service_credentials import ServiceCredential
 from graph.tool_calls.call_record import CallRecord, CallRecords
 from graph.tool_calls.requested_calls import failure_text
@@ -26,12 +28,14 @@ logger = logging.getLogger(__name__)
 @dataclass(frozen=True, slots=True)
 class RecordedCall:
     """Makes a call that is permitted. `seconds` bounds its time, or that between two reports of its progress
-    (`TimeLimit`). A credential for which it waits passes the `fence` again.
+    (`TimeLimit`). A credential for which it waits passes the `fence` again, and what `stops` has stopped
+    meanwhile.
     """
 
     records: CallRecords
     seconds: float
     fence: FenceStep | None = None
+    stops: Stops | None = None
 
     async def __call__(self, call: Call) -> ToolMessage:
         """The result for the model. Raises `AuditError` if the call cannot be recorded."""
@@ -60,12 +64,12 @@ class RecordedCall:
         """
         service = call.service
         of_run = copy_context()
-        access = _CallAccess(call.credential, call, self.fence)
+        access = _CallAccess(call.credential, call, self.fence, self.stops)
         limit = TimeLimit(self.seconds)
         error: AgentError
         outer = var_child_runnable_config.set(None)
         try:
-            async with limit.timeout:
+            async with limit.timeout, self._while_allowed(call, access):
                 with reported_to(limit.progressed, lambda *given: of_run.copy().run(progressed, *given)):
                     return await service.call(call.tool, call.pending.call["args"], access), None
         except (AuditError, GraphBubbleUp):  # a question of the tool's own code is none of its results
@@ -82,15 +86,19 @@ class RecordedCall:
         finally:
             var_child_runnable_config.reset(outer)
         log_failure(error.of(service_of(service.name), service.settings), tool=call.tool)
-        called = access.obtained or service.credential is None
-        return ToolResult(failure_text(error, service.name), ok=False, called=called), error
+        return ToolResult(failure_text(error, service.name), ok=False, called=access.may_be_sent), error
+
+    def _while_allowed(self, call: Call, access: "_CallAccess") -> AbstractAsyncContextManager[None]:
+        if self.stops is None:
+            return nullcontext()
+        return self.stops.while_allowed(call, lambda: access.may_be_sent)
 
 
 class _CallAccess:
     """The service's credential for one call (`tools.service.Access`); notes whether the call obtained it.
 
-    A credential for which the call had to wait comes too late if the run was ended meanwhile: then the
-    `fence` raises.
+    A credential for which the call had to wait comes too late if the run was ended, or the call stopped,
+    meanwhile: then the `fence` or `stops` raise.
     """
 
     def __init__(
@@ -98,16 +106,23 @@ class _CallAccess:
         credential: ServiceCredential,
         call: Call,
         fence: FenceStep | None,
+        stops: Stops | None,
         declared: "_CallAccess | None" = None,
     ) -> None:
         """`declared` is the access of which this one is stepped up."""
         self._credential = credential
         self._call = call
         self._fence = fence
+        self._stops = stops
         self._declared = declared
         self.caller = credential.caller
         self.obtained = False
         """Without its credential, a call makes no request."""
+
+    @property
+    def may_be_sent(self) -> bool:
+        """Whether the service may have received the call."""
+        return self.obtained or self._call.service.credential is None
 
     async def credential(self) -> Credential:
         waits = self.cached() is None
@@ -132,8 +147,10 @@ class _CallAccess:
 
     def stepped_up(self, requirement: CredentialRequirement) -> "_CallAccess":
         wider = self._credential.stepped_up(requirement)
-        return _CallAccess(wider, self._call, self._fence, self._declared or self)
+        return _CallAccess(wider, self._call, self._fence, self._stops, self._declared or self)
 
     async def _pass_fence(self) -> None:
         if self._fence is not None:
             await self._fence.check(self._call)
+        if self._stops is not None:
+            self._stops.check(self._call)

@@ -19,6 +19,7 @@ from graph.call_steps.permission import PermissionStep
 from graph.call_steps.question import QuestionStep
 from graph.call_steps.recorded_call import RecordedCall
 from graph.call_steps.refusals import RefusalStep
+from graph.call_steps.stops import Stops
 from graph.callers import Visit
 from graph.nodes.call_hooks import CallHooksStep
 from graph.nodes.model import ModelNode
@@ -77,6 +78,7 @@ def service_nodes(
     calls: int,
     begun_calls: BegunCalls | None = None,
     fence: RunFence | None = None,
+    stops: Stops | None = None,
 ) -> Mapping[str, ServiceNode]:
     """The nodes of `services` by their names. A run may make so many `calls`, of all of them. The limits of
     `model` bound the time of each.
@@ -85,7 +87,8 @@ def service_nodes(
     records = model.records
     budget = CallBudget(calls)
     refusals = RefusalStep(records)
-    fences = [] if fence is None else [FenceStep(fence)]
+    fence_step = None if fence is None else FenceStep(fence)
+    fences = [] if fence_step is None else [fence_step]
     steps: list[CallStep] = [
         budget,
         CallHooksStep(model, budget, refusals),
@@ -96,6 +99,6 @@ def service_nodes(
         OnceStep(begun_calls),
         add_labels,
     ]
-    make = RecordedCall(records, model.limits.tool_seconds, *fences)
+    make = RecordedCall(records, model.limits.tool_seconds, fence_step, stops)
     recorded = partial(refusals, proceed=in_steps(steps, make))
     return {service.name: ServiceNode(service, model, recorded) for service in services}

@@ -32,6 +32,7 @@ from graph.call_steps.once import OnceStep
 from graph.call_steps.permission import PermissionStep
 from graph.call_steps.recorded_call import RecordedCall
 from graph.call_steps.refusals import RefusalStep
+from graph.call_steps.stops import Stops
 from graph.callers import Visit
 from graph.context import AgentContext
 from graph.credentials.service_credentials import (
@@ -83,6 +84,8 @@ class KnownCalls:
     """The governed tools of the application, by their names: the one that was made last."""
     host: Host | None = None
     """The server that runs the graph. What it keeps counts, in place of the above."""
+    stops: Stops | None = None
+    """The calls that an operator has stopped, unless a server runs the graph, which knows them."""
 
     @property
     def outlives_process(self) -> bool:
@@ -125,7 +128,9 @@ class GovernedCalls:
         required = self._required = requirements(services, parts.access_identity)
         self._credentials = ServiceCredentials(required, parts.broker, clock)
         self._services = {service.name: service for service in services}
-        policies = policies_of(self._services, required, parts.policies, self.access)
+        stops = host.stops if host else known.stops
+        stopped = [] if stops is None else [stops]
+        policies = policies_of(self._services, required, [*stopped, *parts.policies], self.access)
         if host is not None and host.person is not None:
             policies = host.person(policies)
         gate = ApprovalGate(services, required, parts.kept.approvals, parts.approval_seconds, clock, policies)
@@ -141,7 +146,8 @@ class GovernedCalls:
         records = CallRecords(gate.services, required, parts.audit, measures)
         self._refusals = RefusalStep(records)
         budget = [host.budget] if host and host.budget else []
-        fences = [host.fence] if host and host.fence else []
+        fence = host.fence if host else None
+        fences = [] if fence is None else [fence]
         steps: list[CallStep] = [
             *budget,
             AnswersStep(self._approvals),
@@ -150,7 +156,7 @@ class GovernedCalls:
             OnceStep(parts.kept.begun),
             add_labels,
         ]
-        make = in_steps(steps, RecordedCall(records, seconds, *fences))
+        make = in_steps(steps, RecordedCall(records, seconds, fence, stops))
         self._make = partial(self._refusals, proceed=make)
         self._paused: FIFOCache[Any, bool] = FIFOCache(_PAUSED)
         """The calls whose own code has asked, and which go on when their task is resumed."""

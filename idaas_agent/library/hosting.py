@@ -14,6 +14,7 @@ from graph.approvals.record import PendingApproval
 from graph.call_measures import CallMeasures
 from graph.call_steps.budget import CallBudget
 from graph.call_steps.fence import FenceStep
+from graph.call_steps.stops import Stops
 from graph.context import AgentContext
 from idaas_agent.library.stored_approvals import KeptCalls
 from identity.parts import IdentityParts
@@ -37,6 +38,8 @@ class Host:
     """Answers what the policies ask, in a test."""
     budget: CallBudget | None = None
     fence: FenceStep | None = None
+    stops: Stops | None = None
+    """The calls that an operator has stopped."""
     announce: Callable[[PendingApproval], None] | None = None
     measures: CallMeasures = field(default_factory=CallMeasures)
 

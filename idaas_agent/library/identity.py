@@ -269,12 +269,12 @@ class Identity:
     @cached_property
     def known_calls(self) -> "KnownCalls":
         """The questions, answers and results of governed calls that this process knows."""
+        from graph.call_steps.stops import Stops
         from idaas_agent.library.governed_calls import KnownCalls
         from idaas_agent.library.stored_approvals import StoredApprovals
 
-        if self.approvals is None:
-            return KnownCalls()
-        return KnownCalls(stored=StoredApprovals(self.approvals))
+        stored = None if self.approvals is None else StoredApprovals(self.approvals)
+        return KnownCalls(stored=stored, stops=Stops(self.revocations, self.clock))
 
     async def tools(self, services: "Sequence[Service] | str | Path") -> "Sequence[BaseTool]":
         """LangChain tools of `services`, which are objects (`HTTPService`, `MCPService`, your own `Service`)

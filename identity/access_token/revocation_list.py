@@ -1,4 +1,4 @@
-"""The revocations in force, looked up by the claims of a verified token."""
+"""The revocations in force, looked up by the claims of a verified token, or by the call of a tool."""
 
 import heapq
 import math
@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from itertools import product
 from typing import Final, TypeAlias
 
-from identity.access_token.revocation import Origin, Revocation, Target
+from identity.access_token.revocation import CALLS, Origin, Revocation, Target
 from identity.errors import AgentError
 
 _RESTORED: Final = -1.0
@@ -37,6 +37,9 @@ class RevocationList:
         self._users = self._by_origin(Target.USER)
         self._tokens = self._by_origin(Target.TOKEN)
         self._all = self._by_origin(Target.ALL)
+        self._calls = {target: self._kinds[target, Origin.OPERATOR].orders for target in CALLS}
+        self.listeners: list[Callable[[Revocation], object]] = []
+        """Each is called with every revocation that changes what is refused, once it counts here."""
         self._dropped_until = _RESTORED
         self.unread: AgentError | None = None
         """Why revocations that are in force may be missing here. Until it is `None`, no token is accepted."""
@@ -63,7 +66,11 @@ class RevocationList:
         kind.orders[name] = order
         for _ in range(2):
             self._drop_first(kind, now)
-        return current is None or current[1] != order[1]
+        changed = current is None or current[1] != order[1]
+        if changed:
+            for listener in self.listeners:
+                listener(revocation)
+        return changed
 
     def refuses(self, subject: str, issued_at: float | None, fingerprint: str) -> bool:
         """Whether the token with this `sub`, `iat` and SHA-256 is revoked."""
@@ -76,6 +83,18 @@ class RevocationList:
             if fingerprint in by_origin and by_origin[fingerprint][1] != _RESTORED:
                 return True
         return issued_at is not None and issued_at <= self._dropped_until
+
+    @property
+    def stops_calls(self) -> bool:
+        """Whether an operator may have stopped any call of a tool: `False` is certain."""
+        return any(self._calls.values())
+
+    def stopped_at(self, target: Target, name: str) -> float | None:
+        """When an operator stopped the calls of `name`; `None`: they may be made. `target` is of `CALLS`."""
+        order = self._calls[target].get(name)
+        if order is None or order[1] <= self._clock():
+            return None
+        return order[0]
 
     def changed(self, subject: str, since: float, fingerprint: str, issued: float | None = math.inf) -> bool:
         """Whether anything was decided about this user, this token or all tokens at `since` or later, also if

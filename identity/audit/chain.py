@@ -120,6 +120,7 @@ def audit_record(event: AuditEvent) -> dict[str, Any]:
         "input_tokens": event.input_tokens,
         "output_tokens": event.output_tokens,
         "files": event.files and list(event.files),
+        "reason": event.reason,
         "error": event.error and event.error.value,
         "duration_ms": milliseconds,
         "lost": None,

@@ -43,6 +43,12 @@ class AuditedAction(StrEnum):
     ACCESS_RESTORED = "access_restored"
     """Revoked access tokens are accepted again."""
 
+    CALLS_STOPPED = "calls_stopped"
+    """Calls of tools are refused from now on: of a service, of a tool, of a user, or all."""
+
+    CALLS_STARTED = "calls_started"
+    """Calls that were stopped may be made again."""
+
     MODEL_CALL = "model_call"
     """A response of the model was requested. Recorded at its end."""
     APPROVAL_REQUESTED = "approval_requested"
@@ -106,7 +112,7 @@ class AuditEvent:
     token (see `AuditTrail`): equal for equal tokens under one key. `arguments_digest` is SHA-256 of a tool
     call's arguments, `read` what its conversation had read that has labels. `model` is the requested one,
     which reported the token counts. `files` are those that a tool returned, or the images that the model
-    received: `sha256:` and the digest, then the size.
+    received: `sha256:` and the digest, then the size. `reason` is who stopped or started calls, and why.
     """
 
     time: float
@@ -132,5 +138,6 @@ class AuditEvent:
     input_tokens: int | None = None
     output_tokens: int | None = None
     files: tuple[str, ...] | None = None
+    reason: str | None = None
     error: ErrorCode | None = None
     duration: float | None = None

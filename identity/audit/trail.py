@@ -12,7 +12,7 @@ from functools import lru_cache
 from types import TracebackType
 from typing import Any, Final, Protocol, Self
 
-from identity.access_token.revocation import Revocation, Target
+from identity.access_token.revocation import CALLS, Revocation, Target
 from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.audit.event import AuditedAction, AuditEvent, AuditOutcome
 from identity.credentials.requirement import CredentialRequirement
@@ -34,6 +34,14 @@ _SHOWN: Final = {
     "approval": Attribute.APPROVAL,
 }
 """The span of a step shows whose rights it uses and what for, as the audit log does; never a credential."""
+
+_DECISIONS: Final = {
+    (False, False): AuditedAction.ACCESS_REVOKED,
+    (False, True): AuditedAction.ACCESS_RESTORED,
+    (True, False): AuditedAction.CALLS_STOPPED,
+    (True, True): AuditedAction.CALLS_STARTED,
+}
+"""The action of a decision, by whether it is about calls, and whether it is taken back."""
 
 
 class AuditSink(Protocol):
@@ -188,16 +196,21 @@ class AuditTrail:
         user = caller if access_identity is AccessIdentity.HUMAN else None
         return self.call(action, requirement, access_identity, user, client=self._client)
 
-    def revocation(self, revocation: Revocation, issuer: str) -> Step:
-        """A decision about access tokens: of a user of `issuer`, of one token by its hash, or of all."""
-        action = AuditedAction.ACCESS_REVOKED
-        if revocation.until is None:
-            action = AuditedAction.ACCESS_RESTORED
-        members: dict[str, object] = {"client": revocation.origin.value}
-        if revocation.target is Target.USER:
-            members["principal"] = Principal(issuer, revocation.name)
-        if revocation.target is Target.TOKEN:
-            members["token_hash"] = self._hash(revocation.name)
+    def revocation(self, revocation: Revocation, issuer: str, reason: str | None = None) -> Step:
+        """A decision about access tokens: of a user of `issuer`, of one token by its hash, or of all; or
+        about the calls of a user, a service, a tool, or all. `reason` is who decided, and why.
+        """
+        action = _DECISIONS[revocation.target in CALLS, revocation.until is None]
+        members: dict[str, object] = {"client": revocation.origin.value, "reason": reason}
+        match revocation.target:
+            case Target.USER | Target.CALLS_OF_USER:
+                members["principal"] = Principal(issuer, revocation.name)
+            case Target.TOKEN:
+                members["token_hash"] = self._hash(revocation.name)
+            case Target.CALLS_OF_SERVICE:
+                members["service"] = revocation.name
+            case Target.CALLS_OF_TOOL:
+                members["tool"] = revocation.name
         return self._step(action, **members)
 
     def call(

@@ -189,7 +189,20 @@ _OPAQUE_COUNTS: Final = (
 )
 """The keys by which the calls of a day are counted; `call_totals` and `amount` are for processes of 0.1.0."""
 
-_MIGRATIONS: Final[Sequence[Sequence[str]]] = (_TABLES, _REVOCATION_LOG, _OPAQUE_COUNTS)
+_STOP_REPORTS: Final = (
+    """
+    CREATE TABLE stop_reports (
+        stop TEXT NOT NULL,
+        process_id TEXT NOT NULL,
+        reported_at {time} NOT NULL,
+        calls TEXT NOT NULL,
+        PRIMARY KEY (stop, process_id)
+    )
+    """,
+)
+"""The calls that went on in each process after a stop. In clear, as revocations are; kept for a day."""
+
+_MIGRATIONS: Final[Sequence[Sequence[str]]] = (_TABLES, _REVOCATION_LOG, _OPAQUE_COUNTS, _STOP_REPORTS)
 """A migration must leave the tables usable for the release before it, whose processes go on meanwhile: what
 is not used any more is dropped one release later.
 """

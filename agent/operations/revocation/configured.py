@@ -1,11 +1,12 @@
 """The stores of revocations, and the reader of the events that cause them, which the settings name."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from httpx import AsyncClient
 
-from agent.operations.revocation.database_store import database_store
+from agent.operations.revocation.database_store import DatabaseStore, database_store
 from agent.operations.revocation.redis_store import RedisStore
+from agent.operations.revocation.stop_reports import DatabaseReports, RedisReports, StopReports
 from agent.operations.revocation.store import RevocationStore
 from agent.redis import SharedRedis
 from agent.settings.settings import Settings
@@ -25,6 +26,17 @@ def revocation_stores(settings: Settings, redis: SharedRedis | None) -> list[Rev
     if redis is not None:
         stores.append(RedisStore(redis, lasts=not stores[0].shared))
     return stores
+
+
+def stop_reports(
+    stores: Sequence[RevocationStore], redis: SharedRedis | None, clock: Callable[[], float]
+) -> StopReports:
+    """Where processes report what goes on after a stop: beside `stores`, which `revocation_stores` made."""
+    for store in stores:
+        if isinstance(store, DatabaseStore) and (store.shared or redis is None):
+            return DatabaseReports(store.database, clock, shared=store.shared)
+    assert redis is not None  # noqa: S101 - without a database that is shared, it is
+    return RedisReports(redis)
 
 
 def user_event_reader(

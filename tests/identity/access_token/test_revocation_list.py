@@ -4,7 +4,7 @@ from itertools import permutations
 
 import pytest
 
-from identity.access_token.revocation import Origin, Revocation, Target, from_json, to_json
+from identity.access_token.revocation import CALLS, STOPPED, Origin, Revocation, Target, from_json, to_json
 from identity.access_token.revocation_list import RevocationList
 
 HASH = "ab" * 32
@@ -174,6 +174,7 @@ def test_work_of_dropping_is_constant_for_each_revocation():
         user("名前", until=None),
         Revocation(Target.TOKEN, HASH, Origin.OPERATOR, 0.0, 1.5),
         Revocation(Target.ALL, "", Origin.OPERATOR, 100.0, 100.0),
+        Revocation(Target.CALLS_OF_SERVICE, "leave", Origin.OPERATOR, STOPPED, 100.0),
     ],
 )
 def test_revocation_is_equal_after_json(revocation):
@@ -198,6 +199,8 @@ def test_revocation_is_equal_after_json(revocation):
         '{"target":"user","name":"a","origin":"operator","until":1,"changed_at":1e300}',
         '{"target":"token","name":"ABC","origin":"operator","until":1,"changed_at":1}',
         '{"target":"all","name":"a","origin":"operator","until":1,"changed_at":1}',
+        '{"target":"all_calls","name":"a","origin":"operator","until":1,"changed_at":1}',
+        '{"target":"calls_of_tool","name":"","origin":"operator","until":1,"changed_at":1}',
         '{"target":"user","name":"a","name":"b","origin":"operator","until":1,"changed_at":1}',
         '{"target":"user","name":"a","origin":"operator","until":NaN,"changed_at":1}',
     ],
@@ -205,3 +208,43 @@ def test_revocation_is_equal_after_json(revocation):
 def test_text_of_another_form_is_refused(text):
     with pytest.raises(ValueError, match=r"."):
         from_json(text.encode())
+
+
+def stop(target: Target, name: str, until: float | None = STOPPED, changed_at: float = 100.0) -> Revocation:
+    return Revocation(target, name, Origin.OPERATOR, until, changed_at)
+
+
+@pytest.mark.promise("stopped-refused")
+@pytest.mark.parametrize("target", sorted(CALLS))
+def test_stop_is_in_force_until_it_is_taken_back(target):
+    name = "" if target is Target.ALL_CALLS else "leave"
+    clock = Clock(100.0)
+    revoked = RevocationList(reach=1000.0, clock=clock)
+    assert not revoked.stops_calls
+    revoked.apply(stop(target, name))
+    clock.now = 1e9
+    revoked.drop(10)
+    assert revoked.stops_calls
+    assert revoked.stopped_at(target, name) == 100.0
+    assert [other for other in CALLS if revoked.stopped_at(other, name) is not None] == [target]
+    revoked.apply(stop(target, name, None, 1e9))
+    assert revoked.stopped_at(target, name) is None
+
+
+@pytest.mark.promise("stopped-refused")
+@pytest.mark.parametrize("target", sorted(CALLS))
+def test_stop_of_calls_refuses_no_token(target):
+    revoked = list_of(stop(target, "" if target is Target.ALL_CALLS else "alice"))
+    assert not revoked.refuses("alice", 50.0, HASH)
+    assert not revoked.changed("alice", 0.0, HASH)
+
+
+def test_listeners_hear_what_changes_and_nothing_twice():
+    heard = []
+    revoked = list_of()
+    revoked.listeners.append(heard.append)
+    leave = stop(Target.CALLS_OF_SERVICE, "leave")
+    revoked.apply(leave)
+    revoked.apply(leave)
+    revoked.apply(user())
+    assert heard == [leave, user()]

@@ -1,0 +1,202 @@
+"""`idaas-agent stop` and `start`: what is stored, recorded, and said about what goes on."""
+
+import asyncio
+import json
+import time
+from collections.abc import Callable
+from contextlib import aclosing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from agent.conversations.process_runs import seen
+from agent.operations.revocation.database_store import database_store
+from agent.operations.revocation.enforcer import RevocationEnforcer
+from agent.operations.revocation.stop_reports import DatabaseReports, StopReporter
+from graph.call_steps.stops import CallInProgress, Stops
+from identity.access_token.revocation import STOPPED, Origin, Revocation, Target
+from identity.access_token.revocation_list import RevocationList
+from identity.audit.trail import AuditTrail
+from identity.secrets.secret import Secret
+from tests.databases.postgres_process import PostgresProcess
+from tests.every_command import CONFIGURATION, typed
+from tests.suite import Sandbox
+
+pytestmark = pytest.mark.promise("stopped-refused")
+
+APPLIES = CallInProgress("leave", "leave_apply", "user_alice01", "call_1", "write", 990.0)
+APPLIED = "goes on: leave.leave_apply (write) for user_alice01 since 1970-01-01T00:16:30Z, call_1: "
+
+
+@pytest.fixture
+def variables(sandbox: Sandbox, tmp_path: Path) -> dict[str, str]:
+    return {
+        CONFIGURATION: sandbox.environment[CONFIGURATION],
+        "REVOCATIONS_FILE": str(tmp_path / "revocations.sqlite"),
+        "AUDIT_LOG_FILE": str(tmp_path / "audit.jsonl"),
+    }
+
+
+def said(words: str, folder: Path, variables: dict[str, str], status: int = 0) -> str:
+    """What the command prints, which ends with `status`."""
+    found, output = typed(words, folder, variables)
+    assert found == status, output
+    return output
+
+
+def records(folder: Path) -> list[dict[str, Any]]:
+    lines = (folder / "audit.jsonl").read_text("utf-8").splitlines()
+    return [record for record in map(json.loads, lines) if record["event"].startswith("calls_")]
+
+
+@pytest.mark.parametrize(
+    ("named", "text"), [("--tool leave_apply", "the tool leave_apply"), ("--all", "all calls")]
+)
+def test_what_is_stopped_is_listed_until_it_is_started(
+    tmp_path: Path, variables: dict[str, str], named: str, text: str
+) -> None:
+    assert f"stopped: {text}" in said(f"stop {named} --wait 0", tmp_path, variables)
+    assert text in said("stop --list", tmp_path, variables)
+    assert "no revocation is in force" in said("revoke --list", tmp_path, variables)
+    assert f"started: {text}" in said(f"start {named}", tmp_path, variables)
+    assert "nothing is stopped" in said("stop --list", tmp_path, variables)
+
+
+def test_start_names_what_is_still_stopped(tmp_path: Path, variables: dict[str, str]) -> None:
+    said("stop --all --wait 0", tmp_path, variables)
+    said("stop --tool leave_apply --wait 0", tmp_path, variables)
+    assert "still stopped: all calls" in said("start --tool leave_apply", tmp_path, variables)
+
+
+def test_who_stops_and_why_is_on_record_before_and_after_it_is_stored(
+    tmp_path: Path, variables: dict[str, str]
+) -> None:
+    said("stop --tool leave_apply --reason INC-4711 --wait 0", tmp_path, variables)
+    said("start --tool leave_apply", tmp_path, variables)
+    lines = records(tmp_path)
+    assert [(line["event"], line["outcome"]) for line in lines] == [
+        ("calls_stopped", "started"),
+        ("calls_stopped", "succeeded"),
+        ("calls_started", "started"),
+        ("calls_started", "succeeded"),
+    ]
+    assert {line["tool"] for line in lines} == {"leave_apply"}
+    assert lines[0]["reason"].endswith(": INC-4711")
+    assert {line["client"] for line in lines} == {"operator"}
+
+
+@pytest.mark.parametrize(
+    ("named", "name", "recorded"),
+    [
+        ("leave", "leave", lambda line: line["service"]),
+        ("--user user_alice01", "user_alice01", lambda line: line["principal"]["sub"]),
+    ],
+)
+def test_name_that_is_not_known_here_is_stopped_and_the_status_says_so(
+    tmp_path: Path, variables: dict[str, str], named: str, name: str, recorded: Callable[[Any], str]
+) -> None:
+    said("stop --all --wait 0", tmp_path, variables)  # there is a log, which names no user
+    output = said(f"stop {named} --wait 0", tmp_path, variables, status=1)
+    assert name in output
+    assert name in said("stop --list", tmp_path, variables)
+    assert recorded(records(tmp_path)[-1]) == name
+
+
+def test_start_counts_although_the_clock_of_who_stopped_was_ahead(
+    tmp_path: Path, variables: dict[str, str]
+) -> None:
+    ahead = time.time() + 3_600.0
+
+    async def stop() -> None:
+        async with aclosing(database_store(Path(variables["REVOCATIONS_FILE"]), None, None)) as store:
+            await store.put([Revocation(Target.ALL_CALLS, "", Origin.OPERATOR, STOPPED, ahead)])
+
+    asyncio.run(stop())
+    said("start --all", tmp_path, variables)
+    assert "nothing is stopped" in said("stop --list", tmp_path, variables)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "stop",
+        "stop leave --all",
+        "stop --user a --tool b",
+        "start",
+        "start leave",
+        f"stop --all --reason {'x' * 201}",
+        f"stop {'x' * 256}",
+    ],
+)
+def test_invalid_command_changes_nothing(tmp_path: Path, variables: dict[str, str], words: str) -> None:
+    output = said(words, tmp_path, variables, status=1)
+    assert "Traceback" not in output
+    assert not (tmp_path / "revocations.sqlite").exists()
+
+
+async def at_once(_: float) -> None:
+    """Without a pause."""
+
+
+class Applying(Stops):
+    """Stops of a process in which one call goes on."""
+
+    def going_on(self, _stop: Revocation) -> Any:
+        return [APPLIES]
+
+
+class Replica:
+    """A process that follows a database and reports what goes on."""
+
+    def __init__(self, file: Path | None, url: str | None) -> None:
+        revocations = RevocationList()
+        store = database_store(file, Secret(url) if url else None, None)
+        self.database = store.database
+        reports = DatabaseReports(store.database, time.time, shared=store.shared)
+        stops = Applying(revocations, time.time)
+        self.reporter = StopReporter(stops, reports, "first", clock=time.time, sleep=at_once)
+        revocations.listeners.append(self.reporter.heard)
+        self.enforcer = RevocationEnforcer(
+            revocations,
+            [store],
+            forget_users=lambda _: 0,
+            end_runs=lambda *_: 0,
+            audit=AuditTrail(),
+            issuer="https://idaas.example",
+        )
+
+    async def aclose(self) -> None:
+        await self.reporter.aclose()
+        await self.enforcer.aclose()
+
+
+async def test_command_names_the_calls_that_go_on(tmp_path: Path, variables: dict[str, str]) -> None:
+    async with aclosing(Replica(Path(variables["REVOCATIONS_FILE"]), None)) as replica:
+        await replica.enforcer.start()
+        output = await asyncio.to_thread(said, "stop --tool leave_apply --wait 1", tmp_path, variables)
+    assert "in force in 1 process that answered" in output
+    assert APPLIED in output
+
+
+async def test_command_names_the_processes_that_have_not_answered(
+    tmp_path: Path, variables: dict[str, str], postgres: PostgresProcess
+) -> None:
+    given = {name: value for name, value in variables.items() if name != "REVOCATIONS_FILE"}
+    given["CONVERSATIONS_URL"] = postgres.url
+    async with aclosing(Replica(None, postgres.url)) as replica:
+        await replica.enforcer.start()
+
+        async def live(process_id: str) -> None:
+            def work() -> Any:
+                yield [seen(process_id, time.time())]
+
+            await replica.database.write(work)
+
+        await live("first")
+        waits = "stop --all --wait 50"  # it ends as soon as all have answered
+        output = await asyncio.to_thread(said, waits, tmp_path, given)
+        assert "no answer" not in output
+        await live("second")
+        output = await asyncio.to_thread(said, "stop --all --wait 0", tmp_path, given)
+    assert "no answer yet within 0 s: process second" in output
