@@ -13,7 +13,6 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
-from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.types import Scope
@@ -34,6 +33,7 @@ from agent.api.validation_fault import parameter_fault
 from agent.composition.agent import Agent
 from agent.errors.error_response import RequestError, error_response
 from agent.http.authentication import CALLER, authentication, caller_of
+from agent.http.cross_origin import PageOrigins
 from agent.http.rate_limit import rate_limit
 from agent.http.request_limits import body_limit, header_limit
 from agent.http.request_log import request_log
@@ -98,7 +98,7 @@ def create_app(settings: Settings, agent: Agent | None = None) -> FastAPI:
         middleware=[
             Middleware(response_headers),
             Middleware(
-                CORSMiddleware,
+                PageOrigins,
                 allow_origins=settings.cors_allowed_origins,
                 allow_methods=["GET", "POST", "PATCH", "DELETE"],
                 allow_headers=[

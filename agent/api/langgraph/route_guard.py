@@ -22,7 +22,6 @@ from typing import Final
 from starlette.applications import Starlette
 from starlette.datastructures import MutableHeaders
 from starlette.middleware import Middleware
-from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -33,6 +32,7 @@ from agent.api.langgraph.run_request_guard import RunRequestGuard
 from agent.api.langgraph.server_agent import agent_of_this_loop, end_agents
 from agent.api.langgraph.server_threads import ServerThreads
 from agent.errors.error_response import RequestError, error_body, error_response
+from agent.http.cross_origin import PageOrigins
 from agent.http.request_limits import body_limit
 from agent.http.request_log import device_of
 from agent.http.response_headers import API_HEADERS, add_headers
@@ -299,7 +299,7 @@ class CrossOrigin:
                 settings = (await agent_of_this_loop()).settings
             except ConfigurationError:
                 return self._app
-            self._with_headers = CORSMiddleware(
+            self._with_headers = PageOrigins(
                 self._app,
                 allow_origins=(*settings.cors_allowed_origins, *STUDIO),
                 allow_methods=("GET", "POST", "PATCH", "DELETE"),

@@ -30,6 +30,9 @@ _MARKS: Final = {"ok": "[green]ok[/]     ", "failed": "[red]failed[/] ", "skippe
 
 def doctor(
     env_file: ENV_FILE = None,
+    page: Annotated[
+        str | None, typer.Option(metavar="URL", help="Check that the page at this address may call it.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of lines.")] = False,
 ) -> None:
     """Checks the configuration and every dependency, step by step.
@@ -41,7 +44,7 @@ def doctor(
     export_for_sdks(variables)
     print_misspelt(variables)
     print_overridden(env_file)
-    findings = asyncio.run(_examine(variables, show=not as_json))
+    findings = asyncio.run(_examine(variables, page, show=not as_json))
     failures = [finding for finding in findings if finding.error is not None]
     if as_json:
         steps = [finding.members() for finding in findings]
@@ -64,13 +67,13 @@ def _exit_status(findings: "list[Finding]") -> int:
     return 0
 
 
-async def _examine(variables: dict[str, str], *, show: bool) -> "list[Finding]":
+async def _examine(variables: dict[str, str], page: str | None, *, show: bool) -> "list[Finding]":
     from agent.commands.doctor.examination import diagnose
 
     token = users_token()
     presented = Secret(token) if token else None
     findings = []
-    async for finding in diagnose(variables, presented):
+    async for finding in diagnose(variables, presented, page=page):
         findings.append(finding)
         if show:
             show_finding(finding)

@@ -16,6 +16,7 @@ from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Final, TypeAlias
+from urllib.parse import urlsplit
 
 from langchain_core.messages import HumanMessage
 
@@ -112,6 +113,17 @@ async def check_issued(
 
 def _invalid(claim: str, fault: str) -> AccessTokenError:
     return AccessTokenError(IdentityCode.ACCESS_TOKEN_INVALID, f'claim "{claim}" {fault}')
+
+
+def page_finding(page: str, admitted: Sequence[str]) -> Finding:
+    """Whether a browser lets the page at this address call the agent: its origin is compared whole."""
+    address = urlsplit(page)
+    origin = f"{address.scheme}://{address.netloc}".lower()
+    if origin in admitted:
+        return Finding("page", "ok", f"pages of {origin} may call the agent")
+    fault = f"CORS_ALLOWED_ORIGINS does not list {origin}"
+    error = ConfigurationError(IdentityCode.SETTINGS_INVALID, [fault])
+    return failed("page", error, Explanation.found("origin_not_listed", origin=origin))
 
 
 async def ask_model(agent: Agent, caller: VerifiedAccessToken | None) -> str:
@@ -214,9 +226,15 @@ _HOW_TO_GET_A_TOKEN: Final = (
 
 
 async def diagnose(
-    environment: Mapping[str, str], user_token: Secret | None, *, clock: Callable[[], float] = time.time
+    environment: Mapping[str, str],
+    user_token: Secret | None,
+    *,
+    page: str | None = None,
+    clock: Callable[[], float] = time.time,
 ) -> AsyncGenerator[Finding, None]:
-    """Yields the findings in order. Steps that need a user are skipped without `user_token`."""
+    """Yields the findings in order. Steps that need a user are skipped without `user_token`. `page` is the
+    address at which people open the page.
+    """
     try:
         settings = read_settings(environment, clock=clock)
         agent = Agent(settings, clock=clock, accepts_tools=False)
@@ -226,6 +244,8 @@ async def diagnose(
     idaas = settings.idaas
     identity = f"agent {idaas.client_id} of {idaas.issuer}, in {settings.access_identity} identity"
     yield Finding("configuration", "ok", identity)
+    if page is not None:
+        yield page_finding(page, settings.cors_allowed_origins)
     async with aclosing(agent), aclosing(Examination(agent, user_token, clock).findings()) as findings:
         async for finding in findings:
             yield finding

@@ -20,7 +20,7 @@ from typer.testing import CliRunner
 from agent.commands.command_line import app
 from agent.commands.doctor.causes import Origin, obstacle, origin_of
 from agent.commands.doctor.command import NOT_CHECKED
-from agent.commands.doctor.examination import diagnose
+from agent.commands.doctor.examination import diagnose, page_finding
 from agent.commands.doctor.finding import Finding
 from agent.conversations.database.schema import APPLICATION_ID, SCHEMA_VERSION, SQLITE_TYPES, migrations
 from agent.errors.error_table import ERROR_CODES
@@ -253,6 +253,23 @@ def test_every_fault_of_the_configuration_has_a_line(sandbox: Sandbox) -> None:
     assert sum("fault:" in line for line in lines) == 2
     assert any("AGENT_SCOPE" in line for line in lines)
     assert any("LLM_BASE_URL" in line for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("page", "outcome"),
+    [
+        ("http://localhost:9001/", "ok"),
+        ("HTTP://LOCALHOST:9001/#conversation=1", "ok"),
+        ("https://localhost:9001", "failed"),
+        ("http://localhost:9010", "failed"),
+        ("chat.example.com", "failed"),
+    ],
+)
+def test_address_of_the_page_is_compared_with_the_admitted_origins(page: str, outcome: str) -> None:
+    finding = page_finding(page, ["http://localhost:9001"])
+    assert finding.outcome == outcome
+    if outcome == "failed":
+        assert "CORS_ALLOWED_ORIGINS" in " ".join(finding.lines())
 
 
 async def test_address_that_accepts_connections_has_no_connectivity_fault(sandbox: Sandbox) -> None:
