@@ -169,7 +169,7 @@ def test_a_page_of_the_site_has_its_minutes_and_a_line_in_the_index():
     assert [
         path for path in paths if " min)*" not in (page := site["timed"](read(path))) and "分钟)*" not in page
     ] == []
-    assert "- [Runbook](docs/runbook.md): For operators on duty" in site["index"](site_pages())
+    assert "](docs/runbook.md): For operators on duty" in site["index"](site_pages())
 
 
 def test_each_question_that_the_search_of_the_site_is_asked_has_a_page_of_the_site():

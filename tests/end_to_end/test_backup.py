@@ -1,4 +1,4 @@
-"""Backup and restore of SQLite as docs/backup.md prints them; those of PostgreSQL are in tests/deploy/."""
+"""Backup and restore of SQLite as docs/runbook.md prints them; for PostgreSQL: plugins/package/."""
 
 import re
 import signal
@@ -15,7 +15,7 @@ from tests.command import Command, forked
 from tests.running_agent import WEATHER
 from tests.suite import Sandbox
 
-BACKUP = Path(__file__).parents[2] / "docs" / "backup.md"
+BACKUP = Path(__file__).parents[2] / "docs" / "runbook.md"
 
 
 def printed(name: str) -> str:

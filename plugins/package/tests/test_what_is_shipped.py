@@ -36,12 +36,12 @@ from tests.security.test_routes import AGENT, requests
 from tests.suite import Sandbox
 from tests.until import until
 
-PAGES = "".join((ROOT / "docs" / page).read_text(encoding="utf-8") for page in ("replicas.md", "backup.md"))
+PAGES = "".join((ROOT / "docs" / page).read_text(encoding="utf-8") for page in ("replicas.md", "runbook.md"))
 CHAT = "/openai/v1/chat/completions"
 
 
 def printed(name: str) -> str:
-    """A block of docs/replicas.md or docs/backup.md."""
+    """A block of docs/replicas.md or docs/runbook.md."""
     (found,) = re.findall(rf"<!-- {name} -->\n```\w*\n(.*?)```", PAGES, re.DOTALL)
     return str(found)
 
