@@ -2,6 +2,7 @@
 
 import logging
 import sysconfig
+from pathlib import Path
 from traceback import walk_tb
 from typing import Any, Final
 
@@ -9,6 +10,9 @@ from identity.errors import AgentError, ServiceError
 from identity.observation.request_context import REQUEST_ID
 
 _LOG: Final = logging.getLogger("idaas_agent.failure")
+_ABOUT_NAMES: Final = (AttributeError, ImportError, KeyError, NameError, SyntaxError)
+_ROOT: Final = Path(__file__).resolve().parents[2]
+_OURS: Final = frozenset({"agent", "graph", "idaas_agent", "identity", "tools"})
 _INSTALLED: Final = tuple(sysconfig.get_path(name) for name in ("stdlib", "purelib", "platlib"))
 
 
@@ -34,6 +38,27 @@ def log_failure(error: AgentError, *, tool: str | None = None) -> None:
     present = {name: value for name, value in fields.items() if value is not None}
     level = logging.WARNING if error.code.row.caused_by_callers else logging.ERROR
     _LOG.log(level, "%s: %s", error.code.value, error.detail, extra={"fields": present})
+
+
+def raised(error: BaseException) -> str:
+    """What own code raised while it was loaded: `it raised KeyError at payroll.py:12: 'currency'`.
+
+    The text is there if it is about names: of Python about a name, a key, a module or the syntax, and of this
+    agent about a tool or a service. That of another exception may contain anything, and is left out.
+    """
+    places = [(frame.f_code.co_filename, line) for frame, line in walk_tb(error.__traceback__)]
+    is_ours = bool(places) and _is_ours(places[-1][0])
+    of_others = [place for place in places if not _is_ours(place[0])]
+    own = [place for place in of_others if not place[0].startswith(("<", *_INSTALLED))]
+    where = "".join(f" at {Path(file).name}:{line}" for file, line in (own or of_others)[-1:])
+    text = f": {error}" if is_ours or isinstance(error, _ABOUT_NAMES) else ""
+    return f"it raised {type(error).__name__}{where}{text}"
+
+
+def _is_ours(file: str) -> bool:
+    """Whether `file` is one of the agent's."""
+    path = Path(file)
+    return path.is_relative_to(_ROOT) and path.relative_to(_ROOT).parts[0] in _OURS
 
 
 def place_of(error: BaseException) -> str:

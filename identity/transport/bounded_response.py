@@ -16,6 +16,7 @@ from identity.observation.metrics import OTHER, error_type
 from identity.observation.span import CURRENT_SPAN, Span, SpanKind
 from identity.observation.traceparent import HEADER, Receiver
 from identity.transport.body import EncodedResponseError, ResponseTooLargeError, limit_body
+from identity.transport.connection_failure import connection_failure
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +62,8 @@ async def send(
             reason = "no connection within the connect timeout"
         except httpx.TimeoutException:
             reason = "no response within the read timeout"
-        except httpx.ConnectError:
-            reason = "no connection: refused, unknown host, or its certificate is not trusted"
+        except httpx.ConnectError as error:
+            reason = connection_failure(error)
         except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError) as error:
             reason = f"the connection broke ({type(error).__name__})"
         except (ResponseTooLargeError, EncodedResponseError) as error:

@@ -10,6 +10,7 @@ import httpx
 from identity.credentials.requirement import CredentialRequirement
 from identity.errors import ErrorCode, ServiceError
 from identity.transport.body import EncodedResponseError, ResponseTooLargeError
+from identity.transport.connection_failure import connection_failure
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +53,8 @@ class Endpoint:
             fault = self.unusable(str(error))
         except httpx.TimeoutException:
             fault = self.unusable("no response within the timeout")
-        except httpx.HTTPError:
-            fault = self.unusable("the connection failed")
+        except httpx.HTTPError as error:
+            fault = self.unusable(connection_failure(error))
         else:
             return
         raise fault

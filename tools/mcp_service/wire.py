@@ -29,6 +29,7 @@ from identity.transport.body import (
     media_type,
 )
 from identity.transport.bounded_response import client_span, responded
+from identity.transport.connection_failure import connection_failure
 from identity.transport.json_size import read_json
 from identity.transport.server_sent_events import events
 
@@ -141,8 +142,8 @@ class Wire:
         except httpx.TimeoutException:
             detail = "no response within the timeout of the connection"
             timed_out = True
-        except httpx.HTTPError:
-            detail = "the connection failed"
+        except httpx.HTTPError as error:
+            detail = connection_failure(error)
         except ValueError:
             detail = MALFORMED
         else:

@@ -4,7 +4,6 @@ The connection and the instance are examined after a failure only, and no creden
 """
 
 import asyncio
-import socket
 import ssl
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -26,15 +25,11 @@ from identity.errors import AgentError
 from identity.idaas.client_authentication.plugin import Plugin
 from identity.strict_json import read_object
 from identity.transport.bounded_response import Response, TransportFailure, send
+from identity.transport.connection_failure import obstacle_of
 from tools.service import Service
 from tools.service_declarations import ServiceDeclaration
 
 _SECONDS: Final = 5.0
-# By OpenSSL's X509_V_ERR codes.
-_CERTIFICATE: Final = {
-    **dict.fromkeys((9, 10), "certificate_expired"),
-    **dict.fromkeys((62, 64), "certificate_of_another_name"),
-}
 _PATH: Final = "/.well-known/cloud-idaas-configuration"
 _MAX_BYTES: Final = 65_536
 _LEEWAY: Final = 30.0
@@ -57,20 +52,11 @@ async def obstacle(url: str, setting: str, tls: ssl.SSLContext) -> Explanation |
     try:
         async with asyncio.timeout(_SECONDS):
             _, writer = await asyncio.open_connection(host, port, ssl=tls_of_url)
-    except socket.gaierror:
-        reason = "name_unknown"
-    except ssl.SSLCertVerificationError as error:
-        reason = _CERTIFICATE.get(error.verify_code, "certificate_not_trusted")
-    except ssl.SSLError:
-        reason = "no_tls"
-    except ConnectionRefusedError:
-        reason = "refused"
-        sandbox = " (in the sandbox: idaas-agent sandbox)" if host == "localhost" and secure else ""
-    except TimeoutError:
-        reason = "no_route"
     except OSError as error:
-        reason = "no_connection"
+        reason = obstacle_of(error)
         problem = (error.strerror or problem).lower()
+        is_local = reason == "refused" and host == "localhost" and secure
+        sandbox = " (in the sandbox: idaas-agent sandbox)" if is_local else ""
     else:
         writer.close()
         with suppress(OSError):
