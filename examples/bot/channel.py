@@ -12,6 +12,7 @@ import os
 import time
 from collections import OrderedDict
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import httpx
 import uvicorn
@@ -100,7 +101,8 @@ def main() -> None:
     sign_in = SignIn(client, http, store)
     bot = Bot(given["AGENT_URL"], given["PAGE_URL"], http, sign_in)
     served = application(bot, sign_in, http, secret=given["CHAT_SECRET"], replies=given["CHAT_REPLIES"])
-    uvicorn.run(served, port=9010, access_log=False)  # the log would have the codes of IDaaS
+    port = urlsplit(given["BOT_URL"]).port or int(given.get("BOT_PORT", "9010"))
+    uvicorn.run(served, port=port, access_log=False)  # the log would have the codes of IDaaS
 
 
 if __name__ == "__main__":
