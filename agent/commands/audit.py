@@ -200,8 +200,8 @@ def explain(
     json_: Annotated[bool, typer.Option("--json", help="Print JSON, a line each.")] = False,
     env_file: ENV_FILE = None,
 ) -> None:
-    """Prints who was asked and who approved, by which rules, what had been read, and the call. It verifies
-    nothing. A call under a grant is shown with the approval that gave it.
+    """Prints who was asked and who approved, or by what it was refused, what had been read, and the call. It
+    verifies nothing. A call under a grant is shown with the approval that gave it.
     """
     paths = named_files(files, environment(env_file))
     try:
@@ -222,7 +222,19 @@ def explain(
     if not calls:
         unusable(f'no record is about "{about}"')
     if not approvals and not json_:
-        out.print("no approval was required")
+        out.print(_without_approval(calls))
+
+
+def _without_approval(calls: Sequence[Mapping[str, Any]]) -> str:
+    """Why no person was asked about a call: none was required, or it was refused before."""
+    refused = next((call for call in calls if call.get("outcome") == "refused"), None)
+    if refused is None:
+        return "no approval was required"
+    if error := refused.get("error"):
+        return f"it was refused and not made: {error} (docs/errors.md has its causes)"
+    if rules := refused.get("rules"):
+        return f"it was refused and not made, by {'; '.join(rules)}"
+    return "it was refused and not made: the policy of the tool denies it, or its arguments do not fit"
 
 
 def _bound(name: str, text: str | None, now: float) -> str:

@@ -13,6 +13,7 @@ from agent.commands.command_line import app
 from identity.audit.event import AuditedAction, AuditOutcome, Ruled
 from identity.audit.file_destination import AuditFile
 from identity.audit.log import AuditLog
+from identity.error_codes import IdentityCode
 from identity.principal import AccessIdentity, Principal
 from tests.agent.operations.audit.audit_lines import KEY, event, lines_of, put_lines, records_of, write_log
 
@@ -224,9 +225,19 @@ async def test_explanation_names_rules_policy_and_what_had_been_read_and_calls_w
     asked = replace(event("call_1"), action=AuditedAction.APPROVAL_REQUESTED, approval="a" * 32)
     await log.record(replace(asked, ruled=ruled, read=read))
     await log.record(replace(event("call_2"), ruled=replace(ruled, rules=("all",))))
+    refused = replace(event("call_4"), outcome=AuditOutcome.REFUSED)
+    await log.record(replace(refused, ruled=ruled))
+    await log.record(replace(refused, call_id="call_5"))
+    await log.record(replace(refused, call_id="call_6", error=IdentityCode.TOKEN_EXCHANGE_FAILED))
     await log.aclose()
     first, second = audit("explain", "call_1", file), audit("explain", "call_2", file)
     shown = f"policy={'ab' * 32}  rules=daily; four-eyes  read=payroll.payslip: confidential"
     assert shown in first.stdout
     assert second.stdout.splitlines()[1:] == ["no approval was required"]
+    last = [audit("explain", call, file).stdout.splitlines()[-1] for call in ("call_4", "call_5", "call_6")]
+    assert last == [
+        "it was refused and not made, by daily; four-eyes",
+        "it was refused and not made: the policy of the tool denies it, or its arguments do not fit",
+        "it was refused and not made: token_exchange_failed (docs/errors.md has its causes)",
+    ]
     assert (audit("explain", "call_3", file).exit_code, audit("explain", "call_1").exit_code) == (2, 2)
