@@ -15,7 +15,7 @@ from typing import Any, Final, TypeAlias
 from idaas_agent.extras import missing_extra
 from identity.error_codes import IdentityCode
 from identity.errors import ConfigurationError
-from identity.observation.failure import place_of
+from identity.observation.failure import raised
 
 _OWN: Final = "idaas_agent."
 """How the names of all groups begin."""
@@ -77,9 +77,9 @@ def _changed(folder: str) -> int | None:
 
 
 def failure_of(error: Exception) -> str:
-    """The extra that is not installed; else the type of `error` and where it was raised. Its text is left
-    out: it may contain anything.
+    """The extra that is not installed; else the type of `error`, where it was raised, and its text if that is
+    about names alone (`raised`): another may contain anything.
     """
     if isinstance(error, ImportError) and (extra := missing_extra(error)):
         return f"it needs {extra}"
-    return f"it raised {type(error).__name__} at {Path(place_of(error)).name}"
+    return raised(error)

@@ -396,7 +396,7 @@ async def test_own_graph_of_the_page_answers_on_the_surfaces_and_is_kept(own_gra
     ("code", "fault"),
     [
         ("def build(parts):\n    return 1 / 0\n", "it raised ZeroDivisionError at my_graph.py:2"),
-        ("import no_such_module\n", "it raised ModuleNotFoundError at my_graph.py:1"),
+        ("import gone\n", "it raised ModuleNotFoundError at my_graph.py:1: No module named 'gone'"),
         (
             "\ndef build(parts):\n    pass\n",
             "it must return the graph of build_graph, not compiled, found NoneType at my_graph.py:2",

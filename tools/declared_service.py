@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 from identity.error_codes import IdentityCode
 from identity.errors import ErrorCode
+from identity.observation.failure import raised
 from tools.error_codes import ToolCode
 from tools.http_service.service import HTTPService
 from tools.service_declarations import HTTPDeclaration, ServiceDeclaration
+from tools.services_file import right_declarations
 
 if TYPE_CHECKING:
     from tools.mcp_service.service import MCPService
@@ -75,6 +77,25 @@ class DeclaredService:
             trusted=declaration.trusted,
             **common,
         )
+
+
+def code_faults(path: Path, *, named: str = "SERVICES_FILE") -> list[str]:
+    """Faults of the own code of services whose tables are right, in a file with faults: what the code raises,
+    and policies of tools that it does not add. Nothing is called but what adds the tools.
+    """
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # without authorities: no request is sent
+    faults: list[str] = []
+    for name, declaration in right_declarations(path).items():
+        place = f"{named}: services.{name}"
+        if not isinstance(declaration, HTTPDeclaration):
+            continue
+        try:
+            made = DeclaredService(name, declaration, (place,)).made(path.parent, tls)
+        except Exception as error:  # noqa: BLE001 - own code raises anything
+            faults.append(f"{place}.python cannot be used: {raised(error)}")
+            continue
+        faults += [f'{place}.policies: the service has no tool "{tool}"' for tool in unused_policies(made)]
+    return faults
 
 
 def load_function(reference: str, folder: Path | None = None) -> Callable[..., Any]:

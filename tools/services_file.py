@@ -5,6 +5,7 @@
 
 import tomllib
 from collections.abc import Collection, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -65,6 +66,20 @@ def read_services_file(
     except ValidationError as error:
         faults += [_fault(fault) for fault in error.errors(include_url=False)]
     return ({}, [f"{named}: {fault}" for fault in faults]) if faults else (declared, [])
+
+
+def right_declarations(path: Path) -> dict[str, FileDeclaration]:
+    """The declarations of a file that are right by themselves; none if it cannot be read."""
+    try:
+        members = tomllib.loads(read_bounded_text(path, _MAX_BYTES))
+    except (ValueError, RecursionError):
+        return {}
+    declared: dict[str, FileDeclaration] = {}
+    entries = members.get("services")
+    for name, entry in entries.items() if isinstance(entries, dict) else ():
+        with suppress(ValidationError):
+            declared |= ServicesFile.model_validate({"services": {name: entry}}).services
+    return declared
 
 
 def sum_faults(services: Mapping[str, FileDeclaration]) -> list[str]:

@@ -33,6 +33,7 @@ from identity.settings.variables import (
     RoleVariables,
     TlsVariables,
 )
+from tools.declared_service import code_faults
 from tools.service_declarations import FileDeclaration
 from tools.services_file import BUILT_IN, read_services_file, sum_faults
 
@@ -131,6 +132,8 @@ def read_settings(
     faults = reading.variables.all_faults
     if serves:
         faults += [fault for group in variable_groups() for fault in group.place_faults(reading.given)]
+    if "services" in reading.absent and "services_file" not in reading.absent:
+        faults += code_faults(Path(reading.given["services_file"]))
     code = IdentityCode.SETTINGS_INVALID if faults else IdentityCode.SDK_CONFIG_UNREADABLE
     try:
         idaas, sources = reading.variables.sdk_configuration(clock, authenticates=serves)

@@ -11,7 +11,7 @@ from idaas_agent.library.open_calls import CallsOfIdentity, OpenIdentity
 from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.error_codes import IdentityCode
 from identity.errors import AccessTokenError, AgentError, ConfigurationError
-from identity.observation.failure import place_of
+from identity.observation.failure import raised
 from identity.parts import IdentityParts
 from identity.principal import AccessIdentity
 from tools.declared_service import DeclaredService, unused_policies
@@ -71,8 +71,8 @@ def _declared(path: Path) -> list[DeclaredService]:
 
 
 def _made(declared: Sequence[DeclaredService], folder: Path, tls: ssl.SSLContext) -> list[Service]:
-    """The services of declarations. Raises `ConfigurationError` with each that cannot be used: by the type of
-    its failure and the place, because the text of an exception may contain anything.
+    """The services of declarations. Raises `ConfigurationError` with each that cannot be used, by what it
+    `raised`.
     """
     services: list[Service] = []
     faults: list[str] = []
@@ -81,8 +81,7 @@ def _made(declared: Sequence[DeclaredService], folder: Path, tls: ssl.SSLContext
         try:
             service = declaration.made(folder, tls)
         except Exception as error:  # noqa: BLE001 - third-party code may raise anything
-            raised = f"it raised {type(error).__name__} at {Path(place_of(error)).name}"
-            faults.append(f"{place} cannot be used: {raised}")
+            faults.append(f"{place} cannot be used: {raised(error)}")
             continue
         faults += [f'{place}.policies: the service has no tool "{tool}"' for tool in unused_policies(service)]
         services += _flat([service])

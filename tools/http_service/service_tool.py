@@ -347,6 +347,9 @@ def function_tool(function: Callable[..., Awaitable[Any]]) -> BaseTool:
     parameters = [_marked_if_injected(parameter) for parameter in parameters]
     first = parameters[0].annotation
     if first is inspect.Parameter.empty or not any(is_injected(p.annotation) for p in parameters):
+        if first not in (inspect.Parameter.empty, Any, object):
+            forgotten = parameters[0].name
+            raise TypeError(f'tool "{name}" must take the client before "{forgotten}": {name}(http, …)')
         parameters[0] = parameters[0].replace(annotation=Annotated[ServiceClient, InjectedToolArg])
 
     @wraps(function)

@@ -2,6 +2,7 @@
 
 import json
 import ssl
+import textwrap
 from importlib.metadata import EntryPoint
 from pathlib import Path
 
@@ -271,6 +272,55 @@ def test_all_code_that_cannot_be_loaded_is_reported(made, tmp_path):
     ]
     assert "RuntimeError at broken.py:1" in str(caught.value.faults)
     assert "canary" not in str(caught.value.faults)
+
+
+def test_text_of_an_exception_is_shown_if_it_is_about_names_alone(made, tmp_path):
+    code = """
+        def absent(payroll, settings):
+            settings["canary"]
+
+        def forgotten(payroll, settings):
+            @payroll.tool
+            async def payslip(month: str):
+                "Gets a payslip."
+
+        def unsaid(payroll, settings):
+            int("secret")
+        """
+    (tmp_path / "more.py").write_text(textwrap.dedent(code))
+    with pytest.raises(ConfigurationError) as caught:
+        made(
+            "".join(
+                f'[services.{name}]\ntype = "http"\nurl = "https://x.example"\npython = "more.py:{name}"\n'
+                for name in ("absent", "forgotten", "unsaid", "missing")
+            )
+        )
+    assert [fault.partition("it raised ")[2] for fault in caught.value.faults] == [
+        "KeyError at more.py:3: 'canary'",
+        'TypeError at more.py:6: tool "payslip" must take the client before "month": payslip(http, …)',
+        "ValueError at more.py:11",
+        "AttributeError: module 'more' has no attribute 'missing'",
+    ]
+
+
+def test_faults_of_tables_of_code_and_of_policies_are_reported_by_one_start(sandbox, tmp_path):
+    (tmp_path / "p.py").write_text(
+        "def service(pay, settings):\n    pass\n\ndef other(pay, settings):\n    settings['currency']\n"
+    )
+    file = tmp_path / "services.toml"
+    file.write_text("""
+services.a = { type = "http", url = "https://x.io", pyhton = "p.py:service" }
+services.b = { type = "http", url = "https://x.io", python = "p.py:other" }
+services.c = { type = "http", url = "https://x.io", python = "p.py:service", policies.t.effect = "read" }
+""")
+    with pytest.raises(ConfigurationError) as caught:
+        read_settings(sandbox.environment | {"SERVICES_FILE": str(file)})
+    assert caught.value.faults == (
+        "SERVICES_FILE: services.a.python must be set",
+        "SERVICES_FILE: services.a.pyhton is unknown",
+        "SERVICES_FILE: services.b.python cannot be used: it raised KeyError at p.py:5: 'currency'",
+        'SERVICES_FILE: services.c.policies: the service has no tool "t"',
+    )
 
 
 async def test_installed_package_adds_its_service_by_an_entry_point(made, tmp_path, monkeypatch):
