@@ -62,6 +62,17 @@ class LocalWindow:
         return 0
 
 
+def caller_digest(audience: str, principal: Principal) -> str:
+    """The name of a caller's counter: agents with different audiences may share a Redis."""
+    text = f"{audience}\n{principal.issuer}\n{principal.subject}"
+    return hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()
+
+
+def minute_key(caller: str) -> str:
+    """The key in Redis of a caller's counter."""
+    return f"idaas-agent:minute:{caller}"
+
+
 async def take_in_redis(
     redis: Redis, limit: int, caller: str, name: str, amount: int, replaces: str = ""
 ) -> float:
@@ -70,7 +81,7 @@ async def take_in_redis(
     Raises the client's errors.
     """
     arguments: list[str | int] = [WINDOW_SECONDS * 1000, limit, amount, name, replaces]
-    return int(await redis.register_script(_TAKE)([f"idaas-agent:minute:{caller}"], arguments)) / 1000
+    return int(await redis.register_script(_TAKE)([minute_key(caller)], arguments)) / 1000
 
 
 # Only an admission renews the expiry of the key: it expires in a minute even if Redis's clock is set back.
@@ -131,14 +142,10 @@ class RequestRate:
         if not self.per_minute:
             return ""
         name = f"{self._process}.{next(self._numbers)}"
-        if wait := await self._take(self._digest(principal), name, amount, f"{replaces}.0"):
+        if wait := await self._take(caller_digest(self._audience, principal), name, amount, f"{replaces}.0"):
             text = f"at most {self.per_minute} requests in a minute"
             raise LimitError(AgentCode.RATE_LIMITED, text, retry_after=wait)
         return name
-
-    def _digest(self, principal: Principal) -> str:
-        text = f"{self._audience}\n{principal.issuer}\n{principal.subject}"
-        return hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()
 
     async def _take(self, *unit: Any) -> float:  # noqa: ANN401 - those of `LocalWindow.take`
         if self._redis is not None:

@@ -91,7 +91,7 @@ class RunLeases(Background):
         if not self.per_caller:
             return
         self.start()
-        key = self._key(caller)
+        key = places_key(self.redis, caller)
         name = f"{self._process}.{next(self._numbers)}"
         for remaining in range(_ATTEMPTS - 1, -1, -1):
             if await self._acquired(key, name):
@@ -165,9 +165,11 @@ class RunLeases(Background):
                 pipeline.eval(_RENEW, 1, key, name, str(round(LEASE_SECONDS * 1000)))
         await pipeline.execute()
 
-    def _key(self, caller: Principal) -> str:
-        text = f"{caller.issuer}\0{caller.subject}"
-        return self.redis.name("runs", hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest())
+
+def places_key(redis: SharedRedis, caller: Principal) -> str:
+    """The key in Redis of the places that a caller's runs take."""
+    text = f"{caller.issuer}\0{caller.subject}"
+    return redis.name("runs", hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest())
 
 
 async def _removed(left: dict[str, str], redis: Redis) -> None:

@@ -63,6 +63,12 @@ class AuditedAction(StrEnum):
     GRANT_WITHDRAWN = "grant_withdrawn"
     """They, or an operator, ended this."""
 
+    PERSON_EXPORTED = "person_exported"
+    """An operator took out all that is kept about a person. Recorded twice: at its start and its end."""
+
+    PERSON_ERASED = "person_erased"
+    """An operator erased it. Likewise."""
+
     TOOL_CALL = "tool_call"
     """A service was called with the credential that it declares. Recorded twice: at its start and its end."""
 

@@ -1,0 +1,3 @@
+"""Databases that several processes share."""
+
+from tests.agent.conftest import new_database as new_database
