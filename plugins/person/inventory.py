@@ -135,11 +135,14 @@ WITHOUT_PEOPLE: Final = frozenset({"processes", "encryption_keys", "revocation_l
 """The tables without a row of a person."""
 
 REVOCATIONS: Final = Kept(
-    "revocations",
-    "while they are there, tokens or calls of the person are refused: idaas-agent unrevoke, or start, ends them",
+    "revocations", "they refuse tokens or calls of the person, until idaas-agent unrevoke or start"
+)
+STOP_REPORTS: Final = Kept(
+    "stop_reports", "which calls went on at a stop, and whose: removed after a day, in Redis too"
 )
 KEPT: Final = (
     REVOCATIONS,
+    STOP_REPORTS,
     Kept(
         "approvals of others",
         "a question that the person decided for somebody else names them, and belongs to that conversation",
@@ -174,6 +177,7 @@ REDIS_KEYS: Final = (
     RedisKey("runs", True, "the places of runs in progress"),
     RedisKey("minute", True, "how many requests the person made in the last minute"),
     RedisKey("revocations", False, "revocations, which are kept"),
+    RedisKey("stop_reports", False, "reports of a stop, which are kept for a day"),
     RedisKey("cancellations", False, "a channel, which keeps nothing"),
     RedisKey("seal", False, "that a sealed caller was used: a random id"),
     RedisKey("call", False, "that a call was begun: a digest"),

@@ -30,7 +30,7 @@ from agent.runs.event_stream import ENTRY, EventEntry, StreamKeys
 from agent.runs.run_limits import places_key
 from agent.settings.settings import read_command_settings
 from identity.secrets.secret import Secret
-from plugins.person.inventory import ERASED, KEPT, REDIS_KEYS, REVOCATIONS, WITHOUT_PEOPLE
+from plugins.person.inventory import ERASED, KEPT, REDIS_KEYS, REVOCATIONS, STOP_REPORTS, WITHOUT_PEOPLE
 from plugins.person.stored_person import StoredPerson
 from tests.agent.conftest import NewDatabase
 from tests.agent.conversations.encryption.test_places import KEYS, filled
@@ -393,7 +393,7 @@ async def test_every_table_and_column_of_both_databases_is_in_the_inventory(
     found = await columns_of(database, kind)
     for table in ERASED:
         assert found[table.name] == {*table.columns}, table.name
-    listed = {table.name for table in ERASED} | {REVOCATIONS.name} | WITHOUT_PEOPLE
+    listed = {table.name for table in ERASED} | {REVOCATIONS.name, STOP_REPORTS.name} | WITHOUT_PEOPLE
     if kind == "SqliteDatabase":  # that of the server has tables of other tests, too
         assert found.keys() == listed - {"schema_version"}
     assert found.keys() >= listed - {"schema_version"}
