@@ -1,4 +1,4 @@
-// Puts CopilotKit's runtime in front of the agent, as docs/ag-ui.md describes it, and sends it the requests that its
+// Puts CopilotKit's runtime in front of the agent, by the file that docs/ag-ui.md names, and sends it the requests that its
 // browser part sends. Prints the status and the events of each.
 import { readFileSync } from 'node:fs';
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.agent.conftest import AgentServer
-from tests.front_ends.node_script import FOLDER, run_node
+from tests.front_ends.node_script import run_node
 from tests.leave_application import FIRST_DAY
 
 RUN, CONNECT = "/agent/default/run", "/agent/default/connect"
@@ -108,9 +108,3 @@ async def test_stop_withdraws_the_open_approval(server: AgentServer) -> None:
     assert stopped["status"] == 200
     [finished] = of_type(again, "RUN_FINISHED")
     assert finished["outcome"] == {"type": "success"}
-
-
-def test_documented_runtime_is_the_one_that_is_tested() -> None:
-    documented = (FOLDER.parents[1] / "docs" / "ag-ui.md").read_text(encoding="utf-8")
-
-    assert (FOLDER / "copilotkit" / "agent_threads.js").read_text(encoding="utf-8") in documented
