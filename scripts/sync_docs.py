@@ -1,4 +1,4 @@
-"""Updates the generated documentation: README.md, docs/{errors,configuration,observability}.md,
+"""Updates the generated documentation: README.md, docs/{errors,configuration,names,observability}.md,
 docs/zh/errors.md and docs/services.schema.json.
 
 A generated part of the README is the block after `<!-- path/of/a/file: functions -->`; the codes of
@@ -190,3 +190,6 @@ if __name__ == "__main__":
     page.write_text(observability(page.read_text(encoding="utf-8")), encoding="utf-8")
     (ROOT / "docs" / "services.schema.json").write_text(schema(), encoding="utf-8")
     (ROOT / "docs" / "configuration.md").write_text(configuration(), encoding="utf-8")
+    from scripts.public_names import page as names
+
+    (ROOT / "docs" / "names.md").write_text(names(), encoding="utf-8")

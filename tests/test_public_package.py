@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 import idaas_agent
+from scripts import public_names
 
 ROOT = Path(__file__).parent.parent
 PUBLIC = """
@@ -33,6 +34,13 @@ def test_public_names_are_frozen_few_and_there() -> None:
     assert len(idaas_agent.__all__) <= 46
     for name in idaas_agent.__all__:
         assert getattr(idaas_agent, name)
+
+
+def test_page_of_names_says_what_the_code_says_of_each() -> None:
+    page = (ROOT / "docs" / "names.md").read_text("utf-8")
+    assert public_names.page() == page, "run: .venv/bin/python scripts/sync_docs.py"
+    documented = re.findall(r"^### `(\w+)`$", page, re.MULTILINE)
+    assert {*idaas_agent.__all__} - {"__version__"} <= {*documented}
 
 
 def test_private_name_is_no_attribute() -> None:
