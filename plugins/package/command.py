@@ -66,7 +66,12 @@ def agentrun(
 
 @app.command()
 def tree(
-    folder: Annotated[Path, typer.Option("--out", help="Where to write.")] = _ROOT / "deploy/container/own",
+    folder: Annotated[
+        Path | None,
+        typer.Option(
+            "--out", help="Where to write: deploy/container/own of the repository, or own in this folder."
+        ),
+    ] = None,
     lock: _Lock = _ROOT / "requirements.lock",
     requirements: _OwnLock = None,
     sets: _Set = None,
@@ -74,11 +79,28 @@ def tree(
 ) -> None:
     """Collects your own tools, policies and certificates for the container image and the systemd tree.
 
-    Writes them and agent.env, which has their places, where deploy/container/install.sh finds them.
+    Writes them and agent.env, which has their places, where deploy/container/install.sh finds them; an
+    installed wheel has no such folder, and writes to own.
     """
     configuration = _configuration(TREE, env_file, lock, requirements, sets)
-    _build(lambda: package_tree(configuration, folder), folder)
-    out.print("next: docker build, or deploy/container/install.sh; and agent.env as the deployed variables")
+    target = folder or tree_folder(_ROOT)
+    _build(lambda: package_tree(configuration, target), target)
+    out.print(f"next: {next_of_tree(_ROOT, target)}; and agent.env as the deployed variables")
+
+
+def tree_folder(root: Path) -> Path:
+    """Where the tree is written by default: beside the installer of the repository, never into a wheel."""
+    container = root / "deploy" / "container"
+    return container / "own" if container.is_dir() else Path("own")
+
+
+def next_of_tree(root: Path, folder: Path) -> str:
+    """What is done with the tree, by files that are there."""
+    if (root / "deploy" / "container").is_dir():
+        return "docker build, or deploy/container/install.sh"
+    return (
+        f"COPY {folder} /opt/idaas-agent/own in the Dockerfile of your image, such as that of idaas-agent new"
+    )
 
 
 @app.command()
@@ -93,6 +115,8 @@ def enterprise_service(
     """Builds the enterprise service for Function Compute; pastes the present JWKS into its JWT trigger."""
     settings = operator_settings(env_file)
     source = _ROOT / "deploy" / "enterprise-service"
+    if not source.is_dir():
+        stop("the enterprise service is not in the wheel", "run this command in a clone of the repository")
     options = enterprise.FunctionOptions(name=name, region=region, python=python)
     install = partial(install_dependencies, [source / "requirements.lock"], python=python, wheels=wheels)
     jwks = _fetched_jwks(settings)

@@ -16,6 +16,7 @@ from agent.commands.command_line import app
 from agent.settings.settings import read_settings
 from plugins.package.agentrun import AgentRunOptions, package_agentrun
 from plugins.package.carried import AGENTRUN, TREE, Configuration, carried, package_tree
+from plugins.package.command import next_of_tree, tree_folder
 from plugins.package.enterprise_service import (
     FunctionOptions,
     deployed_jwks,
@@ -480,6 +481,15 @@ def test_command_writes_the_tree_when_all_is_decided(sandbox: Sandbox, tmp_path:
     status, output = run(sandbox, *command, *(f"--set={name}={value}" for name, value in NOT_THERE.items()))
     assert status == 0
     assert "SERVICES_FILE=/opt/idaas-agent/own/services.toml" in (folder / "agent.env").read_text()
+
+
+def test_tree_of_the_wheel_is_written_to_the_working_folder_and_what_is_next_is_there(tmp_path: Path) -> None:
+    repository = Path(__file__).parents[3]
+    assert tree_folder(repository) == repository / "deploy" / "container" / "own"
+    assert next_of_tree(repository, Path("own")).startswith("docker build")
+    wheel = tmp_path / "site-packages" / "idaas_agent"
+    assert tree_folder(wheel) == Path("own")
+    assert next_of_tree(wheel, Path("own")).startswith("COPY own /opt/idaas-agent/own in the Dockerfile")
 
 
 def test_role_headers_are_refused_where_the_agent_serves_and_not_where_it_is_packaged(
