@@ -256,10 +256,11 @@ class ChatService:
         return Response()
 
     async def send(self, person, text, secret="robot", alone=True, **members):
-        timestamp = str(round(time.time() * 1000))
+        number = next(self.numbers)
+        timestamp = str(round(time.time() * 1000) + number)
         sign = hmac.digest(secret.encode(), f"{timestamp}\n{secret}".encode(), "sha256")
         headers = {"timestamp": timestamp, "sign": base64.b64encode(sign).decode()}
-        body = {"msgId": f"m{next(self.numbers)}", "senderStaffId": person, "text": {"content": text}}
+        body = {"msgId": f"m{number}", "senderStaffId": person, "text": {"content": text}}
         body |= {"conversationType": "1" if alone else "2", **members}
         return await self.http.post(f"{self.bot}/chat", json=body, headers=headers)
 

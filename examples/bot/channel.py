@@ -11,6 +11,7 @@ import html
 import os
 import time
 from collections import OrderedDict
+from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -52,10 +53,13 @@ def application(
         if not is_signed(request, secret, time.time()):
             return Response(status_code=403)
         sent = await request.json()
+        signature = request.headers["sign"]
         if sent["msgId"] in seen:
             return JSONResponse({})
-        seen[sent["msgId"]] = None
-        if len(seen) > 10_000:
+        if signature in seen:  # it does not cover the body: with it, others could write as anybody
+            return Response(status_code=403)
+        seen.update({sent["msgId"]: None, signature: None})
+        while len(seen) > 20_000:
             seen.popitem(last=False)
         address = str(sent.get("sessionWebhook", ""))
 
@@ -71,6 +75,12 @@ def application(
             return JSONResponse({}, background=BackgroundTask(send))
         return JSONResponse(await reply())
 
+    return Starlette(routes=[Route("/chat", message, methods=["POST"]), returning(sign_in)])
+
+
+def returning(sign_in: SignIn) -> Route:
+    """The address to which browsers return."""
+
     async def signed_in(request: Request) -> Response:
         query = request.query_params
         found = await sign_in.returned(query.get("state", ""), query.get("code", ""))
@@ -81,15 +91,11 @@ def application(
         warning = "<p>If another person sent you the link, close this page, and tell no one the code.</p>"
         return HTMLResponse(text + warning, headers=HEADERS)
 
-    return Starlette(
-        routes=[Route("/chat", message, methods=["POST"]), Route("/signed-in", signed_in, methods=["GET"])]
-    )
+    return Route("/signed-in", signed_in, methods=["GET"])
 
 
-def main() -> None:
-    """Reads its variables; the README has them."""
-    given = os.environ
-    http = httpx.AsyncClient(timeout=200)
+def sign_in_of(given: Mapping[str, str], http: httpx.AsyncClient) -> SignIn:
+    """The sign-in of the variables."""
     client = Client(
         client_id=given["CLIENT_ID"],
         authorize_endpoint=given["AUTHORIZE_ENDPOINT"],
@@ -98,7 +104,14 @@ def main() -> None:
         scope=given["SCOPE"],
     )
     store = EncryptedFile(Path(given["TOKENS_FILE"]), base64.urlsafe_b64decode(given["TOKENS_KEY"]))
-    sign_in = SignIn(client, http, store)
+    return SignIn(client, http, store)
+
+
+def main() -> None:
+    """Reads its variables; the README has them."""
+    given = os.environ
+    http = httpx.AsyncClient(timeout=200)
+    sign_in = sign_in_of(given, http)
     bot = Bot(given["AGENT_URL"], given["PAGE_URL"], http, sign_in)
     served = application(bot, sign_in, http, secret=given["CHAT_SECRET"], replies=given["CHAT_REPLIES"])
     port = urlsplit(given["BOT_URL"]).port or int(given.get("BOT_PORT", "9010"))
