@@ -30,6 +30,7 @@ from graph.error_codes import MODEL
 from graph.labels.data_labels import unseen_in
 from graph.labels.run_labels import begin_labels
 from graph.limits import Limits
+from graph.models.budget import ModelBudget
 from graph.models.provider import ModelProvider
 from graph.nodes.agent_model import AgentModel
 from graph.nodes.approvals import ApprovalsNode
@@ -74,7 +75,8 @@ class RunModel:
     """The model that runs call. `api_key` is a requirement that IDaaS fulfils for each caller, or one static
     key for all callers. `name` is recorded with each call. `system_prompt` begins the first system message;
     notes of the agent and the system messages of the conversation follow it. `named` makes the provider of
-    another model, with the same key, for the operator's middleware.
+    another model, with the same key, for the operator's middleware. Each of `budgets` bounds what a caller
+    may use of all of them.
     """
 
     provider: ModelProvider
@@ -82,6 +84,7 @@ class RunModel:
     name: str | None = None
     system_prompt: str = SYSTEM_PROMPT
     named: Callable[[str], ModelProvider] | None = None
+    budgets: Sequence[ModelBudget] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -177,7 +180,9 @@ def graph_parts(
     records = CallRecords(gate.services, required, audit, calls)
     answers = AnswerReader(gate.services, access)
 
-    requests = ModelCalls(model.provider, model.name, required.get(MODEL), audit, calls, limits.model_seconds)
+    requests = ModelCalls(
+        model.provider, model.name, required.get(MODEL), audit, calls, limits.model_seconds, model.budgets
+    )
 
     def named(name: str) -> AgentModel:
         if model.named is None:

@@ -15,6 +15,7 @@ from agent.composition.checks import optional_checks, required_checks
 from agent.composition.extensions import agent_graph, graph_source, load_both, model_provider, unusable_graph
 from agent.composition.installed_policies import in_force, installed_policies
 from agent.composition.kept import grants_of, kept_by
+from agent.composition.model_budgets import installed_budgets
 from agent.composition.named_models import NamedModels
 from agent.composition.question_listeners import installed_listeners
 from agent.composition.service_parts import ServiceParts
@@ -140,6 +141,9 @@ class Agent:
         self.policies: Final = installed_policies(calls, storage)
         """The policies that decide after what the services declare."""
 
+        self.budgets: Final = installed_budgets(calls, storage)
+        """What bounds how much of the models a caller may use."""
+
         # Runs
         self.consent_urls: Final = ConsentUrls(self.access, clock, approvals)
         by_name = {service.name: service for service in self.services}
@@ -173,7 +177,7 @@ class Agent:
         answers = AnswerReader(by_name, self.access)
         measures = self.measures.calls
         self.app: Final = (
-            served_graph(source, calls, self.gate, asks, self.model, self.limits, measures)
+            served_graph(source, calls, self.gate, asks, self.model, self.limits, measures, self.budgets)
             if of_app
             else None
         )
@@ -248,6 +252,7 @@ class Agent:
                 name=settings.llm_model,
                 system_prompt=settings.system_prompt_file or SYSTEM_PROMPT,
                 named=self.named_models.of,
+                budgets=self.budgets,
             ),
             approvals=asks,
             audit=audit,

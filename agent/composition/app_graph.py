@@ -20,6 +20,7 @@ from graph.call_steps.fence import FenceStep
 from graph.credentials.service_credentials import ServiceCredentials
 from graph.error_codes import MODEL
 from graph.limits import Limits
+from graph.models.budget import ModelBudget
 from graph.models.provider import ModelProvider
 from graph.nodes.model_calls import ModelCalls
 from graph.nodes.operator_code import GraphDefinitionError
@@ -72,6 +73,7 @@ def served_graph(
     provider: ModelProvider,
     limits: Limits,
     measures: CallMeasures,
+    budgets: Sequence[ModelBudget] = (),
 ) -> "ServedGraph":
     """The graph of `source`, whose identity is the server's. It is made when it is opened. A parameter
     `model` of its function gets the model of `provider`.
@@ -113,7 +115,9 @@ def served_graph(
             )
         app = AppGraph.of(source, cast("LibrarySettings", settings), host)
     required = parts.requirements.get(MODEL)
-    calls = ModelCalls(provider, settings.llm_model, required, parts.audit, measures, limits.model_seconds)
+    calls = ModelCalls(
+        provider, settings.llm_model, required, parts.audit, measures, limits.model_seconds, budgets
+    )
     credentials = ServiceCredentials(parts.requirements, parts.broker, parts.clock)
     model = ServedModel.of(calls, credentials, settings.llm_api_key_file, app.identity)
     app.others = {"model": model}

@@ -28,6 +28,7 @@ class AgentCode(ErrorCode):
     THREAD_BUSY = "thread_busy"
     CONVERSATION_FULL = "conversation_full"
     STORAGE_FULL = "storage_full"
+    BUDGET_SPENT = "budget_spent"
     INTERNAL_ERROR = "internal_error"
     TOOLS_NOT_OFFERED = "tools_not_offered"
     POLICY_INVALID = "policy_invalid"

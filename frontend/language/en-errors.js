@@ -101,6 +101,8 @@ export const enErrors = Object.freeze({
   'error.conversation_full.remedy': 'Begin another one',
   'error.storage_full.symptom': 'Your conversations take up all the space that you have',
   'error.storage_full.remedy': 'Delete some of them, and try again',
+  'error.budget_spent.symptom': 'You have used what you may use of the language model today',
+  'error.budget_spent.remedy': 'It begins anew at midnight (UTC); ask your administrator if you need more',
   'error.rate_limited.symptom': 'You have sent too many requests',
   'error.rate_limited.remedy': 'Wait a moment, and try again',
   'error.nothing_to_continue.symptom': 'There is nothing to continue here',

@@ -18,6 +18,7 @@ from graph.call_measures import PROVIDER, CallMeasures
 from graph.credentials.service_credentials import ServiceCredential, ServiceRequirement
 from graph.error_codes import GraphCode
 from graph.events import ResponseStarted, TextEvent
+from graph.models.budget import ModelBudget
 from graph.models.own_chat_model import OwnChatModel
 from graph.models.piece import Piece
 from graph.models.provider import ModelProvider
@@ -56,7 +57,7 @@ class ModelCall(NamedTuple):
 @dataclass(frozen=True, slots=True)
 class ModelCalls:
     """The responses of one model, `name`. Its key is that of `requirement`; `None`: the key is static, or the
-    provider's own. `seconds` bounds the time of each request.
+    provider's own. `seconds` bounds the time of each request, and each of `budgets` what a caller may use.
     """
 
     provider: ModelProvider
@@ -65,6 +66,7 @@ class ModelCalls:
     audit: AuditTrail
     measures: CallMeasures
     seconds: float
+    budgets: Sequence[ModelBudget] = ()
 
     @property
     def api(self) -> str:
@@ -73,7 +75,7 @@ class ModelCalls:
 
     def of(self, chat: OwnChatModel) -> "ModelCalls":
         """The responses of a model with a key of its own, within the same limits and on the same records."""
-        return ModelCalls(chat, chat.name, None, self.audit, self.measures, self.seconds)
+        return ModelCalls(chat, chat.name, None, self.audit, self.measures, self.seconds, self.budgets)
 
     async def response(
         self, call: ModelCall, key: ServiceCredential | Secret | None, caller: VerifiedAccessToken
@@ -81,7 +83,7 @@ class ModelCalls:
         """The response. A credential that the service refuses is renewed once. Without a `key`, the provider
         has its own.
 
-        Raises as `request` does, and `AuditError` if it cannot be recorded.
+        Raises as `request` and `ModelBudget` do, and `AuditError` if it cannot be recorded.
         """
 
         async def send(credential: Credential) -> AIMessage | ServiceError:
@@ -93,6 +95,8 @@ class ModelCalls:
         recorded = self.audit.call(AuditedAction.MODEL_CALL, credential, acts_as, caller, model=self.name)
         async with recorded as step:
             step.found(files=call.images or None)
+            for budget in self.budgets:
+                await budget.check(caller)
             if isinstance(key, ServiceCredential):
                 response = await send_with_credential(key, send, lambda sent: isinstance(sent, ServiceError))
             else:
@@ -101,6 +105,8 @@ class ModelCalls:
                 raise response
             if (used := response.usage_metadata) is not None:
                 step.found(input_tokens=used["input_tokens"], output_tokens=used["output_tokens"])
+                for budget in self.budgets:
+                    await budget.add(caller, self.name or "", used)
         return response
 
     async def request(self, call: ModelCall, key: Secret | None) -> AIMessage | ServiceError:

@@ -127,6 +127,7 @@ OF_OWNERS: Final = (
     ),
     Table("call_totals", ("day", "owner", "tool", "calls", "amount")),
     Table("day_counts", ("day", "id", "owner", "body"), {"body": ("count", "owner", "id")}),
+    Table("model_usage", ("day", "owner", "model", "input_tokens", "output_tokens")),
 )
 ERASED: Final = (THREADS, *OF_THREADS, *OF_OWNERS)
 """The tables whose rows of a person are exported, and erased."""

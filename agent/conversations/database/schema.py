@@ -202,7 +202,27 @@ _STOP_REPORTS: Final = (
 )
 """The calls that went on in each process after a stop. In clear, as revocations are; kept for a day."""
 
-_MIGRATIONS: Final[Sequence[Sequence[str]]] = (_TABLES, _REVOCATION_LOG, _OPAQUE_COUNTS, _STOP_REPORTS)
+_MODEL_USAGE: Final = (
+    """
+    CREATE TABLE model_usage (
+        day TEXT NOT NULL,
+        owner TEXT NOT NULL,
+        model TEXT NOT NULL,
+        input_tokens {number} NOT NULL,
+        output_tokens {number} NOT NULL,
+        PRIMARY KEY (day, owner, model)
+    ){clustered}
+    """,
+)
+"""The tokens of each user in a day (UTC), in clear; `owner` is a digest."""
+
+_MIGRATIONS: Final[Sequence[Sequence[str]]] = (
+    _TABLES,
+    _REVOCATION_LOG,
+    _OPAQUE_COUNTS,
+    _STOP_REPORTS,
+    _MODEL_USAGE,
+)
 """A migration must leave the tables usable for the release before it, whose processes go on meanwhile: what
 is not used any more is dropped one release later.
 """

@@ -57,6 +57,7 @@ async def fill(storage: ConversationStorage) -> None:
             )
             yield from query(sql, f"c-{owner}", owner, "a day", body)
             yield from query("INSERT INTO call_totals VALUES ('a day', ?, 'pay', 1, 1)", owner)
+            yield from query("INSERT INTO model_usage VALUES ('a day', ?, 'qwen-plus', 7, 5)", owner)
             body = ENCRYPTION.seal(b'{"calls": 1}', "count", owner, f"d-{owner}")
             yield from query("INSERT INTO day_counts VALUES ('a day', ?, ?, ?)", f"d-{owner}", owner, body)
         sql = "INSERT INTO revocations VALUES ('user', 'operator', ?, NULL, 1, 1)"

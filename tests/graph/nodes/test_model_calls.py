@@ -1,17 +1,21 @@
 """A response of the model: what is returned of it, and what its record, its spans and its measures show."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
+from langchain_core.messages.ai import UsageMetadata
 
+from agent.errors.error_codes import AgentCode
 from graph.call_measures import CallMeasures
 from graph.error_codes import GraphCode
 from graph.models.piece import Piece
 from graph.nodes.model_calls import ModelCall, ModelCalls, message_content
+from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.audit.event import AuditedAction
 from identity.audit.trail import AuditTrail
-from identity.errors import ServiceError
+from identity.errors import LimitError, ServiceError
 from identity.observation.span import RecordedSpan
 from identity.secrets.secret import Secret
 from tests.audit_records import AuditRecords
@@ -162,3 +166,32 @@ def test_messages_have_the_conventions_form_without_the_key() -> None:
         '{"type": "tool_call", "id": "1", "name": "pay", "arguments": {"amount": 7}}]}, '
         '{"role": "tool", "parts": [{"type": "tool_call_response", "id": "1", "response": "paid"}]}]'
     )
+
+
+class Budget:
+    """Refuses a caller once a response was counted."""
+
+    def __init__(self) -> None:
+        self.counted: list[Any] = []
+
+    async def check(self, _caller: VerifiedAccessToken) -> None:
+        if self.counted:
+            raise LimitError(AgentCode.BUDGET_SPENT, "spent")
+
+    async def add(self, caller: VerifiedAccessToken, model: str, used: Any) -> None:
+        self.counted.append((caller.principal.subject, model, used["input_tokens"], used["output_tokens"]))
+
+
+@pytest.mark.promise("bounded")
+async def test_response_is_counted_for_its_caller_and_the_next_one_is_not_requested() -> None:
+    budget, records = Budget(), AuditRecords()
+    usage = UsageMetadata(input_tokens=7, output_tokens=5, total_tokens=12)
+    model = Provider(WHOLE.model_copy(update={"usage_metadata": usage}))
+    calls = replace(calls_of(model, records), budgets=[budget])
+    alice = await Tokens().verify(Secret("alice-at"))
+    await calls.response(ModelCall([HumanMessage("hi")]), KEY, alice)
+    assert budget.counted == [("alice", "qwen-plus", 7, 5)]
+    model.end = AssertionError("no response is requested")
+    with pytest.raises(LimitError, match="spent"):
+        await calls.response(ModelCall([HumanMessage("hi")]), KEY, alice)
+    assert records.events[-1].error == "budget_spent"

@@ -1,0 +1,108 @@
+"""What a user may use of the models in a day is counted once over all processes, and no more is requested."""
+
+import os
+import signal
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from agent.conversations.database.database import Database, query
+from agent.conversations.database.sqlite_database import SqliteDatabase
+from identity.errors import LimitError
+from plugins.budgets.daily_budget import DailyBudget
+from plugins.budgets.prices import prices_of
+from plugins.budgets.tests.users import caller, used
+from tests.agent.conftest import NewDatabase
+from tests.forked import run
+
+pytestmark = pytest.mark.promise("bounded")
+
+ROOT = Path(__file__).parents[3]
+ALICE, BOB = caller("alice"), caller("bob")
+NOON = 1_800_014_400.0
+DAY = 86_400.0
+PRICES = prices_of("qwen-plus=0.8/2, qwen-max=2.4/9.6")
+
+
+def budget(database: Database, now: float = NOON, **limits: Any) -> DailyBudget:
+    return DailyBudget(database, lambda: now, **{"prices": PRICES, **limits})
+
+
+async def is_refused(of: DailyBudget, who: Any = ALICE) -> bool:
+    try:
+        await of.check(who)
+    except LimitError as error:
+        return error.code == "budget_spent"
+    return False
+
+
+async def test_user_is_refused_once_the_tokens_in_and_out_are_used_up(database: Database) -> None:
+    of = budget(database, tokens=1000)
+    await of.add(ALICE, "qwen-plus", used(900, 99))
+    assert not await is_refused(of)
+    await of.add(ALICE, "qwen-max", used(0, 1))
+    assert await is_refused(of)
+    assert not await is_refused(of, BOB)
+
+
+async def test_tokens_are_counted_over_all_processes(new_database: NewDatabase) -> None:
+    first, second = (budget(new_database(), tokens=1000) for _ in range(2))
+    for of in (first, second):
+        await of.add(ALICE, "qwen-plus", used(400, 100))
+    assert await is_refused(first)
+    assert await is_refused(second)
+
+
+async def test_day_ends_at_midnight_utc(database: Database) -> None:
+    await budget(database, tokens=1000).add(ALICE, "qwen-plus", used(1000, 0))
+    midnight = NOON + DAY / 2
+    assert await is_refused(budget(database, midnight - 1, tokens=1000))
+    assert not await is_refused(budget(database, midnight, tokens=1000))
+
+
+async def test_refusal_says_when_the_day_ends_and_which_variable_bounds_it(database: Database) -> None:
+    of = budget(database, NOON - 10, tokens=1)
+    await of.add(ALICE, "qwen-plus", used(1, 0))
+    with pytest.raises(LimitError) as refused:
+        await of.check(ALICE)
+    assert refused.value.retry_after == DAY / 2 + 10
+    assert "raise MAX_TOKENS_FOR_USER_A_DAY" in refused.value.row.remedy
+    assert "MAX_TOKENS" not in refused.value.for_person()
+
+
+async def test_counts_are_deleted_two_days_later(database: Database) -> None:
+    await budget(database, tokens=1).add(ALICE, "qwen-plus", used(1, 0))
+    await budget(database, NOON + 3 * DAY, tokens=1).add(BOB, "qwen-plus", used(1, 0))
+    [[rows]] = await database.read(lambda: query("SELECT count(*) FROM model_usage"))
+    assert rows == 1
+
+
+@pytest.mark.parametrize(("model", "cost"), [("qwen-plus", "2.8"), ("qwen-max", "12"), ("another", "12")])
+async def test_user_is_refused_once_the_money_is_used_up_by_the_price_of_each_model(
+    database: Database, model: str, cost: str
+) -> None:
+    spent = Decimal(cost)
+    await budget(database, cost=spent).add(ALICE, model, used(1_000_000, 1_000_000))
+    assert await is_refused(budget(database, cost=spent))
+    assert not await is_refused(budget(database, cost=spent + Decimal("0.000001")))
+
+
+async def test_response_of_a_run_that_is_killed_is_counted(tmp_path: Path) -> None:
+    file = tmp_path / "conversations.db"
+    program = ["python", "-m", "plugins.budgets.tests.killed_run", str(file), str(NOON)]
+    status, output = run(program, dict(os.environ), ROOT)
+    assert status == -signal.SIGKILL, output
+    database = SqliteDatabase(file)
+    assert await is_refused(budget(database, tokens=1000))
+    assert not await is_refused(budget(database, tokens=1001))
+    await database.aclose()
+
+
+@pytest.mark.parametrize(
+    "text", ["", "qwen-plus", "qwen-plus=1", "qwen-plus=1/x", "=1/2", "a=1/2,a=1/2", "a=-1/2", "a=1e9/2"]
+)
+def test_prices_of_another_form_are_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="must have models and two prices"):
+        prices_of(text)

@@ -1,0 +1,22 @@
+"""Users of the models, and what a response has used."""
+
+from langchain_core.messages.ai import UsageMetadata
+
+from identity.access_token.verified_access_token import VerifiedAccessToken, assume_verified
+from identity.principal import Principal
+from identity.secrets.secret import Secret
+
+
+def caller(subject: str) -> VerifiedAccessToken:
+    return assume_verified(
+        principal=Principal("https://idaas.example", subject),
+        audience=("agent",),
+        scopes=frozenset(),
+        expires_at=1e12,
+        fingerprint=subject,
+        token=Secret(f"{subject}-at"),
+    )
+
+
+def used(inward: int, outward: int) -> UsageMetadata:
+    return UsageMetadata(input_tokens=inward, output_tokens=outward, total_tokens=inward + outward)
