@@ -7,8 +7,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from joserfc import jwk
-
 from sandbox.addresses import Addresses
 from sandbox.configuration.configuration import Configuration
 from sandbox.faults.faults import Faults
@@ -28,7 +26,7 @@ from sandbox.state.jwt_providers import JwtProviders
 from sandbox.state.oauth_providers import OAuthProviders
 from sandbox.state.records import Counters, Events
 from sandbox.state.settings import Settings
-from sandbox.state.signing_keys import Jwks, SigningKeys, with_kid
+from sandbox.state.signing_keys import Jwks, SigningKeys, own_key, with_kid
 from sandbox.state.vault import AMAP_API_KEY, LLM_API_KEY, Vault
 
 
@@ -63,7 +61,7 @@ class Cloud:
         self.events = Events(clock)
         self.secrets = secrets or new_secrets()
         self.settings = Settings()
-        self.keys = SigningKeys(with_kid(jwk.RSAKey.import_key(self.secrets.signing_key)))
+        self.keys = SigningKeys(with_kid(own_key(self.secrets.signing_key)))
         self.access_tokens = AccessTokens(self.addresses.issuer, self.keys, self.settings, clock)
         self.jwt_providers = JwtProviders(self.addresses.idaas, self.keys, clock)
         now = dt.datetime.fromtimestamp(clock(), dt.UTC)
@@ -73,9 +71,7 @@ class Cloud:
         self.execution_role = ExecutionRole(AGENT, clock)
         self.cloud_roles = CloudRoles(AGENT, clock)
         self.oauth_providers = OAuthProviders(clock)
-        self._agent_public_key = (
-            jwk.RSAKey.import_key(self.secrets.agent_private_key).as_pem(private=False).decode()
-        )
+        self._agent_public_key = own_key(self.secrets.agent_private_key).as_pem(private=False).decode()
         self.stops: list[Callable[[], Awaitable[None]]] = []
         """What services with tasks of their own do when the sandbox stops."""
         self._resets: list[Callable[[], None]] = []

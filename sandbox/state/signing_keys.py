@@ -2,6 +2,7 @@
 
 from typing import Any, TypeAlias
 
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from joserfc import jwk
 
 Jwks: TypeAlias = dict[str, list[dict[str, Any]]]
@@ -14,15 +15,23 @@ def new_key() -> jwk.RSAKey:
 
 def with_kid(key: jwk.RSAKey) -> jwk.RSAKey:
     """The same key, named and marked for RS256 signatures."""
-    parameters = {"kid": f"KEY{key.thumbprint()[:24]}", "alg": "RS256", "use": "sig"}
-    return jwk.RSAKey.import_key({**key.as_dict(private=True), **parameters})
+    parameters: Any = {"kid": f"KEY{key.thumbprint()[:24]}", "alg": "RS256", "use": "sig"}
+    return jwk.RSAKey(key.raw_value, key.raw_value, parameters)
+
+
+def own_key(pem: str) -> jwk.RSAKey:
+    """A key that the sandbox has made. Its numbers are not checked: that takes as long as making it."""
+    key: Any = load_pem_private_key(pem.encode(), None, unsafe_skip_rsa_key_validation=True)
+    return jwk.RSAKey(key, key)
 
 
 class SigningKeys:
     """The current key signs; all published keys verify."""
 
     def __init__(self, first: jwk.RSAKey) -> None:
-        self._first = first
+        self._keys = [first]
+        """All that were made: after a reset they are used again, in the same order."""
+        self._rotations = 0
         self._published = [first]
 
     @property
@@ -40,8 +49,12 @@ class SigningKeys:
 
     def rotate(self, *, overlap: bool) -> None:
         """A new key signs from now on. Without `overlap` the old ones are withdrawn at once."""
-        self._published = [new_key(), *(self._published if overlap else [])]
+        self._rotations += 1
+        if self._rotations == len(self._keys):
+            self._keys.append(new_key())
+        self._published = [self._keys[self._rotations], *(self._published if overlap else [])]
 
     def reset(self) -> None:
         """Back to the first key alone."""
-        self._published = [self._first]
+        self._rotations = 0
+        self._published = self._keys[:1]

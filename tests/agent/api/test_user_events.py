@@ -1,5 +1,6 @@
 """Requests of several user events: each event is judged by itself, and in doubt the user stays blocked."""
 
+import functools
 import json
 
 import httpx
@@ -14,13 +15,19 @@ pytestmark = pytest.mark.promise("revoked-refused")
 @pytest.fixture
 async def agent(start_agent, serve, sandbox, tmp_path):
     """An agent, and how IDaaS reports events to it; `agent.report(text)` is the status and the response."""
-    synchronization = AccountSynchronization(sandbox.cloud)
+    synchronization = synchronization_of(sandbox.cloud)
     origin = await serve(synchronization.application())
     running = await start_agent(
         IDAAS_EVENTS_JWKS_ENDPOINT=f"{origin}{PROVISIONING_PATH}/jwks",
         REVOCATIONS_FILE=str(tmp_path / "revocations.sqlite"),
     )
     return Reported(running, sandbox, synchronization)
+
+
+@functools.cache
+def synchronization_of(cloud):
+    """The sender of the sandbox's events: its key is made once for all tests."""
+    return AccountSynchronization(cloud)
 
 
 MAX_BODY_BYTES = 1_048_576
