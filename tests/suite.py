@@ -113,6 +113,7 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 
 _FORKING = (
     "tests/benchmarks/",
+    "tests/end_to_end/test_app_graph_replicas",
     "tests/end_to_end/test_approvals_that_last",
     "tests/end_to_end/test_backup",
     "tests/end_to_end/test_replicas",
