@@ -16,6 +16,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import lru_cache
 from itertools import chain
 from typing import Any, Final
 
@@ -115,10 +116,18 @@ def _checked(tool: Any, presented: Secret, *, annotated: bool) -> MCPTool:  # no
     if parameters["type"] != "object":
         raise ValueError("not the parameters of a function")
     schema = ToolSchema(name, description[:_MAX_DESCRIPTION], parameters, listed=True)
-    validator = BoundedValidator(parameters | closed)
+    validator = _validator_of(json.dumps(parameters | closed))
     _check_defaults(parameters["properties"])
     headers = _headers(parameters) if annotated else {}
     return MCPTool(schema, validator, digest, headers)
+
+
+@lru_cache(maxsize=256)
+def _validator_of(schema: str) -> BoundedValidator:
+    """One for all sessions whose server lists the same arguments: making it is most of reading a list. It has
+    no credential, and `MAX_CHARACTERS` at most.
+    """
+    return BoundedValidator(json.loads(schema))
 
 
 def _check_defaults(properties: Mapping[str, Any]) -> None:

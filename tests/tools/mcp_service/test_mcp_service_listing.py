@@ -170,6 +170,18 @@ async def test_argument_that_a_schema_neither_lists_nor_permits_is_a_fault(furth
     assert [fault.argument for fault in listed["t"].validator.faults({"b": None})] == ["b"] * faulty
 
 
+async def test_arguments_that_are_listed_again_share_what_checks_them_and_others_do_not():
+    async def validator(default: int, key: str) -> object:
+        schema = {"type": "object", "properties": {"a": {"default": default, "title": "K1"}}}
+        listed = await usable_tools([{"tools": [{"name": "t", "inputSchema": schema}]}], Secret(key))
+        return listed["t"].validator
+
+    shared = await validator(1, "K2")
+    assert await validator(1, "K3") is shared
+    assert await validator(2, "K2") is not shared
+    assert await validator(1, "K1") is not shared  # the credential was removed first
+
+
 @pytest.mark.promise("servers-cannot-steer")
 @pytest.mark.parametrize(
     ("default", "offered"), [(2**64, False), (-(2**63) - 1, False), (nested(40), False), (2**64 - 1, True)]
