@@ -172,15 +172,23 @@ _type_hints = typing.get_type_hints
 _hints: dict[Any, dict[str, Any]] = {}
 
 
-def _hints_of(declared: Any, *arguments: Any, **options: Any) -> dict[str, Any]:
-    """The types of a graph's node, by the function's code and annotations."""
-    function = getattr(declared, "__func__", declared)
-    if arguments or not isinstance(function, FunctionType):
-        return _type_hints(declared, *arguments, **options)
-    annotations = repr(function.__annotations__)
+def _hints_key(declared: Any, options: str) -> Any:
+    """`None` for what is of one app only."""
+    if isinstance(declared, type):
+        return None if _is_local(declared.__qualname__) else (declared, options)
+    if not isinstance(declared, FunctionType):
+        return None
+    annotations = repr(declared.__annotations__)
     if _is_local(annotations):
-        return _type_hints(declared, **options)
-    key = (function.__code__, function.__code__.co_filename, annotations, repr(options))
+        return None
+    return declared.__code__, declared.__code__.co_filename, annotations, options
+
+
+def _hints_of(declared: Any, *arguments: Any, **options: Any) -> dict[str, Any]:
+    """The types of a graph's node, by the function's code and annotations; those of a graph's state."""
+    key = None if arguments else _hints_key(getattr(declared, "__func__", declared), repr(options))
+    if key is None:
+        return _type_hints(declared, *arguments, **options)
     if key not in _hints:
         _hints[key] = _type_hints(declared, **options)
     return dict(_hints[key])
