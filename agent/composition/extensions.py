@@ -160,9 +160,12 @@ def model_provider(settings: Settings, tls: ssl.SSLContext, model: str | None = 
             options["base_url"] = settings.model_address
             return named_chat_model(name, **options)
         provider: ModelProvider = load_function(settings.llm_provider)(**options)
-    except ConfigurationError:
-        raise
+    except ConfigurationError as error:
+        faults = list(error.faults)
     except Exception as error:  # noqa: BLE001 - code from outside raises anything
-        fault = f"LLM_PROVIDER cannot be used: {failure_of(error)}"
-        raise ConfigurationError(IdentityCode.SETTINGS_INVALID, [fault]) from None
-    return provider
+        faults = [failure_of(error)]
+    else:
+        return provider
+    raise ConfigurationError(
+        IdentityCode.SETTINGS_INVALID, [f"LLM_PROVIDER cannot be used: {fault}" for fault in faults]
+    )

@@ -91,4 +91,4 @@ def _not_installed(error: ImportError) -> ConfigurationError:
 
 
 def _unusable(fault: str) -> ConfigurationError:
-    return ConfigurationError(IdentityCode.SETTINGS_INVALID, [f"LLM_PROVIDER cannot be used: {fault}"])
+    return ConfigurationError(IdentityCode.SETTINGS_INVALID, [fault])

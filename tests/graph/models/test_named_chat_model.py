@@ -67,9 +67,7 @@ async def test_refused_key_of_openai_is_a_401_without_the_text_of_the_service(se
 
 
 def test_package_that_is_not_installed_is_named_as_pip_knows_it() -> None:
-    assert fault_of("groq") == (
-        "LLM_PROVIDER cannot be used: the package langchain-groq is not installed: pip install langchain-groq"
-    )
+    assert fault_of("groq") == "the package langchain-groq is not installed: pip install langchain-groq"
 
 
 def test_missing_langchain_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
