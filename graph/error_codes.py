@@ -30,6 +30,7 @@ class GraphCode(ErrorCode):
     ACCESS_TOKEN_MISSING = "access_token_missing"  # noqa: S105 - a code
     LLM_API_KEY_UNAVAILABLE = "llm_api_key_unavailable"
     MODEL_CALL_FAILED = "model_call_failed"
+    ANSWER_DOES_NOT_FIT = "answer_does_not_fit"
     GRAPH_NODE_FAILED = "graph_node_failed"
     APPROVAL_OPEN = "approval_open"
     APPROVAL_EXPIRED = "approval_expired"

@@ -16,6 +16,7 @@ from starlette.responses import JSONResponse
 
 from agent.errors.error_codes import AgentCode
 from agent.errors.error_table import for_operators
+from graph.answer_form import AnswerFormError
 from identity.errors import (
     AccessTokenError,
     AgentError,
@@ -126,7 +127,11 @@ def error_body(error: AgentError | RequestError) -> dict[str, Any]:
 
 
 def _param_of(error: AgentError) -> str | None:
-    """The edited argument that an answer to an approval has wrong."""
+    """The edited argument that an answer to an approval has wrong, or the place of an answer that does not
+    have the form of its request.
+    """
+    if isinstance(error, AnswerFormError):
+        return error.place
     argument = error.argument if isinstance(error, ApprovalError) else None
     if argument is None:
         return None

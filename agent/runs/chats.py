@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from langchain_core.messages import AnyMessage, SystemMessage, ToolCall
+from langchain_core.messages import AnyMessage, SystemMessage
 
 from agent.conversations.owned_thread import OwnedThread
 from agent.conversations.thread import MessageStoredError
@@ -53,27 +53,32 @@ class Chats:
         keep: bool = True,
         steps: bool = False,
         instructions: Sequence[SystemMessage] = (),
-        call: ToolCall | None = None,
+        requested: Sequence[object] = (),
     ) -> RunReader:
         """The run that `messages` begin in the caller's conversation `thread_id`, which is opened if there is
         none; with `None`, the run of these messages alone, which stores nothing and ends with its reader.
 
         `keep`, `instructions` and `steps` are as in `Run.events`, `Conversations.start` and `Runs.start`;
-        runs of conversations have steps always, others no instructions. `call` is made in place of the
-        model's response.
+        runs of conversations have steps always, others no instructions. `requested` are records beside the
+        run, as in `Runs.start`.
 
         Raises `NotStoredError`; `MessageStoredError` if the conversation has all of the messages, by their
         ids, also if the caller may start no run now; and what `Conversations.start` and `Runs.start` raise.
         Of some that it has, the others begin the run.
         """
         if thread_id is None:
-            return self.runs.start(messages, caller, streaming=streaming, steps=steps, call=call)
+            return self.runs.start(messages, caller, streaming=streaming, steps=steps, requested=requested)
         new = list(messages)
         earlier: dict[str, str] = {}
         while True:
             try:
                 run = await self.stored.start(
-                    caller, thread_id, new, streaming=streaming, instructions=instructions, call=call
+                    caller,
+                    thread_id,
+                    new,
+                    streaming=streaming,
+                    instructions=instructions,
+                    requested=requested,
                 )
             except MessageStoredError as error:
                 earlier |= error.runs

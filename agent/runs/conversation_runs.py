@@ -8,7 +8,7 @@ from dataclasses import KW_ONLY, dataclass, field, replace
 from functools import partial
 from typing import Any, Final
 
-from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, SystemMessage, ToolCall
+from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, SystemMessage
 
 from agent.conversations.owned_thread import OwnedThread, RunKey, ThreadOwner
 from agent.conversations.run_transcript import NOT_APPROVED, WITHDRAWN, calls_made, without_unfinished
@@ -86,17 +86,16 @@ class Conversations:
         *,
         streaming: bool,
         instructions: Sequence[SystemMessage] = (),
-        call: ToolCall | None = None,
+        requested: Sequence[object] = (),
     ) -> Run:
         """Runs the graph with the stored messages of the thread, and with `messages`, which are added.
 
-        The thread is opened if there is none. `instructions` are for this run alone; `call` is made in place
-        of the model's response (`AgentContext.call`). Raises `MessageStoredError` for messages that the
-        thread has, `ThreadBusyError` while a run is going on, `ApprovalError` while one waits, and what
-        `Runs.check` raises.
+        The thread is opened if there is none. `instructions` and the records `requested` (`Runs.start`) are
+        for this run alone. Raises `MessageStoredError` for messages that the thread has, `ThreadBusyError`
+        while a run is going on, `ApprovalError` while one waits, and what `Runs.check` raises.
         """
         messages, files = detached(messages)
-        run = replace(self._run(caller, thread_id, streaming), call=call, files=files)
+        run = replace(self._run(caller, thread_id, streaming), requested=requested, files=files)
 
         async def begin() -> RunStart:
             try:

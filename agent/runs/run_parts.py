@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, TypeAlias
 
-from langchain_core.messages import AnyMessage, ToolCall
+from langchain_core.messages import AnyMessage
 
 from agent.conversations.approvals import SqlApprovalStore
 from agent.conversations.checkpoints import Checkpoints
@@ -61,8 +61,8 @@ class RunRequest:
     caller: VerifiedAccessToken
     key: RunKey
     streaming: bool
-    call: ToolCall | None = None
-    """See `RequestedCall`."""
+    requested: Sequence[object] = field(default=(), repr=False)
+    """Records beside the run: `RequestedCall`, `AnswerForm`."""
     files: Mapping[str, bytes] = field(default_factory=dict, repr=False)
     """The files of its new messages, by their ids."""
 

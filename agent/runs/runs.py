@@ -7,7 +7,7 @@ from dataclasses import KW_ONLY, dataclass, field, replace
 from functools import partial
 from typing import Any, Final, cast
 
-from langchain_core.messages import AnyMessage, ToolCall
+from langchain_core.messages import AnyMessage
 
 from agent.operations.metrics.run_measures import RunMeasures
 from agent.runs.live_run import LiveRun, Work
@@ -17,7 +17,6 @@ from agent.runs.run_parts import RunGraph
 from graph.context import AgentContext, release
 from graph.extensions import Extensions
 from graph.files import RunFiles, detached
-from graph.proposed_calls import RequestedCall
 from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.errors import AgentError, LimitError
 from identity.principal import Principal
@@ -85,12 +84,13 @@ class Runs:
         *,
         streaming: bool,
         steps: bool = False,
-        call: ToolCall | None = None,
+        requested: Sequence[object] = (),
     ) -> RunReader:
         """Runs the graph on `messages` for one reader, and cancels the run when the reader leaves.
 
         `streaming` requests the model's response as a stream, `steps` the events of nodes and messages.
-        `call` is made in place of the model's response (`RequestedCall`).
+        `requested` are records beside the run: a call in place of the model's response (`RequestedCall`), the
+        form of the answer (`AnswerForm`).
 
         A run that takes longer than the limit raises `RunTimeoutError`; one for which no place is left over
         all processes raises `LimitError` in place of its first event.
@@ -102,7 +102,6 @@ class Runs:
         async def read_files(_: Sequence[str]) -> Mapping[str, bytes]:
             return files
 
-        requested = [] if call is None else [RequestedCall(call)]
         records = Extensions(RunFiles(read_files), *requested)
         context = AgentContext(caller.token, streaming, steps, extensions=records)
         work = _UnkeptWork(self.graph, asked, context)

@@ -30,7 +30,6 @@ from graph.events import AgentEvent
 from graph.extensions import Extensions
 from graph.files import RunFiles
 from graph.labels.run_labels import RunLabels
-from graph.proposed_calls import RequestedCall
 from identity.errors import AgentError, ThreadBusyError, ThreadNotFoundError
 
 _LOG: Final = logging.getLogger("idaas_agent.conversations")
@@ -200,7 +199,6 @@ class ThreadRun:
             self._draft.note(event)
             live.emit(event)
 
-        requested = [] if run.call is None else [RequestedCall(run.call)]
         records = (
             RunLabels(self._read),
             BegunInRun(self._transcript.begun_calls),
@@ -213,7 +211,7 @@ class ThreadRun:
             thread_id=run.key.thread_id,
             answers=begun.answers,
             writer=write,
-            extensions=Extensions(*requested, *records),
+            extensions=Extensions(*run.requested, *records),
         )
 
     def _stream(self, begun: RunStart, context: AgentContext) -> AsyncGenerator[dict[str, Any]]:

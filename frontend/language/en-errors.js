@@ -140,6 +140,8 @@ export const enErrors = Object.freeze({
   'error.headers_too_large.remedy': 'Sign in again. If it happens again, ask your administrator',
   'error.invalid_request.symptom': 'The agent could not use the request',
   'error.invalid_request.remedy': 'Shorten the question, or begin a new conversation',
+  'error.answer_does_not_fit.symptom': 'The answer of the language model does not have the form that was requested',
+  'error.answer_does_not_fit.remedy': 'Ask again, or with a simpler form',
   'error.graph_node_failed.symptom': 'The agent failed',
   'error.graph_node_failed.remedy': 'Ask your administrator',
   'error.internal_error.symptom': 'The agent failed unexpectedly',

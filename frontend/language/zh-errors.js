@@ -137,6 +137,8 @@ export const zhErrors = Object.freeze({
   'error.headers_too_large.remedy': '请重新登录。如再次出现，请联系管理员',
   'error.invalid_request.symptom': '智能体无法处理该请求',
   'error.invalid_request.remedy': '请缩短问题，或开始新对话',
+  'error.answer_does_not_fit.symptom': '大模型的回答不符合所要求的格式',
+  'error.answer_does_not_fit.remedy': '请重新提问，或使用更简单的格式',
   'error.graph_node_failed.symptom': '智能体出错',
   'error.graph_node_failed.remedy': '请联系管理员',
   'error.internal_error.symptom': '智能体发生意外错误',

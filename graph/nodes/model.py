@@ -8,8 +8,10 @@ from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
 from langchain_core.messages import AIMessage, AnyMessage, ToolCall, ToolMessage
+from langchain_core.messages.ai import add_usage
 from langgraph.types import StreamWriter
 
+from graph.answer_form import AnswerForm, AnswerFormError, answer_form_of
 from graph.approvals.gate import ApprovalGate
 from graph.callers import Visit
 from graph.context import context_of, writer_of
@@ -17,15 +19,16 @@ from graph.credentials.run_credentials import NO_CREDENTIALS, RunCredentials, in
 from graph.credentials.service_credentials import ServiceCredential, ServiceCredentials, secrets_of
 from graph.error_codes import MODEL
 from graph.files import with_images
-from graph.labels.data_labels import labels_of
+from graph.labels.data_labels import joined, labels_of
 from graph.labels.run_labels import note_labels
 from graph.limits import Limits
 from graph.models.own_chat_model import OwnChatModel
 from graph.models.response import without_tool_calls
 from graph.nodes.agent_model import AgentModel
+from graph.nodes.hooked_response import Prompt
 from graph.nodes.middleware import Middleware
 from graph.nodes.model_calls import ModelCall, ModelCalls
-from graph.nodes.operator_code import OperatorVisit
+from graph.nodes.operator_code import OperatorVisit, show
 from graph.prompt import build_prompt, prompt_for
 from graph.tool_calls.call_record import CallRecord, CallRecords
 from graph.tool_calls.default_arguments import call_with_defaults
@@ -117,24 +120,64 @@ class ModelNode:
         """The response with `calls`, if there are any; else that of the model, through the middleware."""
         if calls:
             return _Turn(AIMessage("", id=uuid.uuid4().hex, tool_calls=calls), offered)
-        state, caller, _ = visit
+        state, caller, runtime = visit
         notes = offered.notes
 
         def prompt(messages: Sequence[AnyMessage]) -> list[AnyMessage]:
             instructions = prompt_for(state.get("instructions") or self.system_prompt, caller.caller)
             return build_prompt(instructions, messages, notes, state.get("context", ""))
 
+        form = answer_form_of(runtime)
+        if form is None:
+            return await self._response(visit, offered, key, prompt, shown=True)
+        turn = await self._response_in(form, visit, offered, key, prompt)
+        context = context_of(runtime)
+        if context.streaming:
+            show(turn.response, writer_of(runtime), steps=context.steps)
+        return turn
+
+    async def _response(
+        self, visit: Visit, offered: OfferedTools, key: ServiceCredential, prompt: Prompt, *, shown: bool
+    ) -> "_Turn":
+        """The response of the model to what `prompt` makes of the messages, through the middleware."""
         ask_model = partial(self.ask, visit=visit, key=key)
         if self.middleware.turn is None:
             sent = [api_tool(tool) for tool in offered.tools]
-            response = await ask_model(prompt(state["messages"]), tools=sent, shown=True)
+            response = await ask_model(prompt(visit.state["messages"]), tools=sent, shown=shown)
             return _Turn(response, offered)
         own = OperatorVisit(MODEL, self, visit)
         response, chosen = await self.middleware.response(
-            own, ask_model, tools=offered.tools, prompt=prompt, shown=True
+            own, ask_model, tools=offered.tools, prompt=prompt, shown=shown
         )
-        offered = offered.only(chosen)
-        return _Turn(response, offered, own.labels)
+        return _Turn(response, offered.only(chosen), own.labels)
+
+    async def _response_in(
+        self, form: AnswerForm, visit: Visit, offered: OfferedTools, key: ServiceCredential, prompt: Prompt
+    ) -> "_Turn":
+        """The response, whose answer is in `form`: one that is not is requested once more, without tools.
+
+        Raises `AnswerFormError`.
+        """
+
+        def instructed(messages: Sequence[AnyMessage]) -> list[AnyMessage]:
+            return form.instructed(prompt(messages))
+
+        turn = await self._response(visit, offered, key, instructed, shown=False)
+        fitted = form.fitted(turn.response)
+        if isinstance(fitted, AIMessage):
+            return turn._replace(response=fitted)
+        correction = fitted.correction(turn.response)
+
+        def corrected(messages: Sequence[AnyMessage]) -> list[AnyMessage]:
+            return [*instructed(messages), *correction]
+
+        again = await self._response(visit, offered.only(()), key, corrected, shown=False)
+        fitted = form.fitted(again.response)
+        if not isinstance(fitted, AIMessage):
+            raise AnswerFormError(fitted.place)
+        used = add_usage(turn.response.usage_metadata, fitted.usage_metadata)
+        response = fitted.model_copy(update={"usage_metadata": used})
+        return again._replace(response=response, labels=joined(turn.labels, again.labels))
 
     def _of_next_step(
         self, called_services: Iterable[str], credentials: Mapping[str, ServiceCredential]

@@ -24,6 +24,7 @@ from graph.approvals.record import ApprovalKind, ApprovalState, ApprovalStatus
 from graph.authorship import by_program
 from graph.call_arguments import are_valid_arguments, arguments_digest
 from graph.error_codes import GraphCode
+from graph.proposed_calls import RequestedCall
 from graph.tool_calls.tool_catalog import OfferedTools, ToolCatalog
 from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.errors import ApprovalError
@@ -157,7 +158,7 @@ class Calls:
         if self._may_wait(asked, call, service):
             return await self._begun(asked, None, call)
         return await self._agent.chats.begin(
-            asked.caller, [asked.message()], None, streaming=False, call=call
+            asked.caller, [asked.message()], None, streaming=False, requested=[RequestedCall(call)]
         )
 
     def _may_wait(self, asked: AskedCall, call: ToolCall, service: str) -> bool:
@@ -178,7 +179,12 @@ class Calls:
                 return await _outcome(kept.conversations, asked.caller, waited_in)
             thread_id = thread_id or uuid.uuid4().hex
         return await self._agent.chats.begin(
-            asked.caller, [asked.message()], thread_id, streaming=call is None, keep=not modern, call=call
+            asked.caller,
+            [asked.message()],
+            thread_id,
+            streaming=call is None,
+            keep=not modern,
+            requested=() if call is None else [RequestedCall(call)],
         )
 
     async def _resumed(self, asked: AskedCall) -> Begun:

@@ -11,7 +11,7 @@ from itertools import islice
 from types import MappingProxyType
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag
+from pydantic import BeforeValidator, ConfigDict, Discriminator, Field, Tag
 
 from agent.api.messages import Content, WireMessage
 from agent.api.validation_fault import Body
@@ -87,8 +87,26 @@ class _CacheOptions(Body):
     ttl: Literal["30m"] | None = None
 
 
-class _ResponseFormat(BaseModel):
+class _JsonSchema(Body):
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
+    description: str | None = None
+    schema_: _Object | None = Field(default=None, alias="schema")
+    strict: bool | None = None
+
+
+def _with_schema(schema: dict[str, Any]) -> None:
+    has_schema = {"properties": {"json_schema": {"type": "object"}}, "required": ["json_schema"]}
+    schema["if"] = {"properties": {"type": {"const": "json_schema"}}}
+    schema["then"] = has_schema
+
+
+class ResponseFormat(Body):
+    """OpenAI's `response_format`. A schema without `strict` binds the answer, too."""
+
+    model_config = ConfigDict(json_schema_extra=_with_schema)
+
     type: Literal["text", "json_object", "json_schema"]
+    json_schema: _JsonSchema | None = None
 
 
 class Honoured(Body):
@@ -98,6 +116,7 @@ class Honoured(Body):
     model: str | None = None
     stream: bool | None = None
     stream_options: StreamOptions | None = None
+    response_format: ResponseFormat | None = None
 
 
 class Ignored(Body):
@@ -142,20 +161,13 @@ class Refused(Body):
     modalities: Annotated[list[Literal["text", "audio"]], Field(fail_fast=True)] | None = None
     moderation: _Object | None = None
     n: Annotated[int, Field(ge=1, le=128)] | None = None
-    response_format: _ResponseFormat | None = None
     stop: _Stop | None = None
     top_logprobs: Annotated[int, Field(ge=0, le=20)] | None = None
     web_search_options: _Object | None = None
 
 
 NEUTRAL: Final[Mapping[str, tuple[Any, ...]]] = MappingProxyType(
-    {
-        "logprobs": (False,),
-        "modalities": (["text"],),
-        "n": (1,),
-        "response_format": ({"type": "text"},),
-        "stop": ([],),
-    }
+    {"logprobs": (False,), "modalities": (["text"],), "n": (1,), "stop": ([],)}
 )
 """The values, as JSON has them, that do not change the completion."""
 

@@ -16,10 +16,11 @@ from agent.api.messages import (
     conversation,
     require_few,
 )
-from agent.api.openai.parameters import NEUTRAL, ChatBody, Refused
+from agent.api.openai.parameters import NEUTRAL, ChatBody, Refused, ResponseFormat
 from agent.api.validation_fault import json_object, validated
 from agent.conversations.thread import is_thread_id
 from agent.errors.error_response import RequestError
+from graph.answer_form import AnswerForm
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +39,8 @@ class ChatRequest:
     instructions: Sequence[SystemMessage] = ()
     keep: bool = False
     """Whether the run goes on if the client disconnects."""
+    form: AnswerForm | None = None
+    """The form of the answer."""
 
 
 def _thread_id(named: str | None, header: str | None) -> str | None:
@@ -69,6 +72,23 @@ def _of_thread(wire: Sequence[WireMessage], most_images: int) -> tuple[list[Syst
     return instructions, [HumanMessage(message.content, id=uuid.uuid4().hex) for message in new]
 
 
+_SCHEMA: Final = "response_format.json_schema"
+
+
+def _form(wanted: ResponseFormat | None) -> AnswerForm | None:
+    """The form that the answer must have. Raises `RequestError` without any of the schema."""
+    if wanted is None or wanted.type == "text":
+        return None
+    if wanted.type == "json_object":
+        return AnswerForm()
+    if wanted.json_schema is None:
+        raise RequestError(_SCHEMA, "must be set for this type", code="missing_required_parameter")
+    try:
+        return AnswerForm(wanted.json_schema.schema_)
+    except ValueError as error:
+        raise RequestError(f"{_SCHEMA}.schema", str(error), code="invalid_value") from None
+
+
 _WHY: Final = {"n": "this agent returns one choice"}
 
 
@@ -92,12 +112,14 @@ def read_chat_request(
         raise RequestError("stream_options", 'only allowed when "stream" is true')
     include_usage = bool(wire.stream_options and wire.stream_options.include_usage)
     stream = bool(wire.stream)
+    form = _form(wire.response_format)
     metadata = wire.metadata or {}
     if (thread_id := _thread_id(metadata.get("thread_id"), thread_header)) is None:
         require_few(wire.messages, max_messages)
-        return ChatRequest(conversation(wire.messages, most_images), stream, include_usage)
+        return ChatRequest(conversation(wire.messages, most_images), stream, include_usage, form=form)
     if (on_disconnect := metadata.get("on_disconnect", "cancel")) not in ("cancel", "continue"):
         raise RequestError("metadata.on_disconnect", 'expected "cancel" or "continue"')
     instructions, new = _of_thread(wire.messages, most_images)
     require_few(new, max_messages, "new messages")
-    return ChatRequest(new, stream, include_usage, thread_id, instructions, on_disconnect == "continue")
+    keep = on_disconnect == "continue"
+    return ChatRequest(new, stream, include_usage, thread_id, instructions, keep, form)

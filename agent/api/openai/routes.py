@@ -48,6 +48,7 @@ def openai_routes(agent: Agent) -> APIRouter:
                 streaming=chat.stream,
                 keep=chat.keep,
                 instructions=chat.instructions,
+                requested=() if chat.form is None else [chat.form],
             )
         except NotStoredError:
             problem = "this agent stores no conversations"

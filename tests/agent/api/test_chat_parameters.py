@@ -18,6 +18,14 @@ from tests.responsive import responsive
 DOCUMENT = (Path(__file__).parents[3] / "docs" / "openai-api.md").read_text(encoding="utf-8")
 ASK = {"role": "user", "content": "hello"}
 CHAT = "/openai/v1/chat/completions"
+SCHEMA = "response_format.json_schema"
+DEEP: dict[str, Any] = {"type": "object"}
+for _ in range(40):
+    DEEP = {"type": "object", "properties": {"more": DEEP}}
+
+
+def schema(given: dict[str, Any]) -> dict[str, Any]:
+    return {"type": "json_schema", "json_schema": {"name": "answer", "strict": True, "schema": given}}
 
 
 def read(**body: Any) -> ChatRequest:
@@ -47,6 +55,7 @@ GOOD: list[dict[str, Any]] = [
     {"tool_choice": {"type": "function", "function": {"name": "f"}}}, {"functions": [{"name": "f"}]},
     {"function_call": {"name": "f"}},
     {"logprobs": False}, {"modalities": ["text"]}, {"response_format": {"type": "text"}}, {"model": "any"},
+    {"response_format": {"type": "json_object"}}, {"response_format": schema({"type": "object"})},
     {"enable_thinking": True}, {"thinking_budget": 0}, {"top_k": 20},
     *({"reasoning_effort": each} for each in ("none", "minimal", "low", "medium", "high", "xhigh", "max")),
     *({"service_tier": each} for each in ("auto", "default", "flex", "scale", "priority", "fast")),
@@ -131,7 +140,11 @@ BAD: list[tuple[dict[str, Any], str, str]] = [
     ({"web_search_options": {}}, "web_search_options", "unsupported_value"),
     ({"web_search_options": "yes"}, "web_search_options", "invalid_type"),
     ({"response_format": {"type": "xml"}}, "response_format.type", "invalid_value"),
-    ({"response_format": {"type": "json_object"}}, "response_format", "unsupported_value"),
+    ({"response_format": {"type": "json_schema"}}, SCHEMA, "missing_required_parameter"),
+    ({"response_format": schema({"type": "array"})}, f"{SCHEMA}.schema", "invalid_value"),
+    ({"response_format": schema({"properties": 3})}, f"{SCHEMA}.schema", "invalid_value"),
+    ({"response_format": schema({"description": "x" * 40_000})}, f"{SCHEMA}.schema", "invalid_value"),
+    ({"response_format": schema(DEEP)}, f"{SCHEMA}.schema", "invalid_value"),
     ({"response_format": "text"}, "response_format", "invalid_type"),
     ({"tools": "all"}, "tools", "invalid_type"),
     ({"tools": [{}] * 129}, "tools", "array_above_max_length"),

@@ -39,7 +39,9 @@ def test_refusals_of_mcp_have_the_form_of_json_rpc(document: dict[str, Any]) -> 
 
 ACCEPTED: dict[str, list[dict[str, Any]]] = {
     "ChatBody": [
-        {"n": 1, "response_format": {"type": "text"}, "stop": [], "logprobs": False, "modalities": ["text"]},
+        {"n": 1, "stop": [], "logprobs": False, "modalities": ["text"]},
+        {"response_format": {"type": "json_object"}},
+        {"response_format": {"type": "json_schema", "json_schema": {"name": "n", "schema": {}}}},
         {"stream": True, "stream_options": {"include_usage": True}},
         {"metadata": {"thread_id": "t-1", "on_disconnect": "continue", "other": "x"}},
         {"messages": [{"role": "user", "content": [{"type": "text", "text": "Hi"}]}]},
@@ -60,7 +62,7 @@ REFUSED: dict[str, list[dict[str, Any]]] = {
     "ChatBody": [
         {"n": 2},
         {"audio": {}},
-        {"response_format": {"type": "json_object"}},
+        {"response_format": {"type": "json_schema"}},
         {"stream_options": {"include_usage": True}},
         {"stream": False, "stream_options": {}},
         {"metadata": {"thread_id": "t 1"}},

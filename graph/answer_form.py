@@ -1,0 +1,116 @@
+"""The form that a caller requests of the answer of a run: one JSON object, which may have to fit a schema."""
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, SystemMessage
+from langgraph.runtime import Runtime
+
+from graph.call_arguments import parse_arguments
+from graph.context import AgentContext, context_of
+from graph.error_codes import GraphCode
+from identity.errors import ServiceError
+from identity.transport.json_size import TooLargeError
+from tools.arguments.validator import BoundedValidator
+
+_FENCED: Final = re.compile(r"\A```(?:json)?[ \t]*\n(.*)\n```\Z", re.DOTALL)
+_NO_OBJECT: Final = "it is not one JSON object"
+
+
+class AnswerFormError(ServiceError):
+    """The answer does not have the form that its caller requested, also when it was requested once more.
+
+    `place` is the JSON path of the first fault, such as `$.items[0].sum`. It is for the caller alone: it has
+    names of their schema.
+    """
+
+    def __init__(self, place: str) -> None:
+        detail = "the answer does not have the form of the request"
+        super().__init__(GraphCode.ANSWER_DOES_NOT_FIT, detail, status=200)
+        self.place = place
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerFault:
+    """Why an answer does not have its form. `problem` is for the model, and may quote the answer."""
+
+    place: str
+    problem: str
+
+    def correction(self, answer: AIMessage) -> list[AnyMessage]:
+        """What the model is asked after `answer`."""
+        words = f"Your answer does not have the required form: at {self.place}, {self.problem}. Answer again."
+        return [AIMessage(str(answer.text) or "(nothing)"), HumanMessage(words)]
+
+
+class AnswerForm:
+    """Beside the context of a run: what its answer must be. Nothing shows the schema but the prompt.
+
+    Bounded: the size and depth of the schema, and the work of a check. Not checked: regular expressions,
+    `format`, `unevaluatedProperties`, and references to other documents (`BoundedValidator`).
+    """
+
+    __slots__ = ("_schema", "_validator")
+
+    def __init__(self, schema: Mapping[str, Any] | None = None) -> None:
+        """With `None`, any JSON object. Raises `ValueError` for a schema that is malformed, too large, or of
+        something that is no object.
+        """
+        self._schema: Final = schema
+        self._validator: Final = None if schema is None else _validator_of(schema)
+
+    def instructed(self, prompt: Sequence[AnyMessage]) -> list[AnyMessage]:
+        """`prompt` with the instruction to answer in this form, at the end of its first system message."""
+        words = (
+            "When you need no more tools, your answer is one JSON object and nothing else: no other text, no"
+            " code fence."
+        )
+        if self._schema is not None:
+            schema = json.dumps(self._schema, ensure_ascii=False)
+            words = f"{words} It fits this JSON Schema, which only says what the answer contains:\n{schema}"
+        first, *others = prompt
+        if isinstance(first, SystemMessage):
+            return [SystemMessage(f"{first.text}\n\n{words}", id=first.id), *others]
+        return [SystemMessage(words), first, *others]
+
+    def fitted(self, response: AIMessage) -> AIMessage | AnswerFault:
+        """`response` with its JSON alone, or why it does not have this form. One that calls tools is no
+        answer, and has no text then; one that was cut off stays as it is, because its end says so.
+        """
+        if response.tool_calls or response.invalid_tool_calls:
+            return response.model_copy(update={"content": ""})
+        if response.response_metadata.get("finish_reason") not in ("stop", "tool_calls"):
+            return response
+        text = str(response.text).strip()
+        if fenced := _FENCED.fullmatch(text):
+            text = fenced[1].strip()
+        value = parse_arguments(text) if text else None
+        if value is None:
+            return AnswerFault("$", _NO_OBJECT)
+        if self._validator is not None and (faults := self._validator.faults(value)):
+            return AnswerFault(_json_path(faults[0].argument), faults[0].problem)
+        return response.model_copy(update={"content": text})
+
+
+def answer_form_of(runtime: Runtime[AgentContext]) -> AnswerForm | None:
+    """The form that the caller of the run requests of its answer."""
+    return context_of(runtime).extensions.get(AnswerForm)
+
+
+def _validator_of(schema: Mapping[str, Any]) -> BoundedValidator:
+    if schema.get("type", "object") != "object":
+        raise ValueError('must be the schema of an object: "type" must be "object"')
+    try:
+        return BoundedValidator(schema)
+    except TooLargeError as error:
+        raise ValueError(f"is too large: {error}") from None
+    except Exception:  # noqa: BLE001 - a schema from outside makes the library raise anything
+        raise ValueError("must be a JSON Schema") from None
+
+
+def _json_path(dotted: str) -> str:
+    parts = dotted.split(".") if dotted else []
+    return "$" + "".join(f"[{part}]" if part.isdigit() else f".{part}" for part in parts)
