@@ -2,9 +2,9 @@
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, SystemMessage
 from langgraph.runtime import Runtime
@@ -15,6 +15,9 @@ from graph.error_codes import GraphCode
 from identity.errors import ServiceError
 from identity.transport.json_size import TooLargeError
 from tools.arguments.validator import BoundedValidator
+
+Ask: TypeAlias = Callable[[Sequence[AnyMessage]], Awaitable[AIMessage]]
+"""Asks a model, without tools."""
 
 _FENCED: Final = re.compile(r"\A```(?:json)?[ \t]*\n(.*)\n```\Z", re.DOTALL)
 _NO_OBJECT: Final = "it is not one JSON object"
@@ -71,10 +74,9 @@ class AnswerForm:
         if self._schema is not None:
             schema = json.dumps(self._schema, ensure_ascii=False)
             words = f"{words} It fits this JSON Schema, which only says what the answer contains:\n{schema}"
-        first, *others = prompt
-        if isinstance(first, SystemMessage):
-            return [SystemMessage(f"{first.text}\n\n{words}", id=first.id), *others]
-        return [SystemMessage(words), first, *others]
+        if not prompt or not isinstance(first := prompt[0], SystemMessage):
+            return [SystemMessage(words), *prompt]
+        return [SystemMessage(f"{first.text}\n\n{words}", id=first.id), *prompt[1:]]
 
     def fitted(self, response: AIMessage) -> AIMessage | AnswerFault:
         """`response` with its JSON alone, or why it does not have this form. One that calls tools is no
@@ -93,6 +95,22 @@ class AnswerForm:
         if self._validator is not None and (faults := self._validator.faults(value)):
             return AnswerFault(_json_path(faults[0].argument), faults[0].problem)
         return response.model_copy(update={"content": text})
+
+
+async def answered(
+    form: AnswerForm,
+    ask: Callable[[Sequence[AnyMessage]], Awaitable[AIMessage]],
+    messages: Sequence[AnyMessage],
+) -> AIMessage:
+    """The answer of `ask` to `messages`, in `form`. Raises `AnswerFormError`."""
+    asked = form.instructed(messages)
+    response = await ask(asked)
+    fitted = form.fitted(response)
+    if isinstance(fitted, AnswerFault):
+        fitted = form.fitted(await ask([*asked, *fitted.correction(response)]))
+    if isinstance(fitted, AnswerFault):
+        raise AnswerFormError(fitted.place)
+    return fitted
 
 
 def answer_form_of(runtime: Runtime[AgentContext]) -> AnswerForm | None:

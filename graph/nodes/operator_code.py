@@ -19,6 +19,7 @@ from langchain_core.runnables.config import set_config_context, var_child_runnab
 from langgraph.runtime import Runtime
 from langgraph.types import StreamWriter
 
+from graph.answer_form import AnswerForm, answered
 from graph.callers import Visit
 from graph.context import context_of, writer_of
 from graph.credentials.service_credentials import secrets_of
@@ -56,13 +57,25 @@ class NodeContext:
     _ask: Callable[[Sequence[AnyMessage], bool], Awaitable[AIMessage]] = field(repr=False, compare=False)
     _label: Callable[[str, Data, Trust], None] = field(repr=False, compare=False)
 
-    async def ask(self, messages: Sequence[Any], *, shown: bool = False) -> AIMessage:
+    async def ask(
+        self, messages: Sequence[Any], *, shown: bool = False, schema: Mapping[str, Any] | None = None
+    ) -> AIMessage:
         """The model's response to `messages`, without tools: with the caller's key, on record.
 
         With `shown`, its text is streamed to the user, if their surface streams; return it as a message too.
-        Raises `ServiceError` for the model, and `CredentialError` or `UnreachableError` for its key.
+        With `schema`, the JSON Schema of an object, its text is JSON that fits: a response that does not is
+        requested once more. `AnswerForm` says what is not checked.
+
+        Raises `ServiceError` for the model, also for a response that does not fit twice, and
+        `CredentialError` or `UnreachableError` for its key; `ValueError` for a schema that cannot be used, or
+        that is `shown`, too.
         """
-        return await self._ask(cast(Sequence[AnyMessage], convert_to_messages(messages)), shown)
+        asked = cast(Sequence[AnyMessage], convert_to_messages(messages))
+        if schema is None:
+            return await self._ask(asked, shown)
+        if shown:
+            raise ValueError("a response with a schema is not shown")
+        return await answered(AnswerForm(schema), lambda messages: self._ask(messages, False), asked)
 
     def label(self, source: str, *, data: Data = Data.UNLABELLED, trust: Trust = Trust.UNTRUSTED) -> None:
         """Labels what the node has read from `source`, a name for people: as the result of a tool does, it

@@ -1,5 +1,6 @@
 """Nodes of the operator's own graph: what they get, what they may return, and what they cannot do."""
 
+import json
 import pickle
 from collections.abc import Callable
 from dataclasses import fields, is_dataclass
@@ -14,6 +15,7 @@ from langgraph.graph import END, START, StateGraph
 from langgraph.runtime import Runtime, get_runtime
 from langgraph.types import Command, interrupt
 
+from graph.answer_form import AnswerFormError
 from graph.build import build_graph
 from graph.error_codes import GraphCode
 from graph.nodes.operator_code import GraphDefinitionError, NodeContext
@@ -144,6 +146,23 @@ async def test_node_after_the_model_adds_a_text_and_a_router_sets_the_instructio
     assert [message.text for message in await b.ask()] == ["done", "Written by an agent."]
     assert b.model.asked[0][0].text.startswith("You help alice.")
     assert [event["text"] for event in await b.events()] == ["done ", "\n\nWritten by an agent."]
+
+
+SUMS = {"type": "object", "properties": {"sum": {"type": "integer"}}, "required": ["sum"]}
+
+
+async def test_own_node_asks_for_an_answer_that_fits_its_schema() -> None:
+    async def reader(state: State, runtime: Runtime[NodeContext]) -> dict[str, Any]:
+        found = await runtime.context.ask(state["messages"], schema=SUMS)
+        return {"topic": found.text}
+
+    b = bench([AIMessage('{"sum": "3"}'), AIMessage('{"sum": 3}'), DONE], build=with_node(reader))
+    assert [message.text for message in await b.ask()] == ["done"]
+    assert json.dumps(SUMS) in str(b.model.asked[0][0].text)
+    assert "at $.sum," in str(b.model.asked[1][-1].text)
+    b = bench([AIMessage('{"sum": "3"}')], build=with_node(reader))
+    with pytest.raises(AnswerFormError):
+        await b.ask()
 
 
 async def test_own_node_asks_the_model_with_the_callers_key() -> None:
