@@ -43,6 +43,8 @@ ROOT = Path(__file__).parents[3]
 AUDIENCE = "https://agent.example"
 OF_ALICE, OF_BOB = owner_digest(ALICE), owner_digest(BOB)
 ENCRYPTION = Encryption(KEYS)
+ON_SQLITE = pytest.mark.parametrize("operator", ["sqlite"], indirect=True)
+"""What does not depend on the database."""
 
 
 async def fill(storage: ConversationStorage) -> None:
@@ -165,6 +167,7 @@ def test_erasure_takes_all_of_one_person_and_nothing_of_another(operator: Operat
     assert "1 revocations name the person" in result.output
 
 
+@ON_SQLITE
 def test_erasure_is_on_record_without_the_name(operator: Operator) -> None:
     assert operator.erases().exit_code == 0
     records = operator.records()
@@ -180,6 +183,7 @@ def test_erasure_is_on_record_without_the_name(operator: Operator) -> None:
     assert operator.records()[2]["arguments_digest"] != records[0]["arguments_digest"]
 
 
+@ON_SQLITE
 def test_subject_of_whom_nothing_is_kept_is_named(operator: Operator) -> None:
     for words in (["erase", "--yes"], ["export", "--to", str(operator.folder / "carol.zip")]):
         result = operator.types(*words, "--subject", "carol")
@@ -194,12 +198,14 @@ def test_subject_of_whom_nothing_is_kept_is_named(operator: Operator) -> None:
     assert OF_ALICE in str(operator.rows())
 
 
+@ON_SQLITE
 def test_erasure_that_cannot_be_recorded_erases_nothing(operator: Operator) -> None:
     result = operator.erases(AUDIT_REQUIRED="true", AUDIT_LOG_FILE="/dev/full")
     assert (result.exit_code, "not complete" in result.output) == (1, True), result.output
     assert OF_ALICE in str(operator.rows())
 
 
+@ON_SQLITE
 def test_erasure_asks_first(operator: Operator) -> None:
     result = CliRunner().invoke(
         app, ["person", "erase", "--subject", "alice"], env=operator.variables, input="n\n"
@@ -287,6 +293,7 @@ def test_archive_has_all_of_one_person_readable_without_the_agent(operator: Oper
     assert (again.exit_code, "cannot be written" in again.output) == (1, True)
 
 
+@ON_SQLITE
 def test_changed_value_is_left_out_of_the_archive_and_the_others_are_in_it(operator: Operator) -> None:
     async def change(storage: ConversationStorage) -> None:
         key = "SELECT key FROM threads WHERE owner = ? AND id = 't'"
@@ -332,7 +339,7 @@ def with_redis(operator: Operator, redis: Any) -> Iterator[Redis]:
         yield client
 
 
-@pytest.mark.parametrize("operator", ["sqlite"], indirect=True)
+@ON_SQLITE
 def test_keys_in_redis_are_exported_and_erased(operator: Operator, with_redis: Redis) -> None:
     before = set(with_redis.keys())
     assert len(before) == 10
@@ -362,7 +369,7 @@ def test_keys_in_redis_are_exported_and_erased(operator: Operator, with_redis: R
     assert all(0 < int(with_redis.ttl(key)) <= 7200 for key in removed)
 
 
-@pytest.mark.parametrize("operator", ["sqlite"], indirect=True)
+@ON_SQLITE
 def test_erasure_begins_only_if_redis_can_be_used(operator: Operator) -> None:
     before = operator.rows()
     result = operator.erases(REDIS_URL="redis://127.0.0.1:1")
