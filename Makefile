@@ -11,7 +11,7 @@ PARALLEL := -n $(JOBS) --dist loadfile --no-loadscope-reorder
 test test-core future aegra-test mcp-test deepagents-test frontends unit promises mutants: export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
-.PHONY: npm chromium wrk faketime databases help up serve sandbox studio doctor aegra aegra-test mcp-test deepagents-test test test-core future frontends unit promises mutants cluster chaos soak bench bench-scale injections referees wheel docs check format lock sbom licences vulnerabilities clean
+.PHONY: npm mcp-node chromium wrk faketime databases help up serve sandbox studio doctor aegra aegra-test mcp-test deepagents-test test test-core future frontends unit promises mutants cluster chaos soak bench bench-scale injections referees wheel docs check format lock sbom licences vulnerabilities clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## */\1\t/' | expand -t 17
@@ -38,7 +38,7 @@ aegra: $(VENV)/.dev .venv-aegra/.installed databases ## LangGraph's API on Aegra
 aegra-test: npm $(VENV)/.dev .venv-aegra/.installed tests/front_ends/node_modules/.installed chromium databases ## the tests on Aegra, and those of LangGraph Server's clients against it
 	@$(BIN)/pytest -n 1 --langgraph-server aegra plugins/aegra/tests/apart tests/front_ends/langgraph tests/security/callers/test_langgraph_isolation.py tests/security/callers/test_langgraph_messages.py
 
-mcp-test: $(VENV)/.dev .venv-mcp2/.installed tests/mcp_referees/node_modules/.installed ## both of MCP's roles against the official SDK 2.x, the conformance runner and MCP Inspector; needs Node 22: make mcp-test MCP_NODE=path
+mcp-test: mcp-node $(VENV)/.dev .venv-mcp2/.installed tests/mcp_referees/node_modules/.installed ## both of MCP's roles against the official SDK 2.x, the conformance runner and MCP Inspector; needs Node 22.19, which npm has (npm install node@22): make mcp-test MCP_NODE=path
 	@MCP_NODE=$(MCP_NODE) $(BIN)/pytest tests/mcp_referees
 MCP_NODE ?= node
 
@@ -145,6 +145,10 @@ clean: ## remove what was installed and made
 # First of all: installing for a minute would not help without it.
 npm:
 	@command -v npm >/dev/null || { echo 'npm is needed for the page and its tests: install Node.js 20 or newer'; exit 1; }
+
+mcp-node:
+	@$(MCP_NODE) -e 'const [major, minor] = process.versions.node.split(".").map(Number); process.exit(major > 22 || (major === 22 && minor >= 19) ? 0 : 1)' \
+		|| { echo 'make mcp-test needs Node.js 22.19 or newer. Where there is an older one: npm install node@22 in an empty folder, then make mcp-test MCP_NODE=folder/node_modules/.bin/node'; exit 1; }
 
 # By apt, where they are missing.
 chromium wrk faketime:

@@ -54,6 +54,20 @@ def test_missing_npm_is_reported_before_anything_is_installed(tmp_path: Path) ->
     assert list(tmp_path.iterdir()) == []
 
 
+def test_older_node_is_reported_before_anything_is_installed_with_the_way_to_get_one(tmp_path: Path) -> None:
+    make = shutil.which("make")
+    assert make is not None
+    older = tmp_path / "node"
+    older.write_text("#!/bin/sh\nexit 1\n")
+    older.chmod(0o755)
+    code, shown = output_of(
+        make, "-f", str(ROOT / "Makefile"), "mcp-test", f"MCP_NODE={older}", folder=tmp_path
+    )
+    assert code != 0
+    assert "npm install node@22" in shown
+    assert list(tmp_path.iterdir()) == [older]
+
+
 def test_wheel_needs_no_package_of_tests_or_browsers(tmp_path: Path) -> None:
     (tmp_path / "frontend").mkdir()
     for name in ("requirements.lock", "requirements-dev.lock", "pyproject.toml"):
