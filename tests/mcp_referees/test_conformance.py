@@ -6,7 +6,6 @@ server made for the runner has.
 """
 
 import asyncio
-import json
 import shlex
 import subprocess
 import sys
@@ -21,10 +20,10 @@ from agent.composition.agent import Agent
 from agent.settings.settings import read_settings
 from graph.models.provider import ChatModelProvider
 from tests.graph.scripted_model import DONE, ScriptedModel
-from tests.mcp_referees.referees import FOLDER, NODE, PACKAGES
+from tests.mcp_referees.conformance_runner import RUNNER, TOOLS, results
+from tests.mcp_referees.referees import FOLDER, NODE
 from tests.suite import Sandbox
 
-RUNNER = PACKAGES / "conformance" / "dist" / "index.js"
 OLD, NEW = ["2025-11-25"], ["2026-07-28"]
 TOOL_CALLS = ("tools-call-simple-text", "tools-call-error", "tools-call-with-progress")
 SERVER = [
@@ -49,41 +48,6 @@ CLIENT = [
     *product(("initialize",), OLD),
     *product(OF_NEW, NEW),
 ]
-TOOLS = '''
-import logging
-
-from idaas_agent import Effect, ToolPolicy, progress
-
-
-def service(runner, settings):
-    @runner.tool
-    async def test_simple_text(http) -> str:
-        """What the runner calls by this name."""
-        return "ready"
-
-    @runner.tool
-    async def test_error_handling(http) -> str:
-        """Fails."""
-        raise RuntimeError
-
-    @runner.tool
-    async def test_tool_with_progress(http) -> str:
-        """Reports progress."""
-        for percent in (0, 50, 100):
-            progress(percent / 100, f"{percent} %")
-        return "ready"
-
-    @runner.tool
-    async def test_logging_tool(http) -> str:
-        """Logs, which no client reads."""
-        logging.getLogger("runner").warning("a line")
-        return "ready"
-
-    @runner.tool(policy=ToolPolicy(Effect.WRITE))
-    async def test_streaming_elicitation(http) -> str:
-        """Needs an approval, which is asked for in the result."""
-        return "ready"
-'''
 
 
 async def run(role: str, scenario: str, version: str, folder: Path, *options: str) -> None:
@@ -102,11 +66,6 @@ async def run(role: str, scenario: str, version: str, folder: Path, *options: st
     failed = {each["id"] for each in checks if each["status"] == "FAILURE"} - NOT_HERE
     assert checks, done.stdout + done.stderr
     assert not failed, done.stdout + done.stderr
-
-
-def results(folder: Path) -> list[Any]:
-    """The checks of each scenario that the runner has stored."""
-    return [json.loads(file.read_text()) for file in folder.rglob("checks.json")]
 
 
 @pytest.mark.parametrize(("scenario", "version"), SERVER)

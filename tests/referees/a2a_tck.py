@@ -11,14 +11,14 @@ import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
-from xml.etree import ElementTree as ET
 
 from langchain_core.messages import AIMessage, AIMessageChunk, AnyMessage
 from langchain_core.outputs import ChatGenerationChunk
 
 from tests.graph.scripted_model import ScriptedModel
 from tests.leave_application import APPLIES
-from tests.referees.referee import Case
+from tests.referees.junit_report import cases
+from tests.referees.referee import SKIPPED, Case
 from tests.referees.served_agent import served_agent
 
 _OTHERS: Final = re.compile(
@@ -66,11 +66,7 @@ def run(folder: Path) -> Iterable[Case]:
 
 
 def _cases(level: str, report: Path) -> Iterator[Case]:
-    for case in ET.parse(report).iter("testcase"):  # noqa: S314 - a report of this pytest
-        outcomes = {child.tag: child for child in case if child.tag in ("failure", "error", "skipped")}
-        name = f"{case.get('classname', '').rpartition('.')[2]}.{case.get('name')}"
-        [outcome] = outcomes.values() or [None]
-        said = "" if outcome is None else " ".join((outcome.get("message") or "").split())[:500]
-        if outcome is not None and outcome.tag == "skipped" and _OTHERS.match(said):
-            continue
-        yield Case(level, name, "" if outcome is None else f"{outcome.tag}: {said}")
+    """Those of the report, without the tests of other transports."""
+    for case in cases(level, report):
+        if not (case.is_skipped and _OTHERS.match(case.fault.removeprefix(SKIPPED))):
+            yield case
