@@ -4,17 +4,19 @@
 that has it, or the person who runs it names a checkout of the pinned revision.
 """
 
+import json
 import subprocess
 import tomllib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from importlib import import_module
-from importlib.metadata import version
+from importlib.metadata import distributions, version
 from pathlib import Path
 from typing import Final
 
 FOLDER: Final = Path(__file__).parent
+ROOT: Final = FOLDER.parents[1]
 TABLE: Final = FOLDER / "referees.toml"
 SKIPPED: Final = "skipped: "
 """How the fault of a case begins that the suite has left out."""
@@ -54,14 +56,16 @@ class Difference:
 
 @dataclass(frozen=True, slots=True)
 class Referee:
-    """`distribution` is an installed package; `repository` and `revision` name a checkout. `module` runs it:
-    in `tests/referees`, or with the plug-in that it is about.
+    """`distribution` is an installed package, or with `revision` a folder with that version of it; `package`
+    the `package.json` of one that npm has installed; `repository` and `revision` name a checkout. `module`
+    runs it: in `tests/referees`, or with the plug-in that it is about.
     """
 
     name: str
     title: str
     module: str = ""
     distribution: str = ""
+    package: str = ""
     repository: str = ""
     revision: str = ""
     differences: Sequence[Difference] = field(default=())
@@ -69,7 +73,12 @@ class Referee:
     @property
     def version(self) -> str:
         """What was run: the version of the package, or the revision."""
-        return version(self.distribution) if self.distribution else f"revision {self.revision[:12]}"
+        if self.distribution:
+            return self.revision or version(self.distribution)
+        if self.package:
+            described: dict[str, str] = json.loads((ROOT / self.package).read_bytes())
+            return described["version"]
+        return f"revision {self.revision[:12]}"
 
     @property
     def run(self) -> Callable[[Path], Iterable[Case]]:
@@ -80,8 +89,14 @@ class Referee:
 
     def folder(self, checkout: Path | None) -> Path:
         """Where the suite is. Raises `ValueError` if it is not there, or is another revision."""
-        if self.distribution:
+        if self.distribution and not self.revision:
             return FOLDER
+        if self.distribution:
+            return self._unpacked(checkout)
+        if self.package:
+            if not (ROOT / self.package).is_file():
+                raise ValueError(f"{self.name} is not installed: there is no {self.package}")
+            return (ROOT / self.package).parent
         wanted = f"a checkout of {self.repository}, revision {self.revision}"
         if checkout is None:
             raise ValueError(
@@ -90,6 +105,16 @@ class Referee:
         if (found := _revision(checkout)) != self.revision:
             raise ValueError(f"{self.name} needs {wanted}, found revision {found or 'unknown'} in {checkout}")
         return checkout
+
+    def _unpacked(self, folder: Path | None) -> Path:
+        wanted = f"{self.distribution}=={self.revision}"
+        install = f"pip install --no-deps --target path {wanted}, then REFEREE_DIR=path"
+        if folder is None:
+            raise ValueError(f"{self.name} needs {wanted}: {install}")
+        found = {dist.name: dist.version for dist in distributions(path=[str(folder)])}
+        if found.get(self.distribution) != self.revision:
+            raise ValueError(f"{self.name} needs {wanted}, found {found or 'nothing'} in {folder}: {install}")
+        return folder
 
 
 def read_referees(text: str) -> dict[str, Referee]:

@@ -1,12 +1,19 @@
 """What `make referees` says of a run: each failure has a reason, and each reason a failure."""
 
+import json
 import subprocess
 from pathlib import Path
+from typing import Any
 
+import httpx
 import pytest
 
+from tests.agent.api.langgraph.langgraph_process import ROOT
+from tests.mcp_referees.conformance_runner import results_by_scenario
+from tests.referees import approval_binding, junit_report, langgraph_sdk, mcp_requirements
 from tests.referees.page import PAGE, results
 from tests.referees.referee import TABLE, Case, Difference, Referee, read_referees
+from tests.referees.signed_in import SignedIn
 from tests.referees.verdict import Verdict
 
 PASSED = Case("texts", "y_empty_object")
@@ -79,3 +86,117 @@ def test_checkout_of_another_revision_or_with_changes_is_refused(tmp_path: Path)
     (tmp_path / "file").write_text("b")
     with pytest.raises(ValueError, match="found revision unknown"):
         pinned.folder(tmp_path)
+
+
+def test_report_of_pytest_is_a_case_for_each_test(tmp_path: Path) -> None:
+    report = tmp_path / "report.xml"
+    report.write_text(
+        """<testsuites><testsuite>
+        <testcase classname="tests.test_a" name="test_passes"/>
+        <testcase classname="tests.test_a" name="test_fails"><failure message="no\n  such route"/></testcase>
+        <testcase classname="tests.test_a.TestB" name="test_left"><skipped message="none"/></testcase>
+        </testsuite></testsuites>"""
+    )
+    passed, failed, skipped = junit_report.cases("must", report)
+    assert passed == Case("must", "test_a.test_passes")
+    assert failed == Case("must", "test_a.test_fails", "failure: no such route")
+    assert (skipped.name, skipped.is_skipped) == ("TestB.test_left", True)
+
+
+@pytest.mark.parametrize(("sent", "read"), [([], b"Bearer alice"), ([b"Bearer bob"], b"Bearer bob")])
+async def test_request_of_a_suite_has_a_token_unless_it_brings_one(sent: list[bytes], read: bytes) -> None:
+    scopes: list[Any] = []
+
+    async def app(scope: Any, *_: Any) -> None:
+        scopes.append(scope)
+
+    headers = [(b"authorization", value) for value in sent]
+    await SignedIn(app, lambda: "alice")({"type": "http", "headers": headers}, None, None)
+    assert scopes[0]["headers"] == [(b"authorization", read)]
+
+
+def test_langgraph_server_has_the_graphs_of_the_suite_and_the_guards_if_wanted(tmp_path: Path) -> None:
+    own = {"auth": {"path": "./entry.py:auth", "disable_studio_auth": True}, "http": {"disable_store": True}}
+    alone = langgraph_sdk.configuration({}, tmp_path / "suite", tmp_path)
+    guarded = langgraph_sdk.configuration(own, tmp_path / "suite", tmp_path)
+    assert alone["graphs"]["agent"] == "./suite/streaming_graph.py:graph"
+    assert alone.keys() == {"dependencies", "graphs"}
+    assert (tmp_path / guarded["auth"]["path"]).resolve() == ROOT / "entry.py:auth"
+    assert guarded["auth"]["disable_studio_auth"]
+    assert guarded["http"]["disable_store"]
+    assert guarded["http"]["app"].endswith("tests/referees/langgraph_app.py:app")
+
+
+def test_scenario_of_mcp_fails_with_the_checks_that_fail_or_if_it_was_not_run() -> None:
+    passed, failed = {"id": "a", "status": "SUCCESS"}, {"id": "b", "status": "FAILURE"}
+    skipped = {"id": "c", "status": "SKIPPED"}
+    played = {"auth/basic": [passed, failed], "ping": [passed], "prompts-list": [skipped]}
+    found = [*mcp_requirements.cases("server", ["auth/basic", "ping", "prompts-list", "caching"], played)]
+    assert [case.fault for case in found] == ["b", "", "skipped: no check", "not run"]
+
+
+def test_checks_of_a_scenario_are_found_by_its_name(tmp_path: Path) -> None:
+    for name in ("server-server-stateless-2026-12-02T01-13-25-123Z", "auth/basic-2026-12-02T01-13-25-123Z"):
+        (tmp_path / name).mkdir(parents=True)
+        (tmp_path / name / "checks.json").write_text("[]")
+    found = results_by_scenario(tmp_path, "server-")
+    assert found == {"server-stateless": [], "auth/basic": []}
+
+
+def test_folder_without_the_named_version_of_a_package_is_refused(tmp_path: Path) -> None:
+    pinned = Referee("suite", "Suite", distribution="suite", revision="1.2.3")
+    described = tmp_path / "suite-1.2.3.dist-info" / "METADATA"
+    described.parent.mkdir()
+    described.write_text("Metadata-Version: 2.4\nName: suite\nVersion: 1.2.3\n")
+    assert pinned.folder(tmp_path) == tmp_path
+    assert pinned.version == "1.2.3"
+    described.write_text("Metadata-Version: 2.4\nName: suite\nVersion: 1.2.4\n")
+    for folder in (None, tmp_path / "none", tmp_path):
+        with pytest.raises(ValueError, match=r"needs suite==1\.2\.3"):
+            pinned.folder(folder)
+
+
+def test_package_of_npm_is_its_folder_and_its_version_if_it_is_installed(tmp_path: Path) -> None:
+    described = tmp_path / "package.json"
+    installed = Referee("suite", "Suite", package=str(described))
+    with pytest.raises(ValueError, match="suite is not installed"):
+        installed.folder(None)
+    described.write_text('{"version": "0.2.0"}')
+    assert (installed.folder(None), installed.version) == (tmp_path, "0.2.0")
+
+
+class Asked:
+    """An agent for the adapter of approvals: it asks about each call but one, and keeps what is sent."""
+
+    def __init__(self, denied: str) -> None:
+        self.denied, self.bodies = denied, list[dict[str, Any]]()
+
+    def __call__(self, request: httpx.Request) -> httpx.Response:
+        body = json.loads(request.content)
+        self.bodies.append(body)
+        text = body["messages"][0]["content"] if body["messages"] else self.denied
+        outcome: dict[str, Any] = {"type": "success"}
+        if text != self.denied:
+            outcome = {"type": "interrupt", "interrupts": [{"id": f"of {text}"}]}
+        return httpx.Response(200, text=f"data: {json.dumps({'outcome': outcome})}\n\n")
+
+
+def test_adapter_answers_a_question_in_its_conversation_and_its_id_in_that_of_another_call(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "executions").write_text('{"path": "a"}\n')
+    agent = Asked(denied=json.dumps({"path": "denied"}))
+    with httpx.Client(base_url="https://agent", transport=httpx.MockTransport(agent)) as http:
+        target = approval_binding.Target(http, tmp_path)
+        asked = target({"op": "approve", "args": {"path": "a"}})
+        target({"op": "call", "args": {"path": "b"}})
+        target({"op": "call", "args": {"path": "a"}})
+        refused = target({"op": "approve", "args": {"path": "denied"}})
+        executed = target({"op": "executions"})
+    first, another, by_id, answer, _ = agent.bodies
+    assert (asked["approved"], refused["approved"]) == (True, False)
+    assert executed["executions"] == [{"tool": "write_file", "args": {"path": "a"}}]
+    assert answer["threadId"] == first["threadId"]
+    assert by_id["threadId"] == another["threadId"]
+    assert by_id["resume"] == answer["resume"]
+    assert answer["resume"][0]["interruptId"] == 'of {"path": "a"}'
