@@ -31,6 +31,7 @@ SEARCH = {
     "docs/configuration.md": "boost: 3",  # other pages name a variable; this one explains it
     "docs/errors.md": "boost: 3",  # other pages name a code; this one explains it
     "docs/mcp.md": "boost: 2",
+    "docs/names.md": "boost: 0.5",  # lists what other pages explain
     "README.md": "boost: 2",
     "CHANGELOG.md": "boost: 0.2",
     "docs/benchmarks.md": "boost: 0.5",

@@ -163,7 +163,7 @@ def variable_rows(group: "type[VariableGroup]") -> str:
     return "".join(rows)
 
 
-CONFIGURATION = """# Configuration
+CONFIGURATION = """# Configuration: environment variables
 
 For operators: every environment variable, with its default. What an instance of IDaaS needs:
 [connect the real cloud](connect-idaas.md).
