@@ -83,8 +83,10 @@ def page() -> dict[str, bytes]:
 
 
 def _examples() -> dict[str, bytes]:
-    """What commands copy, as files of the package: the project of `idaas-agent new`, the company of `up`."""
-    folders = [ROOT / "examples" / name for name in ("my_agent", "policy")]
+    """What commands copy, as files of the package: the project of `new` with its manifests, and the company
+    of `up`.
+    """
+    folders = [ROOT / name for name in ("deploy/kubernetes", "examples/my_agent", "examples/policy")]
     files = [file for folder in folders for file in sorted(folder.rglob("*")) if file.is_file()]
     own = [file for file in files if "__pycache__" not in file.parts]
     return {f"{PACKAGE}/{file.relative_to(ROOT).as_posix()}": file.read_bytes() for file in own}

@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import hashlib
 import hmac
 import importlib
 import itertools
@@ -16,6 +17,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+import yaml
 from langchain_core.messages import HumanMessage
 from starlette.applications import Starlette
 from starlette.responses import JSONResponse, Response
@@ -30,6 +32,7 @@ from agent.settings.settings import read_settings
 from identity.principal import Principal
 from identity.secrets.secret import Secret
 from identity.settings.env_file import read_env_file
+from sandbox.commands.new import installed_wheel
 from sandbox.server.server import SandboxOptions, start_sandbox
 from tests.forked import run
 from tests.leave_application import FIRST_DAY
@@ -127,6 +130,11 @@ def test_each_example_is_listed_and_has_a_readme_of_one_screen_that_names_its_fi
 def test_new_project_and_the_examples_pass_their_tests_and_none_is_made_twice(project):
     names = {path.relative_to(project).as_posix() for path in project.rglob("*") if path.is_file()}
     assert names >= {"test_my_payroll.py", ".github/workflows/test.yml", "Dockerfile", "sandbox.toml"}
+    kustomization = yaml.safe_load((project / "deploy" / "kustomization.yaml").read_text())
+    assert {f"deploy/{name}" for name in kustomization["resources"]} <= names
+    assert kustomization["images"][0]["name"] == "my-payroll"
+    deployment = (project / "deploy" / "deployment.yaml").read_text()
+    assert (deployment.count("my-payroll") > 0, "idaas-agent" in deployment) == (True, False)
     texts = "".join(path.read_text() for path in project.rglob("*") if path.is_file())
     assert "my-agent" not in texts
     assert "my_agent" not in texts
@@ -138,6 +146,19 @@ def test_new_project_and_the_examples_pass_their_tests_and_none_is_made_twice(pr
     assert "8 passed" in passed, passed
     again = CliRunner().invoke(app, ["new", "my-payroll"])
     assert (again.exit_code, CliRunner().invoke(app, ["new", "../x"]).exit_code) == (1, 1)
+
+
+def test_new_project_has_the_wheel_that_was_installed_if_the_lock_file_beside_it_has_its_hash(tmp_path):
+    wheel, lock = tmp_path / "idaas_agent-0.1.0-py3-none-any.whl", tmp_path / "requirements.lock"
+    wheel.write_bytes(b"a wheel")
+    noted = json.dumps({"url": wheel.as_uri()})
+    assert installed_wheel(noted) == []
+    lock.write_text(f"./{wheel.name} --hash=sha256:{hashlib.sha256(b'a wheel').hexdigest()}\n")
+    assert installed_wheel(noted) == [wheel, lock]
+    wheel.write_bytes(b"another")
+    assert installed_wheel(noted) == []
+    assert installed_wheel(json.dumps({"url": tmp_path.as_uri(), "dir_info": {"editable": True}})) == []
+    assert installed_wheel("{}") == []
 
 
 def test_langgraph_server_runs_the_wheel_as_it_runs_the_repository():

@@ -30,6 +30,7 @@ ROOT = Path(__file__).parents[2]
 BUILT_FROM = (
     *INNER,
     "idaas_agent",
+    "deploy",
     "examples",
     "frontend",
     "scripts",

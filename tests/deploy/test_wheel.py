@@ -73,6 +73,8 @@ def test_wheel_has_one_name_and_a_true_record(wheel: Path) -> None:
     assert {"idaas_agent/examples/my_agent/.github/workflows/test.yml", "idaas_agent/py.typed"} <= {*names}
     texts = {f"idaas_agent/{layer}/errors.toml" for layer in ("agent/errors", "graph", "identity", "tools")}
     assert texts <= {*names}
+    copied = {"deploy/kubernetes/kustomization.yaml", "examples/policy/sandbox.toml"}
+    assert {f"idaas_agent/{name}" for name in copied} <= {*names}
     assert "idaas_agent/plugins/__init__.py" in names
     assert {name for name in names if name.startswith("idaas_agent/plugins/")} == shipped_of_plugins()
 
