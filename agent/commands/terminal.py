@@ -131,6 +131,11 @@ def export_for_sdks(variables: Mapping[str, str]) -> None:
     os.environ.update({name: value for name, value in variables.items() if value and name.startswith(read)})
 
 
+def emptied_variables() -> set[str]:
+    """The variables that are set to nothing in the process's environment."""
+    return {name for name, value in os.environ.items() if not value.strip()}
+
+
 def print_misspelt(variables: Mapping[str, str]) -> None:
     """Warns of each variable that looks like a misspelt one of the agent."""
     for warning in misspelt_variables(variables):

@@ -15,7 +15,9 @@ from agent.commands.terminal import (
     DEFAULT_SANDBOX_URL,
     ENV_FILE,
     doctor_command,
+    emptied_variables,
     environment,
+    err,
     export_for_sdks,
     out,
     own_command,
@@ -29,6 +31,7 @@ from agent.settings.settings import Settings
 from idaas_agent.extras import require_extra
 from identity.errors import ConfigurationError
 from identity.principal import AccessIdentity
+from sandbox.commands.own_model import own_model
 from sandbox.commands.sandbox_options import (
     PageGrant,
     SandboxRunOptions,
@@ -105,7 +108,8 @@ def up(
             company = company_variables(own, options.folder, sandbox.cloud.addresses)
             callers = {n: v for n, v in own.items() if n in variables_of_callers(sandbox.cloud)}
             variables = {"SHUTDOWN_SECONDS": "3", "LOG_LEVEL": "error"} | own | company
-            variables |= sandbox.environment | callers
+            model = own_model(own, emptied_variables(), sandbox.environment)
+            variables |= sandbox.environment | callers | dict(model.variables)
             variables |= {
                 "ACCESS_IDENTITY": access_identity or given.get("ACCESS_IDENTITY") or AccessIdentity.MACHINE,
                 "AGENT_PORT": str(agent_port),
@@ -115,6 +119,8 @@ def up(
             settings = settings_or_stop(variables)
             export_for_sdks(variables)
             print_misspelt(variables)
+            if model.note is not None:
+                err.print(model.note, style="yellow")
             set_up_logging(settings.log_level, settings.log_format)
             scope = f"{settings.agent_audience}|{settings.agent_scope}"
             url = settings.agent_public_url or ""
