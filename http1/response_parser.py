@@ -1,6 +1,5 @@
 """Parses one response of HTTP/1.1 (RFC 9112), by llhttp."""
 
-from collections import deque
 from typing import Final, NamedTuple, cast
 
 import httptools
@@ -38,7 +37,7 @@ class ResponseParser:
         """Whether the connection may be used for another request; known when the response is complete."""
         self._parser: httptools.HttpResponseParser | None = httptools.HttpResponseParser(self)
         self._has_body = body
-        self._chunks: deque[bytes] = deque()
+        self._chunks: list[bytes] = []
         self._buffered = 0
         self._reason = b""
         self._headers: list[tuple[bytes, bytes]] = []
@@ -53,7 +52,7 @@ class ResponseParser:
 
     def read(self) -> bytes:
         """All of the body that has arrived and was not read."""
-        body = self._chunks.popleft() if len(self._chunks) == 1 else b"".join(self._chunks)
+        body = b"".join(self._chunks)
         self._chunks.clear()
         self._buffered = 0
         return body
