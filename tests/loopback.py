@@ -26,8 +26,8 @@ def free_port() -> int:
             return port
 
 
-def answers(url: str) -> bool:
-    """Whether the server is up."""
+def answers(url: str, path: str = "/ok") -> bool:
+    """Whether the server is up, by a path that anyone may read."""
     with contextlib.suppress(httpx.TransportError):
-        return httpx.get(f"{url}/ok", timeout=5).status_code == 200
+        return httpx.get(f"{url}{path}", timeout=5).status_code == 200
     return False

@@ -1,10 +1,10 @@
-"""The auth handler of an application on LangGraph Server (`langgraph dev`), for `langgraph.json` `"auth"`.
+"""The auth handler of an application on LangGraph Server (`langgraph dev`) or Aegra, which `"auth"` names.
 
 The server's user has a reference to the caller's access token, never the token: it is stored with each run.
 A thread, its runs and its state are visible to the user who created the thread, and to nobody else.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final, cast
 
 from langgraph_sdk import Auth
@@ -18,7 +18,7 @@ from identity.errors import AccessTokenError, AgentError, InsufficientScopeError
 from identity.secrets.secret import Secret
 
 Admit = Callable[[Secret], Awaitable[VerifiedAccessToken]]
-_AUTHORIZATION: Final = b"authorization"
+_AUTHORIZATION: Final = "authorization"
 
 
 def auth_handler(settings: LibrarySettings, admit: Admit) -> Auth:
@@ -30,9 +30,9 @@ def auth_handler(settings: LibrarySettings, admit: Admit) -> Auth:
     auth = Auth()
 
     @auth.authenticate
-    async def authenticate(headers: dict[bytes, bytes]) -> Auth.types.MinimalUserDict:
+    async def authenticate(headers: Mapping[str | bytes, str | bytes]) -> Auth.types.MinimalUserDict:
         """The verified caller of the request."""
-        given = [value.decode("latin-1") for name, value in headers.items() if name.lower() == _AUTHORIZATION]
+        given = [_text(value) for name, value in headers.items() if _text(name).lower() == _AUTHORIZATION]
         try:
             caller = await admit(bearer_token(given))
         except AgentError as error:
@@ -68,13 +68,21 @@ def auth_handler(settings: LibrarySettings, admit: Admit) -> Auth:
     return auth
 
 
+def _text(header: str | bytes) -> str:
+    """LangGraph Server gives headers as bytes, and Aegra as texts."""
+    return header.decode("latin-1") if isinstance(header, bytes) else header
+
+
 def _refuse_token(run: dict[str, Any]) -> None:
-    """A token in the context of a run would be stored with it, and is not whom the request is for."""
+    """A token in the context of a run would be stored with it, and is not whom the request is for. LangGraph
+    Server has the context among the `kwargs` of a run, and Aegra beside its other members.
+    """
     arguments = run.get("kwargs")
-    context = arguments.get("context") if isinstance(arguments, dict) else None
-    if isinstance(context, dict) and MEMBER in context:
-        detail = f'the context must have no "{MEMBER}": the run acts for the caller of the request'
-        raise Auth.exceptions.HTTPException(status_code=403, detail=detail)
+    among_arguments = arguments.get("context") if isinstance(arguments, dict) else None
+    for context in (among_arguments, run.get("context")):
+        if isinstance(context, dict) and MEMBER in context:
+            detail = f'the context must have no "{MEMBER}": the run acts for the caller of the request'
+            raise Auth.exceptions.HTTPException(status_code=403, detail=detail)
 
 
 def _refusal(error: AgentError, settings: LibrarySettings) -> Exception:

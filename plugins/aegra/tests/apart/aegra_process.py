@@ -35,6 +35,8 @@ class AegraProcess:
     folder: Path
     port: int
     environment: Mapping[str, str]
+    live: str = "/ok"
+    """The path that anyone may read."""
     process: subprocess.Popen[bytes] = field(init=False)
 
     @property
@@ -59,7 +61,7 @@ class AegraProcess:
     def wait(self) -> None:
         """Returns when it responds. Raises `RuntimeError` with the end of its log after two minutes."""
         deadline = time.monotonic() + 120
-        while not answers(self.url):
+        while not answers(self.url, self.live):
             if self.process.poll() is not None or time.monotonic() > deadline:
                 raise RuntimeError(self.log[-4000:])
             time.sleep(0.1)  # another process: there is no event to wait for
@@ -78,6 +80,7 @@ class Aegra:
     redis: RedisProcess
     database_name: str
     environment: dict[str, str]
+    live: str = "/ok"
     processes: list[AegraProcess] = field(default_factory=list)
 
     @property
@@ -113,7 +116,7 @@ class Aegra:
         """Another process, with `workers`."""
         port = free_port()
         given = self.environment | {"WORKER_COUNT": str(workers), "PORT": str(port)} | variables
-        started = AegraProcess(self.folder, port, given)
+        started = AegraProcess(self.folder, port, given, self.live)
         started.start()
         self.processes.append(started)
         if wait:
@@ -140,9 +143,16 @@ def seal_key(folder: Path, name: str = "seal-key") -> Path:
 
 @contextlib.contextmanager
 def aegra(
-    sandbox: Any, folder: Path, postgres: PostgresProcess, redis: RedisProcess, variables: Mapping[str, str]
+    sandbox: Any,
+    folder: Path,
+    postgres: PostgresProcess,
+    redis: RedisProcess,
+    variables: Mapping[str, str],
+    live: str = "/ok",
 ) -> Iterator[Aegra]:
-    """A server without workers, under Human identity, with files in `folder`."""
+    """A server without workers, under Human identity, with files in `folder`. `live` is Aegra's own path, if
+    it serves another application than the agent's.
+    """
     assert PYTHON.exists(), "Aegra is not installed: make aegra-test installs it"
     name = f"aegra_{secrets.token_hex(4)}"
     with psycopg.connect(postgres.url_of("postgres"), autocommit=True) as connection:
@@ -172,7 +182,7 @@ def aegra(
         **_FAST,
         **variables,
     }
-    running = Aegra(folder, postgres, redis, name, environment)
+    running = Aegra(folder, postgres, redis, name, environment, live)
     try:
         running.start()
         yield running
