@@ -1,0 +1,31 @@
+"""The whole agent over HTTP: a stop refuses its calls, `GET /rights` shows it, and the process reports."""
+
+import time
+
+import pytest
+
+from agent.operations.revocation.stop_reports import DatabaseReports
+from identity.access_token.revocation import STOPPED, Origin, Revocation, Target
+from tests.agent.api.threads.served_threads import ThreadsOf
+from tests.graph.scripted_model import DONE, calls
+from tests.until import until
+
+pytestmark = pytest.mark.promise("stopped-refused")
+
+
+async def test_agent_refuses_what_is_stopped_and_reports_that_nothing_goes_on(threads: ThreadsOf) -> None:
+    weather = calls(("maps_weather", {"city": "Shanghai"}))
+    served = await threads([weather, DONE], ACCESS_IDENTITY="Machine")
+    stop = Revocation(Target.CALLS_OF_SERVICE, "amap", Origin.OPERATOR, STOPPED, time.time())
+    await served.agent.revocation.put([stop])
+    await served.say("go on", "stopped")
+    messages = (await served.ask("GET", "/threads/stopped")).json()["messages"]
+    [result] = [message["content"] for message in messages if message["role"] == "tool"]
+    assert "an operator stopped the service amap" in result
+    reports = served.agent.stop_reporter.reports
+    assert isinstance(reports, DatabaseReports)
+
+    async def has_reported() -> bool:
+        return await reports.of(stop) == {served.agent.process_id: []}
+
+    await until(has_reported)
