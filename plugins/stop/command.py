@@ -85,8 +85,9 @@ def start_calls(
     """Lets calls be made again that idaas-agent stop has stopped, by the same name. Other stops count on."""
     settings = operator_settings(env_file)
     target, name = _target(service, tool, user, all_=all_)
-    others = [stop for stop in _stops(settings) if stop.key != (target, name, Origin.OPERATOR)]
-    if len(others) == len(_stops(settings)):
+    stops = _stops(settings)
+    others = [stop for stop in stops if stop.key != (target, name, Origin.OPERATOR)]
+    if len(others) == len(stops):
         terminal.stop(f"not stopped: {_text(target, name)}", "idaas-agent stop --list shows what is")
     _put(settings, target, name, None, reason)
     out.print(f"started: {_text(target, name)}")
