@@ -10,7 +10,7 @@ SANDBOX = {
 
 
 def test_sandboxs_model_is_used_where_nothing_else_is_given() -> None:
-    model = own_model({"AGENT_SCOPE": "y"}, {}, SANDBOX)
+    model = own_model({"AGENT_SCOPE": "y"}, (), SANDBOX)
     assert (model.variables, model.replaced, model.note) == ({}, (), None)
 
 
@@ -21,7 +21,7 @@ def test_given_model_replaces_the_sandboxs_and_is_printed() -> None:
         "LLM_API_KEY_FILE": "/k",
         "PATH": "/",
     }
-    model = own_model(given, {}, SANDBOX)
+    model = own_model(given, (), SANDBOX)
     assert SANDBOX | model.variables == {
         "LLM_PROVIDER": "langchain:anthropic",
         "LLM_MODEL": "claude",
@@ -37,11 +37,11 @@ def test_given_model_replaces_the_sandboxs_and_is_printed() -> None:
 
 
 def test_address_of_ones_own_keeps_the_key_of_the_sandbox() -> None:
-    model = own_model({"LLM_BASE_URL": "https://m.example/v1"}, {}, SANDBOX)
+    model = own_model({"LLM_BASE_URL": "https://m.example/v1"}, (), SANDBOX)
     assert model.variables == {"LLM_BASE_URL": "https://m.example/v1"}
     assert model.replaced == ("LLM_BASE_URL",)
 
 
 def test_empty_variable_of_the_environment_leaves_out_that_of_the_file() -> None:
-    model = own_model({"LLM_MODEL": "of-the-file"}, {"LLM_MODEL": " "}, SANDBOX)
+    model = own_model({"LLM_MODEL": "of-the-file"}, {"LLM_MODEL"}, SANDBOX)
     assert (model.variables, model.note) == ({"LLM_MODEL": ""}, None)

@@ -1,7 +1,7 @@
 """A service over HTTP, whose tools are functions and LangChain tools."""
 
 import ssl
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from copy import copy
 from dataclasses import replace
 from typing import Any, TypeVar, overload
@@ -21,6 +21,7 @@ from tools.error_codes import ToolCode
 from tools.http_service.client import ServiceClient
 from tools.http_service.endpoint import Endpoint
 from tools.http_service.service_tool import ServiceTool, function_tool
+from tools.http_service.toolkit import Toolkit, tools_of_toolkit
 from tools.progress import TimeLimit, reported_to
 from tools.result import MAX_CHARACTERS, model_text
 from tools.service import FUNCTION_NAME, Access, Service, ToolResult, ToolSchema
@@ -139,6 +140,26 @@ class HTTPService:
         self._schemas = [*self._schemas, replace(added.schema, name=name)]
         self.tool_names |= {name}
         self._declared_policies[name] = policy
+
+    def add_all(
+        self,
+        toolkit: Iterable[BaseTool] | Toolkit,
+        *,
+        policy: ToolPolicy = DEFAULT_POLICY,
+        permission: str | None = None,
+    ) -> None:
+        """Adds each tool of a toolkit, as `add` does.
+
+            service.add_all(lambda key: SearchToolkit(api_key=key.reveal()).get_tools())
+
+        A function makes the toolkit of each call with the credential of its caller, a `Secret`: the entry of
+        the service must say `lends_credential`, and each taking is on record. At the start it is called once,
+        with a text that is no credential, to list the tools. Where the toolkit sends the credential is not
+        checked. Raises also what the function raises.
+        """
+        tools = tools_of_toolkit(toolkit) if callable(toolkit) else toolkit
+        for tool in tools:
+            self.add(tool, policy=policy, permission=permission)
 
     def _with(self, permission: str) -> "HTTPService":
         """The same service, for tools with another permission."""
