@@ -102,13 +102,18 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
     is_test = collection_path.match("test_*.py")
     if config.getoption("dated") and is_test and not NAMES_A_DATE.search(collection_path.read_text()):
         return True
-    named = [
-        (config.invocation_params.dir / argument.partition("::")[0]).resolve() for argument in config.args
-    ]
     for folder in _NAMED_ONLY:
-        if collection_path.is_relative_to(folder) and not any(each.is_relative_to(folder) for each in named):
+        if collection_path.is_relative_to(folder) and not any(
+            argument.is_relative_to(folder) for argument in _arguments(config)
+        ):
             return True
     return None
+
+
+def _arguments(config: pytest.Config) -> list[Path]:
+    """The files and folders that were named."""
+    named = (argument.partition("::")[0] for argument in config.args)
+    return [(config.invocation_params.dir / name).resolve() for name in named]
 
 
 _FORKING = (
