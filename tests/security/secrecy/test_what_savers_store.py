@@ -13,6 +13,8 @@ from langgraph.checkpoint.sqlite import SqliteSaver
 from langgraph.graph import START, StateGraph
 from langgraph.runtime import Runtime
 
+pytestmark = pytest.mark.promise("no-secret-leaves")
+
 ROOT = Path(__file__).parents[3]
 PLACES = {
     "messages": "canary of a message",
