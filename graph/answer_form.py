@@ -11,8 +11,7 @@ from langgraph.runtime import Runtime
 
 from graph.call_arguments import parse_arguments
 from graph.context import AgentContext, context_of
-from graph.error_codes import GraphCode
-from identity.errors import ServiceError
+from graph.error_codes import AnswerFormError
 from identity.transport.json_size import TooLargeError
 from tools.arguments.validator import BoundedValidator
 
@@ -21,19 +20,6 @@ Ask: TypeAlias = Callable[[Sequence[AnyMessage]], Awaitable[AIMessage]]
 
 _FENCED: Final = re.compile(r"\A```(?:json)?[ \t]*\n(.*)\n```\Z", re.DOTALL)
 _NO_OBJECT: Final = "it is not one JSON object"
-
-
-class AnswerFormError(ServiceError):
-    """The answer does not have the form that its caller requested, also when it was requested once more.
-
-    `place` is the JSON path of the first fault, such as `$.items[0].sum`. It is for the caller alone: it has
-    names of their schema.
-    """
-
-    def __init__(self, place: str) -> None:
-        detail = "the answer does not have the form of the request"
-        super().__init__(GraphCode.ANSWER_DOES_NOT_FIT, detail, status=200)
-        self.place = place
 
 
 @dataclass(frozen=True, slots=True)

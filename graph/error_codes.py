@@ -1,12 +1,12 @@
-"""The codes of the errors that a run raises itself, the error of approvals that do not fit, and how an error
-names the node that it is about.
+"""The codes of the errors that a run raises itself, the errors of approvals and answers that do not fit, and
+how an error names the node that it is about.
 
 `errors.toml` has the rows of the codes.
 """
 
 from typing import Final, TypeVar
 
-from identity.errors import AgentError, ApprovalError, ErrorCode
+from identity.errors import AgentError, ApprovalError, ErrorCode, ServiceError
 from tools.service_name import service_of
 
 E = TypeVar("E", bound=AgentError)
@@ -47,3 +47,16 @@ def invalid_approval(detail: str, argument: str | None = None) -> ApprovalError:
     """
     named = None if argument is None else argument[:_MAX_ARGUMENT]
     return ApprovalError(GraphCode.APPROVAL_INVALID, detail, argument=named)
+
+
+class AnswerFormError(ServiceError):
+    """The answer does not have the form that its caller requested, also when it was requested once more.
+
+    `place` is the JSON path of the first fault, such as `$.items[0].sum`. It is for the caller alone: it has
+    names of their schema.
+    """
+
+    def __init__(self, place: str) -> None:
+        detail = "the answer does not have the form of the request"
+        super().__init__(GraphCode.ANSWER_DOES_NOT_FIT, detail, status=200)
+        self.place = place

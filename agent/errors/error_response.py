@@ -16,7 +16,7 @@ from starlette.responses import JSONResponse
 
 from agent.errors.error_codes import AgentCode
 from agent.errors.error_table import for_operators
-from graph.answer_form import AnswerFormError
+from graph.error_codes import AnswerFormError
 from identity.errors import (
     AccessTokenError,
     AgentError,

@@ -11,13 +11,13 @@ from langchain_core.messages import AIMessage, AnyMessage, ToolCall, ToolMessage
 from langchain_core.messages.ai import add_usage
 from langgraph.types import StreamWriter
 
-from graph.answer_form import AnswerForm, AnswerFormError, answer_form_of
+from graph.answer_form import AnswerForm, answer_form_of
 from graph.approvals.gate import ApprovalGate
 from graph.callers import Visit
 from graph.context import context_of, writer_of
 from graph.credentials.run_credentials import NO_CREDENTIALS, RunCredentials, in_state
 from graph.credentials.service_credentials import ServiceCredential, ServiceCredentials, secrets_of
-from graph.error_codes import MODEL
+from graph.error_codes import MODEL, AnswerFormError
 from graph.files import with_images
 from graph.labels.data_labels import joined, labels_of
 from graph.labels.run_labels import note_labels

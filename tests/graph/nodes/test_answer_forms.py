@@ -8,10 +8,10 @@ import pytest
 from langchain.agents.middleware import PIIMiddleware
 from langchain_core.messages import AIMessage, HumanMessage, SystemMessage, ToolMessage
 
-from graph.answer_form import AnswerForm, AnswerFormError
+from graph.answer_form import AnswerForm
 from graph.build import build_graph
 from graph.context import AgentContext
-from graph.error_codes import GraphCode
+from graph.error_codes import AnswerFormError, GraphCode
 from graph.extensions import Extensions
 from graph.parts import GraphParts
 from identity.secrets.secret import Secret

@@ -15,9 +15,8 @@ from langgraph.graph import END, START, StateGraph
 from langgraph.runtime import Runtime, get_runtime
 from langgraph.types import Command, interrupt
 
-from graph.answer_form import AnswerFormError
 from graph.build import build_graph
-from graph.error_codes import GraphCode
+from graph.error_codes import AnswerFormError, GraphCode
 from graph.nodes.operator_code import GraphDefinitionError, NodeContext
 from graph.parts import GraphParts
 from graph.state import AgentState
