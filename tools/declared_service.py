@@ -79,7 +79,7 @@ class DeclaredService:
         )
 
 
-def code_faults(path: Path, *, named: str = "SERVICES_FILE") -> list[str]:
+def code_faults(path: Path, *, named: str) -> list[str]:
     """Faults of the own code of services whose tables are right, in a file with faults: what the code raises,
     and policies of tools that it does not add. Nothing is called but what adds the tools.
     """

@@ -33,7 +33,6 @@ from identity.settings.variables import (
     RoleVariables,
     TlsVariables,
 )
-from tools.declared_service import code_faults
 from tools.service_declarations import FileDeclaration
 from tools.services_file import BUILT_IN, read_services_file, sum_faults
 
@@ -133,7 +132,9 @@ def read_settings(
     if serves:
         faults += [fault for group in variable_groups() for fault in group.place_faults(reading.given)]
     if "services" in reading.absent and "services_file" not in reading.absent:
-        faults += code_faults(Path(reading.given["services_file"]))
+        from tools.declared_service import code_faults  # which loads what its code needs
+
+        faults += code_faults(Path(reading.given["services_file"]), named="SERVICES_FILE")
     code = IdentityCode.SETTINGS_INVALID if faults else IdentityCode.SDK_CONFIG_UNREADABLE
     try:
         idaas, sources = reading.variables.sdk_configuration(clock, authenticates=serves)
