@@ -35,6 +35,19 @@ def test_only_a_token_that_was_addressed_to_the_caller_is_exchanged(sandbox, exc
     assert exchange(subject_token=elsewhere).status_code == 200
 
 
+def test_rotated_keys_differ_and_come_in_the_same_order_after_a_reset(sandbox):
+    def rotated():
+        sandbox.cloud.keys.reset()
+        kids = [sandbox.cloud.keys.current.kid]
+        for _ in range(2):
+            sandbox.cloud.keys.rotate(overlap=False)
+            kids.append(sandbox.cloud.keys.current.kid)
+        return kids
+
+    assert len(set(rotated())) == 3
+    assert rotated() == rotated()
+
+
 def test_a_token_under_a_withdrawn_key_is_refused_and_under_an_overlapping_one_is_not(
     sandbox, exchange, refusal
 ) -> None:
