@@ -238,9 +238,10 @@ def _references(settings: Settings) -> Iterable[tuple[str, str]]:
             yield f"SERVICES_FILE: services.{name}.python", reference.partition(":")[0]
     if settings.graph:
         yield "GRAPH", settings.graph.partition(":")[0]
-    if (name := langchain_name(settings.llm_provider)) is not None:
+    provider = langchain_name(settings.llm_provider)
+    if provider is not None:
         with suppress(ConfigurationError):  # the start says so
-            yield "LLM_PROVIDER", module_of(name, settings.llm_model)
+            yield "LLM_PROVIDER", module_of(provider, settings.llm_model)
     if ":" in settings.llm_provider:
         yield "LLM_PROVIDER", settings.llm_provider.partition(":")[0]
 
