@@ -48,6 +48,7 @@ NOT_MET: Mapping[str, str] = {
     "run_interrupted": "of a conversation; doctor has none",
     "question_replaced": "of a conversation; doctor has none",
     "graph_node_failed": "of a run of the operator's own graph; doctor makes none",
+    "answer_does_not_fit": "of an answer whose form a caller requested; doctor makes no run",
     "budget_spent": "of a user who asks; doctor makes no run",
     "calls_stopped": "of a call that an operator has stopped; doctor makes no run",
     "events_lost": "of a slow reader of a conversation; doctor has none",
