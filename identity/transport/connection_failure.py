@@ -37,7 +37,17 @@ def obstacle_of(error: OSError) -> str:
 
 def connection_failure(error: httpx.HTTPError) -> str:
     """`the connection failed`, and why if it was never made. No address, and nothing of a certificate."""
-    cause = error.__cause__
-    if not isinstance(error, httpx.ConnectError) or not isinstance(cause, OSError):
+    cause = _system_error(error)
+    if not isinstance(error, httpx.ConnectError) or cause is None:
         return "the connection failed"
     return f"the connection failed: {_WORDS[obstacle_of(cause)]}"
+
+
+def _system_error(error: BaseException) -> OSError | None:
+    """The system's error behind `error`, which httpx's own transport wraps twice."""
+    cause: BaseException | None = error
+    while cause is not None and not isinstance(cause, OSError):
+        cause = cause.__cause__ or cause.__context__
+    while cause is not None and isinstance(cause.__cause__, OSError):
+        cause = cause.__cause__
+    return cause

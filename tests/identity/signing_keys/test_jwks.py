@@ -284,4 +284,4 @@ async def test_server_that_never_responds_is_an_outage(make: Any, endpoint: Endp
 
 async def test_refused_connection_is_an_outage(clock: Any) -> None:
     async with httpx.AsyncClient(trust_env=False) as http:
-        assert "no connection" in await unavailable(Jwks("http://127.0.0.1:1/jwks", http, clock=clock))
+        assert "no server listens" in await unavailable(Jwks("http://127.0.0.1:1/jwks", http, clock=clock))
