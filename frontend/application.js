@@ -12,7 +12,6 @@ import { Chat } from './chat/chat.js';
 import { ConversationDatabase } from './chat/conversation-database.js';
 import { ConversationList } from './chat/conversation-list.js';
 import { Files } from './chat/files.js';
-import { markdownOf } from './chat/exported.js';
 import { Inbox } from './chat/inbox.js';
 import { KeptConversation } from './chat/kept-conversation.js';
 import { followRun, startRun } from './chat/run-stream.js';
@@ -138,6 +137,7 @@ export class Application extends EventTarget {
     const name = `conversation-${thread}.${form}`;
     if (form === 'json') return { name, text: JSON.stringify(await threads.export(thread), null, 2) };
     const read = (before) => (before === undefined ? threads.read(thread) : threads.messages(thread, before));
+    const { markdownOf } = await import('./chat/exported.js'); // few people need it
     return { name, text: await markdownOf(this.title, read, (key, values) => language.text(key, values)) };
   }
 
