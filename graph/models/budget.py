@@ -16,6 +16,6 @@ class ModelBudget(Protocol):
         """
 
     async def add(self, caller: VerifiedAccessToken, model: str, used: UsageMetadata) -> None:
-        """A response of `model` has used so many tokens. It is counted before the run goes on. Raises
-        `UnavailableError`.
+        """A response of `model` has used so many tokens, as the service reports or else as estimated: 0 to
+        10**9 in and out, not both 0. It is counted before the run goes on. Raises `UnavailableError`.
         """

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
 from langchain_core.messages import AIMessage, AnyMessage, BaseMessage, ToolMessage
+from langchain_core.messages.ai import UsageMetadata
 from langgraph.types import StreamWriter
 
 from graph.call_measures import PROVIDER, CallMeasures
@@ -38,6 +39,9 @@ from tools.service import send_with_credential
 _NO_KEY: Final = Secret("")
 """For a provider that has its own."""
 _ROLES: Final = {"human": "user", "ai": "assistant"}
+_MAX_TOKENS: Final = 10**9
+"""Of a response, as counted."""
+_CHARACTERS_PER_TOKEN: Final = 4
 
 
 class ModelCall(NamedTuple):
@@ -103,10 +107,11 @@ class ModelCalls:
                 response = await self.request(call, key)
             if isinstance(response, ServiceError):
                 raise response
-            if (used := response.usage_metadata) is not None:
-                step.found(input_tokens=used["input_tokens"], output_tokens=used["output_tokens"])
-                for budget in self.budgets:
-                    await budget.add(caller, self.name or "", used)
+            if (reported := reported_usage(response)) is not None:
+                step.found(input_tokens=reported["input_tokens"], output_tokens=reported["output_tokens"])
+            for budget in self.budgets:
+                used = reported if reported and reported["total_tokens"] else estimated_usage(call, response)
+                await budget.add(caller, self.name or "", used)
         return response
 
     async def request(self, call: ModelCall, key: Secret | None) -> AIMessage | ServiceError:
@@ -171,17 +176,48 @@ class ModelCalls:
 
     def _count(self, response: AIMessage, span: Span, labels: tuple[str, ...]) -> None:
         """Counts the tokens of `response`, which is whole or cut off."""
-        if (used := response.usage_metadata) is not None:
+        if (used := reported_usage(response)) is not None:
             measures = self.measures
             measures.input_tokens.add(*labels, amount=used["input_tokens"])
             measures.output_tokens.add(*labels, amount=used["output_tokens"])
             span.set(Attribute.INPUT_TOKENS, used["input_tokens"])
             span.set(Attribute.OUTPUT_TOKENS, used["output_tokens"])
-            if reasoning := used.get("output_token_details", {}).get("reasoning"):
+            if reasoning := _bounded(used.get("output_token_details", {}).get("reasoning", 0)):
                 measures.reasoning_tokens.add(*labels, amount=reasoning)
                 span.set(Attribute.REASONING_TOKENS, reasoning)
         if span.recording and (reason := response.response_metadata.get("finish_reason")):
             span.set(Attribute.FINISH_REASONS, (reason,))
+
+
+def reported_usage(response: AIMessage) -> UsageMetadata | None:
+    """The tokens that the model service reports, each count within 0 and `_MAX_TOKENS`: the service may be
+    wrong, and a negative count would give a budget back.
+    """
+    if (used := response.usage_metadata) is None:
+        return None
+    sent, written = _bounded(used["input_tokens"]), _bounded(used["output_tokens"])
+    bounded: UsageMetadata = {
+        **used,
+        "input_tokens": sent,
+        "output_tokens": written,
+        "total_tokens": sent + written,
+    }
+    return bounded
+
+
+def estimated_usage(call: ModelCall, response: AIMessage) -> UsageMetadata:
+    """The tokens of a response without counts, by the characters of its texts, calls and tools, at least 1
+    each. Images are not estimated, nor the arguments of calls that were dropped.
+    """
+    dropped = sum(len(dropped_call["name"] or "") for dropped_call in response.invalid_tool_calls)
+    tools = len(json.dumps(call.tools, ensure_ascii=False)) if call.tools else 0
+    sent = 1 + (len(message_content(call.prompt, ())) + tools) // _CHARACTERS_PER_TOKEN
+    written = 1 + (len(message_content([response], ())) + dropped) // _CHARACTERS_PER_TOKEN
+    return UsageMetadata(input_tokens=sent, output_tokens=written, total_tokens=sent + written)
+
+
+def _bounded(tokens: int) -> int:
+    return min(max(tokens, 0), _MAX_TOKENS)
 
 
 class _Reader:

@@ -36,8 +36,8 @@ class DailyBudget:
 
     Guaranteed: a response that has arrived is counted before its run goes on, once, whatever happens to the
     process then; the next request after a budget is used up is refused, in every process. Not bounded: the
-    responses that are requested at the same time, and the size of the last one. Not counted: what the model
-    service does not report, and a response that has not arrived whole.
+    responses that are requested at the same time, and the size of the last one. Estimated: the
+    tokens of a response whose service does not report them. Not counted: one that has not arrived whole.
     """
 
     database: Database

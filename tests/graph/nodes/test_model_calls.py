@@ -195,3 +195,31 @@ async def test_response_is_counted_for_its_caller_and_the_next_one_is_not_reques
     with pytest.raises(LimitError, match="spent"):
         await calls.response(ModelCall([HumanMessage("hi")]), KEY, alice)
     assert records.events[-1].error == "budget_spent"
+
+
+async def counted(response: AIMessage, prompt: str = "") -> list[int]:
+    """The tokens, in and out, that a budget counts for `response`."""
+    budget = Budget()
+    calls = replace(calls_of(Provider(response)), budgets=[budget])
+    await calls.response(ModelCall([HumanMessage(prompt)]), KEY, await Tokens().verify(Secret("alice-at")))
+    [(_, _, read, written)] = budget.counted
+    return [read, written]
+
+
+@pytest.mark.promise("bounded")
+async def test_response_without_token_counts_is_counted_by_its_characters() -> None:
+    call = {"name": "pay", "args": {"to": "b" * 4_000}, "id": "call_1"}
+    calling = AIMessage("", tool_calls=[call], response_metadata={"finish_reason": "tool_calls"})
+    nothing = UsageMetadata(input_tokens=0, output_tokens=0, total_tokens=0)
+    for response in (calling, calling.model_copy(update={"usage_metadata": nothing})):
+        read, written = await counted(response, "a" * 8_000)
+        assert 2_000 <= read < 2_100
+        assert 1_000 <= written < 1_100
+
+
+@pytest.mark.promise("bounded")
+async def test_token_counts_of_the_service_neither_restore_a_budget_nor_overflow() -> None:
+    for reported, read, written in [((-7, 5), 0, 5), ((2**63, 2**70), 10**9, 10**9)]:
+        usage = UsageMetadata(input_tokens=reported[0], output_tokens=reported[1], total_tokens=0)
+        response = WHOLE.model_copy(update={"usage_metadata": usage})
+        assert await counted(response) == [read, written]
