@@ -28,7 +28,7 @@ _REMARKABLE: Final = re.compile(f"(?P<emojis>(?:{_EMOJI_SEQUENCE})+)|[^{_FREQUEN
 _ONE_EMOJI: Final = re.compile(_EMOJI_SEQUENCE)
 _LONGEST_EMOJI: Final = 32
 """Characters at the end of a text among which an open emoji is looked for."""
-_EMOJI_AT_END: Final = re.compile(f"(?:{_VARIANT}\u200d)*{_VARIANT}\u200d?$|[0-9#*]\ufe0f?$")
+_EMOJI_AT_END: Final = re.compile(f"(?:(?:{_VARIANT}\u200d)*{_VARIANT}\u200d?|[0-9#*]\ufe0f?)\\Z")
 _UNSEEN: Final = re.compile(
     "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef"
     "\u2800\u2d7f\ufffc\U0001107f\U00013441\U00013442\U00016fe4\U0001d159]"

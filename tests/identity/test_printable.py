@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from identity.printable import printable, printable_json
+from identity.printable import printable, printable_json, without_open_emoji
 
 pytestmark = pytest.mark.promise("seen-before-yes")
 
@@ -57,3 +57,13 @@ def test_printable_json_has_the_same_value() -> None:
     assert printable(text) == text
     assert json.loads(text) == value
     assert "杭州" in text
+
+
+@pytest.mark.parametrize("text", ["app_agent01\n", "+00:00\n", "5\n\n", "#\n", "\U0001f600\n"])
+def test_piece_of_an_answer_that_ends_with_a_line_keeps_what_is_before(text: str) -> None:
+    assert without_open_emoji(text) == text
+
+
+@pytest.mark.parametrize(("text", "whole"), [("room 1", "room "), ("ok \U0001f600", "ok "), ("a", "a")])
+def test_piece_of_an_answer_waits_for_what_may_change_its_end(text: str, whole: str) -> None:
+    assert without_open_emoji(text) == whole
