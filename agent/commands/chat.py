@@ -117,9 +117,12 @@ def _question() -> str | None:
 def _token(token_file: Path | None) -> str | None:
     if token_file is not None:
         try:
-            return token_file.read_text().strip()
+            token = token_file.read_text().strip()
         except OSError as error:
             stop(f"cannot read {str(token_file)!r}: {error.strerror}")
+        if not token:
+            stop(f"there is no access token in {str(token_file)!r}, which is read again for each request")
+        return token
     return users_token() or None
 
 
