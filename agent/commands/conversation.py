@@ -76,7 +76,16 @@ class Conversation:
 
     def reopen(self) -> None:
         """Reads the conversation, follows its run, and asks what it waits for. Raises `RefusedError`."""
-        self._decide(self._run([]))
+        interrupts = self._run([])
+        if interrupts and _about(interrupts[0]).get("approvers") and self._continue():
+            interrupts = self._run([])
+        self._decide(interrupts)
+
+    def _continue(self) -> bool:
+        """Goes on with a call that another person has decided about. Whether they have."""
+        address = f"{self.url}/threads/{self.thread}/continue"
+        response = httpx.post(address, headers=self._headers(), timeout=_TIMEOUT)
+        return response.status_code == httpx.codes.ACCEPTED
 
     def cancel(self) -> None:
         """Ends the run. When it returns, the agent accepts the next question."""
@@ -186,7 +195,7 @@ class Conversation:
             err.print_lines([f"{_call(approval)}, with {scope}"])
         if group := approval.get("approvers"):
             stop(
-                f'another person of the group "{group}" decides about this call',
+                f"the call waits for the decision of {_who(group)}",
                 f"go on when they have: idaas-agent chat --thread {self.thread}",
             )
         if "url" in approval:
@@ -260,3 +269,9 @@ def _object(text: str) -> dict[str, Any]:
     except ValueError:
         return {}
     return read if isinstance(read, dict) else {}
+
+
+def _who(approvers: str) -> str:
+    """Who decides about a call: a group, or one person, whose `sub` it names."""
+    named, _, subject = approvers.partition("sub:")
+    return f'another person of the group "{approvers}"' if named or not subject else subject

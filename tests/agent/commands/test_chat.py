@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 from agent.commands.command_line import app
 from tests.agent.api.threads.script import APPLY
 from tests.agent.api.threads.served_threads import Threads, ThreadsOf
-from tests.graph.scripted_model import DONE
+from tests.graph.scripted_model import DONE, calls
 from tests.leave_application import LATER_DAY, LEAVE
 from tests.terminal import CTRL_C, CTRL_D, UP, on_terminal
 
@@ -120,6 +120,41 @@ async def test_question_whose_call_needs_an_approval_fails_without_a_terminal(th
     assert code == 1
     assert "days: 3" in shown
     assert "idaas-agent chat --thread " in shown
+
+
+FOUR_EYES = """[services.amap]
+type = "built-in"
+policies = { maps_weather = { effect = "write", approvers = "finance" } }
+"""
+
+
+async def test_conversation_goes_on_when_another_person_has_decided(
+    threads: ThreadsOf, tmp_path: Path
+) -> None:
+    (file := tmp_path / "services.toml").write_text(FOUR_EYES)
+    weather = calls(("maps_weather", {"city": "Hangzhou"}))
+    variables = {"SERVICES_FILE": str(file), "CALLER_CLAIMS": "groups"}
+    served = await threads([weather, DONE, DONE], ACCESS_IDENTITY="Human", **variables)
+    served.tokens["bob"] = served.sandbox.access_token("bob", groups=["finance"])
+    await served.say("What is the weather?")
+    code, shown = await without_a_terminal(served, "--thread", "thread-1", "Go on")
+    assert code == 1
+    assert 'waits for the decision of another person of the group "finance"' in " ".join(shown.split())
+    [approval] = (await served.ask("GET", "/approvals", "bob")).json()["asked"]
+    decided = await served.ask("POST", f"/approvals/{approval['id']}", "bob", {"decision": "approve"})
+    assert decided.status_code == 204
+    code, shown = await without_a_terminal(served, "--thread", "thread-1", "Thanks")
+    assert code == 0
+    assert "[Human] ok" in shown
+
+
+async def test_empty_file_for_a_token_is_no_other_users_token(threads: ThreadsOf, tmp_path: Path) -> None:
+    served = await threads([DONE])
+    (empty := tmp_path / "token").write_text("\n")
+    code, shown = await without_a_terminal(served, "--token-file", str(empty), "Hello")
+    assert code == 1
+    assert "there is no access token in" in " ".join(shown.split())
+    assert served.model.asked == []
 
 
 async def test_question_is_read_from_a_pipe_and_an_empty_one_is_refused(threads: ThreadsOf) -> None:
