@@ -13,6 +13,7 @@ from identity.errors import ConfigurationError
 from identity.secrets.secret import Secret
 
 _OLLAMA: Final = "ollama"
+_OPENAI: Final = "openai"
 _RETRIES: Final = 1
 _AT_START: Final = Secret("not-a-key-but-what-the-start-checks-with")
 
@@ -57,6 +58,8 @@ def _maker(name: str, model: str, base_url: str | None, timeout: float) -> Calla
     from langchain.chat_models import init_chat_model  # not installed with the agent
 
     options: dict[str, Any] = {} if base_url is None else {"base_url": base_url}
+    if name == _OPENAI:  # it requests no token counts of streams from another address than its own
+        options["stream_usage"] = True
 
     def made(key: Secret) -> BaseChatModel:
         given: dict[str, Any] = {"api_key": key.reveal(), "timeout": timeout, "max_retries": _RETRIES}

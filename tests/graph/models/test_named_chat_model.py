@@ -52,6 +52,11 @@ async def test_openai_is_asked_with_the_key_of_each_caller_whole_and_in_pieces(s
     assert ends == ["stop", "stop", "tool_calls"]
     assert wire_model.keys == ["sk-alice", "sk-bob", "sk-bob"]
     assert {request["model"] for request in wire_model.requests} == {"gpt-5-mini"}
+    assert [request.get("stream_options") for request in wire_model.requests] == [
+        None,
+        {"include_usage": True},
+        {"include_usage": True},
+    ]
     assert provider.api == "openai"
 
 
