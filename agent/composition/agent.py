@@ -46,6 +46,7 @@ from graph.call_steps.stops import Stops
 from graph.context import TokenLookup, token_in_context
 from graph.error_codes import GraphCode
 from graph.limits import Limits
+from graph.models.openai_compatible import with_stream_usage
 from graph.models.provider import ModelProvider
 from graph.parts import GraphParts, RunApprovals, RunIdentity, RunModel, graph_parts
 from graph.prompt import SYSTEM_PROMPT
@@ -127,7 +128,9 @@ class Agent:
         """The requirements of the model and the services, by the names of the graph's nodes."""
         self.access: Final = calls.access
         self.listed_tools: Final = calls.listed_tools
-        self.named_models: Final = NamedModels(partial(model_provider, settings, tls))
+        self.named_models: Final = NamedModels(
+            lambda name: self._counted(model_provider(settings, tls, name))
+        )
 
         # What is kept, and what processes share
         self.process_id: Final = secrets.token_hex(16)
@@ -143,6 +146,7 @@ class Agent:
 
         self.budgets: Final = installed_budgets(calls, storage)
         """What bounds how much of the models a caller may use."""
+        self._counted(self.model)
 
         # Runs
         self.consent_urls: Final = ConsentUrls(self.access, clock, approvals)
@@ -260,6 +264,10 @@ class Agent:
             limits=self.limits,
             clock=self.clock,
         )
+
+    def _counted(self, model: ModelProvider) -> ModelProvider:
+        """`model`, which requests the token counts that budgets need."""
+        return with_stream_usage(model) if self.budgets else model
 
     async def _list_tools(self) -> None:
         """Opens sessions and lists tools of services with Machine identity; others wait for a user."""

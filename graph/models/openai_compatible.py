@@ -10,7 +10,7 @@ from openai import AsyncOpenAI
 
 from graph.models.chat_model import ChatModel, no_key
 from graph.models.client import model_client
-from graph.models.provider import ChatModelProvider
+from graph.models.provider import ChatModelProvider, ModelProvider
 from http1.transport import PoolUse
 
 
@@ -53,6 +53,14 @@ def openai_compatible(
     return ChatModelProvider(
         chat, tool_options=tool_options, close=http.aclose, pool_use=use, takes_reader=True
     )
+
+
+def with_stream_usage(provider: ModelProvider) -> ModelProvider:
+    """`provider`, which from now on requests token counts of streams, if it is an `openai_compatible` one."""
+    chat = getattr(provider, "chat", None)
+    if isinstance(chat, ChatModel):
+        chat.stream_usage = True
+    return provider
 
 
 def model_studio(*, enable_thinking: bool | None = None, **options: Any) -> ChatModelProvider:  # noqa: ANN401 - those of `openai_compatible`

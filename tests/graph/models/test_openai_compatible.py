@@ -6,11 +6,11 @@ import pytest
 from langchain_core.messages import AIMessage, HumanMessage, SystemMessage, ToolMessage
 from starlette.responses import JSONResponse
 
-from graph.models.openai_compatible import openai_compatible
+from graph.models.openai_compatible import openai_compatible, with_stream_usage
 from graph.models.provider import ModelProvider
 from identity.errors import ServiceError
 from identity.secrets.secret import Secret
-from tests.graph.models.qwen_wire import Pieces
+from tests.graph.models.qwen_wire import Pieces, chunk
 from tests.graph.models.strict_endpoint import strict
 from tests.graph.models.wire_model import WireModel
 
@@ -62,3 +62,13 @@ async def test_no_synchronous_client_is_made(provider: ModelProvider) -> None:
     chat = provider.chat
     assert chat.root_async_client is not None
     assert (chat.root_client, chat.client, chat.http_client) == (None, None, None)
+
+
+@pytest.mark.promise("bounded")
+async def test_token_counts_of_streams_are_requested_where_they_are_needed(
+    provider: ModelProvider, wire_model: WireModel
+) -> None:
+    wire_model.answers = [[chunk({"content": "Sunny"})]]
+    await with_stream_usage(provider).complete([HumanMessage("hi")], [], api_key=KEY, reader=Pieces())
+    [request] = wire_model.requests
+    assert request["stream_options"] == {"include_usage": True}
