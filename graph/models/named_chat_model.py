@@ -12,6 +12,7 @@ from identity.error_codes import IdentityCode
 from identity.errors import ConfigurationError
 from identity.secrets.secret import Secret
 
+_GOOGLE: Final = "google_genai"
 _OLLAMA: Final = "ollama"
 _OPENAI: Final = "openai"
 _RETRIES: Final = 1
@@ -27,8 +28,8 @@ def named_chat_model(
     client. What it trusts is the environment's `SSL_CERT_FILE`, or else the authorities that it comes with.
 
     Raises `ConfigurationError` for a package that is not installed, for an unknown name, and for a chat model
-    that would not use the key: it would act for each caller with a secret of the process. Raises also what
-    the package raises for the other options.
+    that would not use the key, or has another secret beside it: it would act for each caller with a secret of
+    the process. Raises also what the package raises for the other options.
     """
     try:
         make = _maker(name, model, base_url, timeout)
@@ -43,6 +44,11 @@ def named_chat_model(
         raise _unusable(
             f'the chat model of "{name}" takes no api_key, and would use a secret of the process for every'
             " caller: name a function of your own (docs/models.md)"
+        )
+    if _has_other_secret(chat):
+        raise _unusable(
+            f'the chat model of "{name}" has a secret of the process beside the api_key, and might use it for'
+            " every caller: remove the secret from the environment"
         )
     return ChatModelProvider(make, api=name)
 
@@ -60,6 +66,8 @@ def _maker(name: str, model: str, base_url: str | None, timeout: float) -> Calla
     options: dict[str, Any] = {} if base_url is None else {"base_url": base_url}
     if name == _OPENAI:  # it requests no token counts of streams from another address than its own
         options["stream_usage"] = True
+    if name == _GOOGLE:  # the environment would choose Vertex AI, which acts with credentials of the process
+        options["vertexai"] = False
 
     def made(key: Secret) -> BaseChatModel:
         given: dict[str, Any] = {"api_key": key.reveal(), "timeout": timeout, "max_retries": _RETRIES}
@@ -82,8 +90,16 @@ class _Bearer:
 
 
 def _has_key(chat: BaseChatModel) -> bool:
-    secrets = (value for value in vars(chat).values() if isinstance(value, SecretStr))
-    return any(secret.get_secret_value() == _AT_START.reveal() for secret in secrets)
+    return _AT_START.reveal() in _secrets_of(chat)
+
+
+def _has_other_secret(chat: BaseChatModel) -> bool:
+    return bool(_secrets_of(chat) - {"", _AT_START.reveal()})
+
+
+def _secrets_of(chat: BaseChatModel) -> set[str]:
+    values = vars(chat).values()
+    return {value.get_secret_value() for value in values if isinstance(value, SecretStr)}
 
 
 def _not_installed(error: ImportError) -> ConfigurationError:

@@ -125,6 +125,15 @@ def test_model_that_would_use_a_secret_of_the_process_stops_the_start(package: A
 
 
 @pytest.mark.promise("no-secret-leaves")
+def test_token_of_the_process_beside_the_key_stops_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AZURE_OPENAI_ENDPOINT", "http://127.0.0.1:9")
+    monkeypatch.setenv("OPENAI_API_VERSION", "2024-10-21")
+    named_chat_model("azure_openai", model="m")
+    monkeypatch.setenv("AZURE_OPENAI_AD_TOKEN", "token-of-the-process")
+    assert 'the chat model of "azure_openai" has a secret of the process' in fault_of("azure_openai")
+
+
+@pytest.mark.promise("no-secret-leaves")
 async def test_ollama_gets_the_key_by_its_client_which_no_form_of_the_model_shows(package: Any) -> None:
     package("langchain_ollama", "ChatOllama")
     provider = named_chat_model("ollama", model="qwen3", base_url="http://127.0.0.1:11434", timeout=7)
