@@ -75,14 +75,19 @@ def _text(header: str | bytes) -> str:
 
 def _refuse_token(run: dict[str, Any]) -> None:
     """A token in the context of a run would be stored with it, and is not whom the request is for. LangGraph
-    Server has the context among the `kwargs` of a run, and Aegra beside its other members.
+    Server has the context among the `kwargs` of a run, Aegra beside its other members, or among the `params`
+    of a command. Both take `configurable` for the context, too.
     """
-    arguments = run.get("kwargs")
-    among_arguments = arguments.get("context") if isinstance(arguments, dict) else None
-    for context in (among_arguments, run.get("context")):
-        if isinstance(context, dict) and MEMBER in context:
+    for holder in (run, _member(run, "kwargs"), _member(run, "params")):
+        configurable = _member(_member(holder, "config"), "configurable")
+        if MEMBER in _member(holder, "context") or MEMBER in configurable:
             detail = f'the context must have no "{MEMBER}": the run acts for the caller of the request'
             raise Auth.exceptions.HTTPException(status_code=403, detail=detail)
+
+
+def _member(holder: dict[str, Any], name: str) -> dict[str, Any]:
+    value = holder.get(name)
+    return value if isinstance(value, dict) else {}
 
 
 def _refusal(error: AgentError, settings: LibrarySettings) -> Exception:

@@ -50,6 +50,10 @@ async def test_request_without_one_token_is_refused(headers: dict[Any, Any]) -> 
     [
         {"kwargs": {"context": {"access_token": "bob-at"}}},  # LangGraph Server
         {"context": {"access_token": "bob-at"}},  # Aegra
+        {"config": {"configurable": {"access_token": "bob-at"}}},
+        {"kwargs": {"config": {"configurable": {"access_token": "bob-at"}}}},
+        {"params": {"context": {"access_token": "bob-at"}}},  # Aegra's commands of a thread
+        {"params": {"config": {"configurable": {"access_token": "bob-at"}}}},
     ],
 )
 async def test_run_with_a_token_in_its_context_is_refused(run: dict[str, Any]) -> None:
