@@ -41,7 +41,7 @@ def about_call(records: Sequence[Record], call_id: str, user: str | None = None)
     """The records of a call, and of the questions and decisions about it: those of its approvals, and of the
     grant that covered it. `user` is the `sub` of its user, for an id that calls of several people have.
 
-    Raises `ReceiptError` if there are none, or the calls of several people.
+    Raises `ReceiptError` if there are none, or several calls have the id.
     """
     calls = [record for record in records if _is_call(record, call_id, user)]
     if not calls:
@@ -49,6 +49,8 @@ def about_call(records: Sequence[Record], call_id: str, user: str | None = None)
     users = {_user(record) for record in calls}
     if len(users) > 1:
         raise ReceiptError(f'calls of {len(users)} people have the id "{call_id}": name one by --user')
+    if len({_call(record) for record in calls}) > 1:
+        raise ReceiptError(f'the id "{call_id}" is not unique: several tools or arguments have it')
     approvals = {record["approval"] for record in calls if record.get("approval")}
     about = [
         record
@@ -61,13 +63,17 @@ def about_call(records: Sequence[Record], call_id: str, user: str | None = None)
 
 
 def _is_call(record: Record, call_id: str, user: str | None) -> bool:
-    is_of_user = user in (None, _user(record))
+    is_of_user = user is None or _user(record)[1] == user
     return is_of_user and record["event"] == AuditedAction.TOOL_CALL and record.get("call_id") == call_id
 
 
-def _user(record: Record) -> str | None:
-    subject = (record.get("principal") or {}).get("sub")
-    return None if subject is None else str(subject)
+def _user(record: Record) -> tuple[str, str]:
+    principal = record.get("principal") or {}
+    return str(principal.get("iss")), str(principal.get("sub"))
+
+
+def _call(record: Record) -> tuple[str, str, str]:
+    return str(record.get("service")), str(record.get("tool")), str(record.get("arguments_digest"))
 
 
 def receipt_of(call_id: str, lines: Sequence[bytes], log: SignedLog, state: SignedState) -> dict[str, Any]:
@@ -115,6 +121,8 @@ def verified_receipt(text: str, key: PublicKey) -> VerifiedReceipt:
         raise ReceiptError(str(error)) from None
     if checkpoint.name != key.name:
         raise ReceiptError("the checkpoint is of another log than its key")
+    if len({record["index"] for record in receipt["records"]}) != len(records):
+        raise ReceiptError("a line is in it twice")
     if len(about_call(records, call_id)) != len(records):
         raise ReceiptError(f'a record is not about the call "{call_id}"')
     return VerifiedReceipt(call_id, records, checkpoint)

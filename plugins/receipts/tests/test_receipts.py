@@ -28,6 +28,7 @@ from identity.audit.file_destination import AuditFile
 from identity.audit.log import AuditLog
 from identity.principal import AccessIdentity, Principal
 from plugins.receipts.note import Checkpoint
+from plugins.receipts.receipt import ReceiptError, about_call
 from plugins.receipts.signed_log import SignedLog, SignedState
 from plugins.receipts.unsigned_lines import unsigned_lines
 from tests.agent.operations.audit.audit_lines import KEY, event, forged, lines_of, put_lines, write_log
@@ -123,6 +124,44 @@ def documented(file: Path, key: str) -> str:
     finally:
         sys.argv = arguments
     return printed.getvalue()
+
+
+CALL = {
+    "event": "tool_call",
+    "call_id": "call_1",
+    "time": "t",
+    "service": "bank",
+    "tool": "pay",
+    "arguments_digest": "ab",
+    "principal": {"iss": "https://one.example", "sub": "alice"},
+}
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"service": "shop"},
+        {"tool": "lookup"},
+        {"arguments_digest": "cd"},
+        {"principal": {"iss": "https://two.example", "sub": "alice"}},
+    ],
+)
+def test_receipt_does_not_mix_calls_that_have_one_id(other: dict[str, Any]) -> None:
+    assert about_call([CALL, CALL], "call_1", "alice") == [CALL, CALL]
+    with pytest.raises(ReceiptError):
+        about_call([CALL, CALL | other], "call_1", "alice")
+
+
+async def test_receipt_with_a_line_twice_is_refused(operator: Operator) -> None:
+    await put_calls(operator.file)
+    operator.signs()
+    receipt = operator.receipt("call_1")
+    said = json.loads(receipt.read_text())
+    said["records"].append(said["records"][-1])
+    receipt.write_text(json.dumps(said))
+    assert "a line is in it twice" in operator.verifies(receipt).output
+    with pytest.raises(AssertionError):
+        documented(receipt, operator.log.keys()[0])
 
 
 async def test_receipt_proves_who_asked_who_approved_and_the_call_without_the_agent(
