@@ -96,7 +96,9 @@ class _Reading:
         for line, part in _lines(text):
             place = f"{path}: number {line.head.seq} of process {line.head.process}"
             before = self._chains.get(line.head.process)
-            if self._is_changed(line):
+            if self._keys and line.key not in self._keys:
+                self._findings.append(f"{place} has none of the keys of AUDIT_KEY_FILE, and is not signed")
+            elif self._is_changed(line):
                 self._findings.append(f"{place} does not match its hash, and is not signed")
             elif before is None or line.head.seq > before.seq:
                 if before is not None and line.previous != before.hash:

@@ -23,6 +23,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from typer.testing import CliRunner
 
 from agent.commands.command_line import app
+from identity.audit.chain import AuditKey
 from identity.audit.event import AuditedAction, AuditOutcome, Ruled
 from identity.audit.file_destination import AuditFile
 from identity.audit.log import AuditLog
@@ -31,7 +32,15 @@ from plugins.receipts.note import Checkpoint
 from plugins.receipts.receipt import ReceiptError, about_call
 from plugins.receipts.signed_log import SignedLog, SignedState
 from plugins.receipts.unsigned_lines import unsigned_lines
-from tests.agent.operations.audit.audit_lines import KEY, event, forged, lines_of, put_lines, write_log
+from tests.agent.operations.audit.audit_lines import (
+    FORMER_KEY,
+    KEY,
+    event,
+    forged,
+    lines_of,
+    put_lines,
+    write_log,
+)
 
 pytestmark = pytest.mark.promise("on-record")
 
@@ -150,6 +159,17 @@ def test_receipt_does_not_mix_calls_that_have_one_id(other: dict[str, Any]) -> N
     assert about_call([CALL, CALL], "call_1", "alice") == [CALL, CALL]
     with pytest.raises(ReceiptError):
         about_call([CALL, CALL | other], "call_1", "alice")
+
+
+@pytest.mark.parametrize("key", [None, FORMER_KEY])
+async def test_line_without_a_key_of_the_log_is_reported_and_not_signed(
+    operator: Operator, key: AuditKey | None
+) -> None:
+    await write_log(operator.file, "call_1", key=key)
+    unsigned = unsigned_lines([operator.file], SignedState(), [KEY])
+    assert not unsigned.leaves
+    assert len(unsigned.findings) == len(lines_of(operator.file))
+    assert "AUDIT_KEY_FILE" in unsigned.findings[0]
 
 
 async def test_receipt_with_a_line_twice_is_refused(operator: Operator) -> None:
