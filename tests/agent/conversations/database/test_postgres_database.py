@@ -361,9 +361,8 @@ async def test_list_uses_its_index(postgres: PostgresProcess, database_of: Datab
             "INSERT INTO threads (owner, id, status, last_seq, bytes, created_at, updated_at)"
             " SELECT 'owner-' || n % 20, n, 'idle', 0, 0, n, n FROM generate_series(1, 5000) AS n"
         )
-        connection.execute(
-            "VACUUM FULL ANALYZE threads"
-        )  # the plan is of a table that no test has used before
+        # The plan is of a table that no other test has filled before.
+        connection.execute("VACUUM FULL ANALYZE threads")
         plan = connection.execute(
             "EXPLAIN SELECT id FROM threads WHERE owner = 'owner-1' AND deleted_at IS NULL"
             " AND (updated_at, id) < (4000, 'x') ORDER BY updated_at DESC, id DESC LIMIT 100"
@@ -385,7 +384,7 @@ async def test_search_uses_the_index_of_terms(postgres: PostgresProcess, databas
             "INSERT INTO terms SELECT key, substr(decode(md5(key || '/' || n), 'hex'), 1, 5)"
             " FROM threads, generate_series(1, 50) AS n"
         )
-        connection.execute("ANALYZE")
+        connection.execute("VACUUM FULL ANALYZE threads, terms")
         explain = f"EXPLAIN {statement.sql.replace('?', '%s')}".encode()
         plan = connection.execute(explain, statement.values).fetchall()
     assert any("terms_pkey" in line for [line] in plan), plan
