@@ -68,7 +68,7 @@ class Archive:
             threads = await self.stored.runs()
             events = [entry async for entry in self.redis.events(threads, self.encryption)]
             archive.writestr("events.jsonl", _lines(events))
-        archive.writestr("inventory.json", json.dumps(inventory, indent=2, ensure_ascii=False))
+        archive.writestr("inventory.json", _json(inventory, indent=2))
         return inventory
 
     async def _table(self, archive: zipfile.ZipFile, table: Table) -> int:
@@ -87,13 +87,25 @@ class Archive:
         own = {"iss": person.issuer, "sub": person.subject}
         lines: list[dict[str, Any]] = []
         if self.audit_file is not None and self.audit_file.is_file():
-            lines = [record for record in records(self.audit_file) if record and record["principal"] == own]
+            lines = [
+                record for record in records(self.audit_file) if record and record.get("principal") == own
+            ]
         archive.writestr("audit.jsonl", _lines(lines))
         return len(lines)
 
 
 def _lines(rows: Iterable[Mapping[str, object]]) -> str:
-    return "".join(f"{json.dumps(row, ensure_ascii=False)}\n" for row in rows)
+    return "".join(f"{_json(row)}\n" for row in rows)
+
+
+def _json(value: object, indent: int | None = None) -> str:
+    """JSON that can be written as UTF-8: half a surrogate pair, which a client may send, is an escape."""
+    text = json.dumps(value, ensure_ascii=False, indent=indent)
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return json.dumps(value, indent=indent)
+    return text
 
 
 def _readable(value: object) -> object:
