@@ -15,7 +15,7 @@ from agent.commands.terminal import ENV_FILE, environment, err, out, seconds_of
 from agent.operations.audit.verify import Place, Verification, VerifiedChain, read_lines
 from agent.operations.audit.verify import verify as verified
 from identity.audit.chain import AuditKey, Head, record_of
-from identity.printable import rfc3339
+from identity.printable import printable_line, rfc3339
 from identity.settings.variables import keys_in_file
 
 app = typer.Typer(help="The audit log: verify it, show it.", no_args_is_help=True)
@@ -271,10 +271,10 @@ def _line(record: Mapping[str, Any]) -> Text:
     who = (record.get("principal") or {}).get("sub") or record.get("client") or "-"
     line = Text(f"{record['time']}  ")
     line.append(f"{outcome:<9}", _STYLES.get(outcome, "yellow"))
-    line.append(f"  {record['event']:<15}  {who}")
+    line.append(f"  {record['event']:<15}  {printable_line(who)}")
     for name, value in record.items():
         if value is not None and name not in _UNSHOWN:
             text = "; ".join(map(str, value)) if isinstance(value, list) else value
             style = "red" if name == "error" else ""
-            line.append(f"  {name}={text}", style)
+            line.append(f"  {name}={printable_line(text)}", style)
     return line

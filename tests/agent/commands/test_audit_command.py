@@ -176,7 +176,10 @@ def test_json_is_that_of_the_log(events):
 
 
 def test_text_of_the_log_cannot_control_the_terminal(events):
-    record = records_of(events)[3] | {"tool": "\x1b[2Jcanary\x7f\u202e", "principal": {"sub": "[bold]bob[/]"}}
+    record = records_of(events)[3] | {
+        "tool": "\x1b[2Jcanary\nforged\x7f\u202e",
+        "principal": {"sub": "[bold]bob[/]"},
+    }
     put_lines(events, [json.dumps(record)])
     [line] = shown(file=events)
     assert "\x1b" not in line
