@@ -51,6 +51,11 @@ class AnswerForm:
         self._schema: Final = schema
         self._validator: Final = None if schema is None else _validator_of(schema)
 
+    @property
+    def has_schema(self) -> bool:
+        """Whether the prompt has a schema of the caller's."""
+        return self._schema is not None
+
     def instructed(self, prompt: Sequence[AnyMessage]) -> list[AnyMessage]:
         """`prompt` with the instruction to answer in this form, at the end of its first system message."""
         words = (

@@ -7,6 +7,7 @@ from typing import Any
 from langchain_core.messages import AnyMessage, HumanMessage
 from langgraph.runtime import Runtime
 
+from graph.answer_form import AnswerForm
 from graph.authorship import program_of
 from graph.context import AgentContext, context_of, conversation_of
 from graph.labels.data_labels import joined
@@ -32,10 +33,14 @@ def begin_labels(
     unseen: DataLabels, messages: Sequence[AnyMessage], runtime: Runtime[AgentContext]
 ) -> dict[str, Any]:
     """The labels at the beginning of a run: those of earlier runs of its conversation. What the program of a
-    client wrote has been read, with the labels `unseen`.
+    client wrote has been read, with the labels `unseen`; so has the schema that it requests, whose
+    descriptions are instructions.
     """
     is_kept = conversation_of(runtime) is not None
-    of_client = unseen if any(is_of_client(message, is_kept=is_kept) for message in messages) else {}
+    form = context_of(runtime).extensions.get(AnswerForm)
+    has_schema = form is not None and form.has_schema
+    has_read = has_schema or any(is_of_client(message, is_kept=is_kept) for message in messages)
+    of_client = unseen if has_read else {}
     note_labels(runtime, of_client)
     return {"read": joined(labels_of_run(runtime), of_client)}
 
