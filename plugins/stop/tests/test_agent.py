@@ -1,6 +1,7 @@
 """The whole agent over HTTP: a stop refuses its calls, `GET /rights` shows it, and the process reports."""
 
 import time
+from pathlib import Path
 
 import pytest
 
@@ -13,9 +14,12 @@ from tests.until import until
 pytestmark = pytest.mark.promise("stopped-refused")
 
 
-async def test_agent_refuses_what_is_stopped_and_reports_that_nothing_goes_on(threads: ThreadsOf) -> None:
+async def test_agent_refuses_what_is_stopped_and_reports_that_nothing_goes_on(
+    threads: ThreadsOf, tmp_path: Path
+) -> None:
     weather = calls(("maps_weather", {"city": "Shanghai"}))
-    served = await threads([weather, DONE], ACCESS_IDENTITY="Machine")
+    own = str(tmp_path / "revocations")  # the sandbox's is that of all agents of this process
+    served = await threads([weather, DONE], ACCESS_IDENTITY="Machine", REVOCATIONS_FILE=own)
     stop = Revocation(Target.CALLS_OF_SERVICE, "amap", Origin.OPERATOR, STOPPED, time.time())
     await served.agent.revocation.put([stop])
     await served.say("go on", "stopped")
