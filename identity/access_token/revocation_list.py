@@ -39,7 +39,9 @@ class RevocationList:
         self._all = self._by_origin(Target.ALL)
         self._calls = {target: self._kinds[target, Origin.OPERATOR].orders for target in CALLS}
         self.listeners: list[Callable[[Revocation], object]] = []
-        """Each is called with every revocation that changes what is refused, once it counts here."""
+        """Each is called with every revocation that changes what is refused, once it counts here, and with a
+        stop that is repeated: who repeats it wants to know what goes on.
+        """
         self._dropped_until = _RESTORED
         self.unread: AgentError | None = None
         """Why revocations that are in force may be missing here. Until it is `None`, no token is accepted."""
@@ -67,7 +69,7 @@ class RevocationList:
         for _ in range(2):
             self._drop_first(kind, now)
         changed = current is None or current[1] != order[1]
-        if changed:
+        if changed or revocation.target in CALLS:
             for listener in self.listeners:
                 listener(revocation)
         return changed

@@ -28,6 +28,8 @@ from identity.printable import rfc3339
 _MAX_REASON: Final = 200
 _ANSWER_SECONDS: Final = 2.0
 _LOOK_SECONDS: Final = 0.1
+_UNCONFIRMED: Final = 3
+"""The exit status if a process may not have the stop in force."""
 _LATER: Final = 0.001
 """Seconds by which a decision is later than the one that it replaces, whatever the clocks of the machines."""
 
@@ -57,7 +59,8 @@ def stop_calls(
     """Stops calls of tools now, on every replica, and says which ones go on: they were sent before.
 
     The people who ask are told. Access tokens stay valid, and the model responds: idaas-agent revoke ends
-    access. Exit status 1 if the name is not known here; it is stopped all the same.
+    access. Exit status 1 if the name is not known here, and 3 if a process has not answered; it is stopped
+    all the same.
     """
     settings = operator_settings(env_file)
     if list_:
@@ -67,11 +70,13 @@ def stop_calls(
     seen = seen_subjects(settings) if target is Target.CALLS_OF_USER else None
     stopped = _put(settings, target, name, STOPPED, reason)
     out.print(f"stopped: {_text(target, name)}")
-    _show_answers(settings, stopped, wait)
+    all_answered = _show_answers(settings, stopped, wait)
     if seen is not None:
         require_seen(name, seen, settings, "stop --user", "stopped no one's calls")
     if target is Target.CALLS_OF_SERVICE:
         _require_service(settings, name)
+    if not all_answered:
+        raise typer.Exit(_UNCONFIRMED)
 
 
 def start_calls(
@@ -159,26 +164,33 @@ def _show(settings: Settings) -> None:
         out.print("nothing is stopped")
 
 
-def _show_answers(settings: Settings, stop: Revocation, seconds: float) -> None:
-    """Which processes have the stop in force, and what goes on in them."""
+def _show_answers(settings: Settings, stop: Revocation, seconds: float) -> bool:
+    """Which processes have the stop in force, and what goes on in them. Whether all that are known have."""
     try:
-        answers, silent = asyncio.run(_answers(settings, stop, seconds))
+        answers, processes = asyncio.run(_answers(settings, stop, seconds))
     except StoreError as error:
-        err.print(f"it is in force; what goes on is not known: {error}", style="yellow")
-        return
+        err.print(f"it is stored; which processes have it in force is not known: {error}", style="yellow")
+        return False
     number = len(answers)
     out.print(f"in force in {number} {'process' if number == 1 else 'processes'} that answered")
-    for process_id in sorted(silent):
-        err.print(f"no answer yet within {seconds:g} s: process {process_id}", style="yellow")
     for calls in answers.values():
         for call in calls:
             out.print(f"goes on: {_call_text(call)}")
+    if processes is None:
+        return True
+    if not processes:
+        err.print("no process was seen within an hour", style="yellow")
+    silent = processes.keys() - answers.keys()
+    for process_id in sorted(silent):
+        seen = f"process {process_id}, which was seen {processes[process_id]:.0f} s ago"
+        err.print(f"no answer within {seconds:g} s: {seen}; has it ended?", style="yellow")
+    return bool(processes) and not silent
 
 
 async def _answers(
     settings: Settings, stop: Revocation, seconds: float
-) -> tuple[Mapping[str, Sequence[CallInProgress]], set[str]]:
-    """What was reported, and the living processes that have not reported within `seconds`."""
+) -> tuple[Mapping[str, Sequence[CallInProgress]], Mapping[str, float] | None]:
+    """What was reported within `seconds`, and the processes that are to report, if they are known."""
     from agent.operations.revocation.configured import stop_reports
 
     ends = time.monotonic() + seconds
@@ -187,10 +199,9 @@ async def _answers(
         processes = await reports.processes()
         while True:
             answers = await reports.of(stop)
-            silent = set() if processes is None else processes - answers.keys()
-            is_complete = processes is not None and not silent
-            if is_complete or time.monotonic() >= ends:
-                return answers, silent
+            all_answered = bool(processes) and answers.keys() >= (processes or {}).keys()
+            if all_answered or time.monotonic() >= ends:
+                return answers, processes
             await asyncio.sleep(_LOOK_SECONDS)
 
 

@@ -23,8 +23,8 @@ KEPT_SECONDS: Final = 86_400.0
 """How long a report is kept: it has the `sub` of users."""
 _ENDING_SECONDS: Final = 0.2
 """From a stop on: calls that can end have ended then."""
-_SEEN_SECONDS: Final = 15.0
-"""A process without a heartbeat for so long has stopped, or cannot reach the database."""
+_SEEN_SECONDS: Final = 3_600.0
+"""A process that was seen before may go on without the database for a while, or has ended."""
 _RECENT_SECONDS: Final = 60.0
 """Nobody waits for a report of an older stop, which a process has read at its start."""
 
@@ -38,8 +38,10 @@ class StopReports(Protocol):
     async def of(self, stop: Revocation) -> Mapping[str, Sequence[CallInProgress]]:
         """What was reported, by the ids of the processes. Raises `StoreError`."""
 
-    async def processes(self) -> set[str] | None:
-        """The ids of those that live, and are to report; `None`: not known. Raises `StoreError`."""
+    async def processes(self) -> Mapping[str, float] | None:
+        """Those that are to report, or ended within an hour: seconds since each was seen, by its id. The
+        clocks are those of both machines. `None`: not known. Raises `StoreError`.
+        """
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,11 +77,12 @@ class DatabaseReports:
         rows = await self._read(sql, _key(stop))
         return {process_id: _from_json(calls) for process_id, calls in rows}
 
-    async def processes(self) -> set[str] | None:
+    async def processes(self) -> Mapping[str, float] | None:
         if not self.shared:
             return None
-        rows = await self._read("SELECT id FROM processes WHERE seen_at >= ?", self.clock() - _SEEN_SECONDS)
-        return {process_id for (process_id,) in rows}
+        now = self.clock()
+        rows = await self._read("SELECT id, seen_at FROM processes WHERE seen_at >= ?", now - _SEEN_SECONDS)
+        return {process_id: max(now - seen_at, 0.0) for process_id, seen_at in rows}
 
     async def _read(self, sql: str, *values: Value) -> Rows:
         try:
@@ -103,7 +106,7 @@ class RedisReports:
         reports = await self._done(lambda redis: redis.hgetall(self._name(stop)))
         return {process_id.decode(): _from_json(calls) for process_id, calls in reports.items()}
 
-    async def processes(self) -> set[str] | None:
+    async def processes(self) -> Mapping[str, float] | None:
         return None
 
     def _name(self, stop: Revocation) -> str:

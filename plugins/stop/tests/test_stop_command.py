@@ -5,6 +5,7 @@ import json
 import time
 from collections.abc import Callable
 from contextlib import aclosing
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -187,9 +188,9 @@ async def test_command_names_the_processes_that_have_not_answered(
     async with aclosing(Replica(None, postgres.url)) as replica:
         await replica.enforcer.start()
 
-        async def live(process_id: str) -> None:
+        async def live(process_id: str, *, seconds_ago: float = 0.0) -> None:
             def work() -> Any:
-                yield [seen(process_id, time.time())]
+                yield [seen(process_id, time.time() - seconds_ago)]
 
             await replica.database.write(work)
 
@@ -197,6 +198,18 @@ async def test_command_names_the_processes_that_have_not_answered(
         waits = "stop --all --wait 50"  # it ends as soon as all have answered
         output = await asyncio.to_thread(said, waits, tmp_path, given)
         assert "no answer" not in output
-        await live("second")
-        output = await asyncio.to_thread(said, "stop --all --wait 0", tmp_path, given)
-    assert "no answer yet within 0 s: process second" in output
+        again = await asyncio.to_thread(said, waits, tmp_path, given)
+        assert "in force in 1 process that answered" in again
+        assert APPLIED in again
+        await live("second", seconds_ago=40.0)
+        output = await asyncio.to_thread(partial(said, status=3), "stop --all --wait 0", tmp_path, given)
+    assert "no answer within 0 s: process second, which was seen 4" in " ".join(output.split())
+
+
+def test_stop_that_no_process_is_known_to_have_heard_is_not_confirmed(
+    tmp_path: Path, variables: dict[str, str], postgres: PostgresProcess
+) -> None:
+    given = {name: value for name, value in variables.items() if name != "REVOCATIONS_FILE"}
+    given["CONVERSATIONS_URL"] = postgres.url
+    output = said("stop --all --wait 0", tmp_path, given, status=3)
+    assert "no process was seen within an hour" in output
