@@ -14,6 +14,7 @@ from uuid import uuid4
 
 import httpx2
 import openai
+from langchain_core.caches import BaseCache
 from langchain_core.callbacks import AsyncCallbackManagerForLLMRun
 from langchain_core.messages import BaseMessage
 from langchain_core.outputs import ChatGeneration, ChatResult
@@ -58,6 +59,8 @@ class ChatModel(ChatOpenAI):
     """
 
     disable_streaming: bool | Literal["tool_calling"] = True
+    cache: BaseCache | bool | None = False
+    """LangChain's global cache would answer one caller with another's response."""
 
     async def _agenerate(
         self,

@@ -3,7 +3,11 @@
 from typing import Any
 
 import pytest
+from langchain_core.caches import InMemoryCache
+from langchain_core.callbacks import AsyncCallbackHandler
+from langchain_core.globals import set_llm_cache
 from langchain_core.messages import AIMessage, HumanMessage, SystemMessage, ToolMessage
+from langchain_core.runnables.config import set_config_context
 from starlette.responses import JSONResponse
 
 from graph.models.openai_compatible import openai_compatible, with_stream_usage
@@ -72,3 +76,18 @@ async def test_token_counts_of_streams_are_requested_where_they_are_needed(
     await with_stream_usage(provider).complete([HumanMessage("hi")], [], api_key=KEY, reader=Pieces())
     [request] = wire_model.requests
     assert request["stream_options"] == {"include_usage": True}
+
+
+@pytest.mark.promise("users-never-cross")
+async def test_global_cache_answers_no_caller_with_the_response_of_another(
+    provider: ModelProvider, wire_model: WireModel
+) -> None:
+    wire_model.answers = [strict]
+    set_llm_cache(InMemoryCache())
+    try:
+        for key in ("sk-of-alice", "sk-of-bob"):
+            with set_config_context({"callbacks": [AsyncCallbackHandler()]}):
+                await provider.complete([HumanMessage("Who am I?")], [], api_key=Secret(key))
+    finally:
+        set_llm_cache(None)
+    assert len(wire_model.requests) == 2

@@ -5,7 +5,9 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from langchain_core.caches import InMemoryCache
 from langchain_core.callbacks import AsyncCallbackHandler, AsyncCallbackManager
+from langchain_core.globals import set_llm_cache
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, AIMessageChunk, HumanMessage
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
@@ -256,3 +258,22 @@ async def test_callbacks_see_one_call_and_neither_the_key_nor_the_text_of_a_fail
         await asyncio.gather(asyncio.create_task(asking, context=context), return_exceptions=True)
     assert [text.split()[0] for text in handler.heard] == ["start", "error" if fails else "end"]
     assert "canary" not in "".join(handler.heard)
+
+
+@pytest.mark.promise("users-never-cross")
+async def test_global_cache_answers_no_caller_with_the_response_of_another() -> None:
+    asked: list[str] = []
+
+    def respond(key: str, _: Any) -> tuple[AIMessage, dict[str, Any]]:
+        asked.append(key)
+        return AIMessage("hello"), {}
+
+    provider = ChatModelProvider(lambda key: Vendor(api_key=SecretStr(key.reveal()), respond=respond))
+    set_llm_cache(InMemoryCache())
+    try:
+        for key in ("key-of-alice", "key-of-bob"):
+            with set_config_context({"callbacks": [AsyncCallbackHandler()]}):
+                await provider.complete([HumanMessage("Who am I?")], [], api_key=Secret(key))
+    finally:
+        set_llm_cache(None)
+    assert asked == ["key-of-alice", "key-of-bob"]
