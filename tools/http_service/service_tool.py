@@ -130,12 +130,17 @@ async def run_tool(tool: BaseTool, arguments: Mapping[str, Any]) -> ToolResult:
     """The result of `tool` as text: of content blocks the texts, of other kinds only the name.
 
     A `ToolException`, and what the tool's own `handle_tool_error` makes of one, is a failed result. The run's
-    callbacks are not passed on: the graph records the call. Raises what the tool raises, and `TypeError` for
-    a result that only a node of LangGraph can use, such as a `Command`. Not checked: `arguments`.
+    callbacks are not passed on, and LangSmith sees nothing of it: the graph records the call. Raises what the
+    tool raises, and `TypeError` for a result that only a node of LangGraph can use, such as a `Command`. Not
+    checked: `arguments`.
     """
+    from langsmith import tracing_context  # LangChain loads it with the first run, not with its tools
+
     call = {"type": "tool_call", "id": tool.name, "name": tool.name, "args": dict(arguments)}
     try:
-        result = await tool.ainvoke(call, config={"callbacks": []})
+        # LangSmith, which the environment may enable, would have what the tool does with a lent credential.
+        with tracing_context(enabled=False):
+            result = await tool.ainvoke(call, config={"callbacks": []})
     except ToolException as error:
         return ToolResult(str(error), ok=False)
     if isinstance(result, ToolResult):

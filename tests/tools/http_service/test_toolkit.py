@@ -1,18 +1,23 @@
 """A published toolkit, whole: its tools are listed once, and each call has the credential of its caller."""
 
 from collections.abc import Sequence
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from langchain_core.documents import Document
 from langchain_core.retrievers import BaseRetriever
 from langchain_core.tools import BaseTool, StructuredTool, create_retriever_tool, tool
+from langsmith import tracing_context
+from langsmith.utils import tracing_is_enabled
 from pydantic import BaseModel, Field
 
 from idaas_agent.testing import AgentUnderTest, ScriptedModel, ToolsUnderTest, call
 from identity.errors import ServiceError
 from identity.secrets.secret import Secret
 from tools.approval_policy import READS
+from tools.http_service.service_tool import run_tool
+from tools.http_service.toolkit import tools_of_toolkit
 
 
 class Query(BaseModel):
@@ -121,3 +126,28 @@ def test_toolkit_is_listed_with_a_text_that_is_no_credential() -> None:
 
     ToolsUnderTest(add)
     assert [key.reveal() for key in listed] == ["not-a-credential-but-what-the-tools-are-listed-with"]
+
+
+@pytest.mark.promise("no-secret-leaves")
+async def test_no_trace_has_what_a_tool_does_with_its_credential(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LANGSMITH_TRACING", "true")
+    monkeypatch.setenv("LANGSMITH_ENDPOINT", "http://127.0.0.1:9")
+    traced: list[bool] = []
+
+    async def search(query: str) -> str:
+        traced.append(bool(tracing_is_enabled()))
+        return query
+
+    def toolkit(_: Secret) -> list[BaseTool]:
+        return [StructuredTool.from_function(coroutine=search, name="search", description="Searches.")]
+
+    [tool] = tools_of_toolkit(toolkit)
+    client = SimpleNamespace(credential=lend)
+    with tracing_context(enabled=True):
+        result = await run_tool(tool, {"query": "leave", "idaas_client": client})
+        assert tracing_is_enabled()  # of what comes after it
+    assert (result.text, traced) == ("leave", [False])
+
+
+async def lend() -> SimpleNamespace:
+    return SimpleNamespace(secret=Secret("key"))
