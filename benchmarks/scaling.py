@@ -1,4 +1,4 @@
-"""The tables of `docs/scaling.md`: what a number of employees needs, by arithmetic and simulated queues.
+"""The tables of `docs/performance.md`: what a number of employees needs, by arithmetic and simulated queues.
 
 `python -m benchmarks.scaling` replaces the tables; a test fails while they differ. Imports nothing of the
 project, and reads no clock.
@@ -20,7 +20,7 @@ _GIB: Final = _KIB**3
 _EVENTS_SECONDS: Final = 600
 ServiceTime: TypeAlias = Callable[[Random], float]
 """The seconds of work of one request."""
-PAGE: Final = Path(__file__).parents[1] / "docs" / "scaling.md"
+PAGE: Final = Path(__file__).parents[1] / "docs" / "performance.md"
 EMPLOYEES: Final = (1_000, 20_000, 1_000_000)
 _BLOCK: Final = re.compile(r"<!-- scaling: (?P<name>\w+) -->\n(?:\n?\|[^\n]*\n)*")
 _NEEDS: Final = {
