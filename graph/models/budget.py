@@ -7,15 +7,23 @@ from langchain_core.messages.ai import UsageMetadata
 from identity.access_token.verified_access_token import VerifiedAccessToken
 
 
+class Reservation(Protocol):
+    """What is counted of one response, from before it is requested."""
+
+    async def settle(self, used: UsageMetadata) -> None:
+        """In place of what was reserved, the response has used so many tokens, as the service reports or else
+        as estimated: 0 to 10**9 in and out. Called once, when the response has ended, whole or not, and
+        before the run goes on. Raises `UnavailableError`: then what was reserved stays counted.
+        """
+
+
 class ModelBudget(Protocol):
     """Counts what callers use of the models, over all runs and processes."""
 
-    async def check(self, caller: VerifiedAccessToken) -> None:
-        """Before each response is requested. Raises `LimitError` if the caller may use no more now, and
-        `UnavailableError` if that cannot be known: the request is not made.
-        """
+    async def reserve(self, caller: VerifiedAccessToken, model: str, tokens: int) -> Reservation:
+        """Before each response of `model` is requested, whose prompt has so many `tokens`, as estimated. They
+        are counted when this returns, so that a process that is killed changes nothing.
 
-    async def add(self, caller: VerifiedAccessToken, model: str, used: UsageMetadata) -> None:
-        """A response of `model` has used so many tokens, as the service reports or else as estimated: 0 to
-        10**9 in and out, not both 0. It is counted before the run goes on. Raises `UnavailableError`.
+        Raises `LimitError` if the caller may use no more now, and `UnavailableError` if that cannot be known:
+        the request is not made.
         """

@@ -23,6 +23,7 @@ from langchain_openai import ChatOpenAI
 from openai import AsyncStream
 
 from graph.error_codes import GraphCode
+from graph.models.arrived import arrived
 from graph.models.client import MAX_BYTES, ModelEvents
 from graph.models.listeners import Listeners
 from graph.models.provider import ResponseReader
@@ -91,6 +92,7 @@ class ChatModel(ChatOpenAI):
                 response.rest()
             message = response.message(message_id)
         except _FAILURES as error:
+            arrived().failed_by(error)
             failure = _to_service_error(error, api_key)
         else:
             if listeners:

@@ -12,9 +12,10 @@ from langchain_core.runnables import Runnable, ensure_config
 from langchain_core.runnables.config import var_child_runnable_config
 
 from graph.call_measures import PROVIDER
+from graph.models.arrived import arrived
 from graph.models.piece import Piece
 from graph.models.published_chat_model import PublishedChatModel
-from graph.models.published_response import failure_of, joined, piece_of
+from graph.models.published_response import characters_of, failure_of, joined, piece_of
 from http1.transport import PoolUse
 from identity.secrets.secret import Secret
 
@@ -161,10 +162,12 @@ async def completed(
     if reader is None and not streams:
         whole: BaseMessage = await model.ainvoke(list(messages), **bound)
         return whole
+    so_far = arrived()
     chunks: list[AIMessageChunk] = []
     stream = cast(AsyncGenerator[BaseMessage, None], model.astream(list(messages), **bound))
     async with aclosing(stream) as arriving:
         async for chunk in arriving:
+            so_far.characters += characters_of(chunk)
             if reader is not None:
                 if not chunks:
                     await reader.begin(chunk.id)

@@ -18,10 +18,11 @@ from langchain_core.runnables import RunnableBinding
 from langchain_core.utils.utils import LC_ID_PREFIX
 from pydantic import PrivateAttr
 
+from graph.models.arrived import arrived
 from graph.models.async_chat_model import AsyncChatModel
 from graph.models.listeners import Listeners
 from graph.models.piece import JoinedPieces, Piece
-from graph.models.published_response import failure_of, in_form_of_the_agent, joined, piece_of
+from graph.models.published_response import characters_of, failure_of, in_form_of_the_agent, joined, piece_of
 from graph.models.response import MAX_CHARACTERS
 from identity.errors import AgentError
 from identity.secrets.redaction import Redactor, StreamRedactor
@@ -161,12 +162,14 @@ class _Pieces:
         self._pieces = JoinedPieces(_PARTS)
         self._begun = False
         self._characters = 0
+        self._arrived = arrived()
 
     async def add(self, chunk: AIMessageChunk) -> None:
         """Raises `ResponseTooLargeError` past `MAX_CHARACTERS` of text, thinking and arguments."""
         piece = piece_of(chunk)
-        arguments = sum(len(call["args"] or "") for call in chunk.tool_call_chunks)
-        self._characters += len(piece.text) + len(piece.thinking) + arguments
+        characters = characters_of(chunk)
+        self._characters += characters
+        self._arrived.characters += characters
         if self._characters > MAX_CHARACTERS:
             raise ResponseTooLargeError(MAX_CHARACTERS, "characters")
         if not self._begun:

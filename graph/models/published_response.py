@@ -8,6 +8,7 @@ from typing import Any, Final, cast
 from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage, message_chunk_to_message
 
 from graph.error_codes import GraphCode
+from graph.models.arrived import arrived
 from graph.models.piece import Piece, thinking_kwargs
 from graph.models.response import parsed_calls
 from identity.errors import ServiceError
@@ -78,6 +79,13 @@ def piece_of(message: BaseMessage) -> Piece:
     return Piece(str(message.text), thinking)
 
 
+def characters_of(message: BaseMessage) -> int:
+    """Those of its text and thinking, and of a chunk those of its calls' arguments."""
+    piece = piece_of(message)
+    calls = message.tool_call_chunks if isinstance(message, AIMessageChunk) else ()
+    return len(piece.text) + len(piece.thinking) + sum(len(call["args"] or "") for call in calls)
+
+
 def joined(chunks: Sequence[AIMessageChunk]) -> AIMessage:
     """The message of `chunks`. The arguments of its calls are parsed from the text that the model sent."""
     whole = chunks[0] + list(chunks[1:])
@@ -92,6 +100,7 @@ def failure_of(error: Exception, model: str) -> ServiceError:
     """The failure of `model`, as its detail names it, by the types of `error` and its causes, its place, and
     the status of the response if one of them has it. Their texts, which may contain the key, are left out.
     """
+    arrived().failed_by(error)
     causes = list(_with_causes(error))
     named = " from ".join(type(cause).__name__ for cause in causes)
     status = next((status for cause in causes if (status := _status_of(cause)) is not None), None)

@@ -4,6 +4,7 @@ The one place that decides what of a response counts, streamed or not. Nothing o
 end, and each text is kept once, so that neither work nor memory grows faster than what has arrived.
 """
 
+import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, cast
@@ -14,6 +15,7 @@ from langchain_core.messages.ai import InputTokenDetails, OutputTokenDetails, Us
 from graph.call_arguments import parse_arguments
 from graph.error_codes import GraphCode
 from graph.limits import MAX_CALLS
+from graph.models.arrived import arrived
 from graph.models.piece import JoinedPieces, Piece, thinking_kwargs
 from identity.errors import ServiceError
 from identity.secrets.redaction import Redactor, StreamRedactor
@@ -49,6 +51,7 @@ class ModelResponse:
         self._model = ""
         self._usage: dict[str, Any] = {}
         self._characters = 0
+        self._arrived = arrived()
 
     @property
     def has_too_many_calls(self) -> bool:
@@ -65,9 +68,12 @@ class ModelResponse:
         content = choice.get("delta") or choice.get("message") or {}
         text = self._text.add(self._counted(_content(content.get("content"))))
         thinking = self._thinking.add(self._counted(_string(content.get("reasoning_content"))))
-        for position, call in enumerate(content.get("tool_calls") or ()):
+        calls = content.get("tool_calls") or ()
+        for position, call in enumerate(calls):
             self._add_call(position, call)
             if self.has_too_many_calls:
+                dropped = calls[position + 1 :]
+                self._arrived.characters += len(json.dumps(dropped, ensure_ascii=False)) if dropped else 0
                 break
         finish = _string(choice.get("finish_reason"))
         if finish and self._finish not in ("", finish):
@@ -90,6 +96,7 @@ class ModelResponse:
         thinking = self._thinking.whole()
         metadata = {"finish_reason": self._finish, "model_name": self._model, "model_provider": "openai"}
         usage = _usage_metadata(self._usage) if self._usage else None
+        self._arrived.usage = usage
         redact = self._redactor.redact
         message = AIMessage(
             content=self._text.whole(),
@@ -121,6 +128,7 @@ class ModelResponse:
 
     def _counted(self, text: str) -> str:
         self._characters += len(text)
+        self._arrived.characters += len(text)
         if self._characters > MAX_CHARACTERS:
             raise ResponseTooLargeError(MAX_CHARACTERS, "characters")
         return text

@@ -12,18 +12,19 @@ from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
 from langchain_core.messages import AIMessage, AnyMessage, BaseMessage, ToolMessage
-from langchain_core.messages.ai import UsageMetadata
 from langgraph.types import StreamWriter
 
 from graph.call_measures import PROVIDER, CallMeasures
 from graph.credentials.service_credentials import ServiceCredential, ServiceRequirement
 from graph.error_codes import GraphCode
 from graph.events import ResponseStarted, TextEvent
+from graph.models.arrived import arrived
 from graph.models.budget import ModelBudget
 from graph.models.own_chat_model import OwnChatModel
 from graph.models.piece import Piece
 from graph.models.provider import ModelProvider
 from graph.models.response import checked
+from graph.nodes.counted_response import CountedResponse, bounded, bounded_usage
 from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.audit.event import AuditedAction
 from identity.audit.trail import AuditTrail
@@ -39,9 +40,6 @@ from tools.service import send_with_credential
 _NO_KEY: Final = Secret("")
 """For a provider that has its own."""
 _ROLES: Final = {"human": "user", "ai": "assistant"}
-_MAX_TOKENS: Final = 10**9
-"""Of a response, as counted."""
-_CHARACTERS_PER_TOKEN: Final = 4
 
 
 class ModelCall(NamedTuple):
@@ -99,19 +97,18 @@ class ModelCalls:
         recorded = self.audit.call(AuditedAction.MODEL_CALL, credential, acts_as, caller, model=self.name)
         async with recorded as step:
             step.found(files=call.images or None)
-            for budget in self.budgets:
-                await budget.check(caller)
-            if isinstance(key, ServiceCredential):
-                response = await send_with_credential(key, send, lambda sent: isinstance(sent, ServiceError))
-            else:
-                response = await self.request(call, key)
-            if isinstance(response, ServiceError):
-                raise response
-            if (reported := reported_usage(response)) is not None:
+            characters = _characters_sent(call) if self.budgets else 0
+            async with CountedResponse(self.budgets, caller, self.name or "", characters):
+                if isinstance(key, ServiceCredential):
+                    response = await send_with_credential(
+                        key, send, lambda sent: isinstance(sent, ServiceError)
+                    )
+                else:
+                    response = await self.request(call, key)
+                if isinstance(response, ServiceError):
+                    raise response
+            if (reported := bounded_usage(response.usage_metadata)) is not None:
                 step.found(input_tokens=reported["input_tokens"], output_tokens=reported["output_tokens"])
-            for budget in self.budgets:
-                used = reported if reported and reported["total_tokens"] else estimated_usage(call, response)
-                await budget.add(caller, self.name or "", used)
         return response
 
     async def request(self, call: ModelCall, key: Secret | None) -> AIMessage | ServiceError:
@@ -167,6 +164,7 @@ class ModelCalls:
             fault = f"no complete response within {self.seconds:g} s"
         if not isinstance(response, AIMessage):
             raise ServiceError(GraphCode.MODEL_CALL_FAILED, fault)
+        _note(response)
         response = checked(response)
         if reader is not None and not reader.begun:  # of a provider that does not stream
             await reader.begin(response.id)
@@ -176,48 +174,33 @@ class ModelCalls:
 
     def _count(self, response: AIMessage, span: Span, labels: tuple[str, ...]) -> None:
         """Counts the tokens of `response`, which is whole or cut off."""
-        if (used := reported_usage(response)) is not None:
+        if (used := bounded_usage(response.usage_metadata)) is not None:
             measures = self.measures
             measures.input_tokens.add(*labels, amount=used["input_tokens"])
             measures.output_tokens.add(*labels, amount=used["output_tokens"])
             span.set(Attribute.INPUT_TOKENS, used["input_tokens"])
             span.set(Attribute.OUTPUT_TOKENS, used["output_tokens"])
-            if reasoning := _bounded(used.get("output_token_details", {}).get("reasoning", 0)):
+            if reasoning := bounded(used.get("output_token_details", {}).get("reasoning", 0)):
                 measures.reasoning_tokens.add(*labels, amount=reasoning)
                 span.set(Attribute.REASONING_TOKENS, reasoning)
         if span.recording and (reason := response.response_metadata.get("finish_reason")):
             span.set(Attribute.FINISH_REASONS, (reason,))
 
 
-def reported_usage(response: AIMessage) -> UsageMetadata | None:
-    """The tokens that the model service reports, each count within 0 and `_MAX_TOKENS`: the service may be
-    wrong, and a negative count would give a budget back.
-    """
-    if (used := response.usage_metadata) is None:
-        return None
-    sent, written = _bounded(used["input_tokens"]), _bounded(used["output_tokens"])
-    bounded: UsageMetadata = {
-        **used,
-        "input_tokens": sent,
-        "output_tokens": written,
-        "total_tokens": sent + written,
-    }
-    return bounded
-
-
-def estimated_usage(call: ModelCall, response: AIMessage) -> UsageMetadata:
-    """The tokens of a response without counts, by the characters of its texts, calls and tools, at least 1
-    each. Images are not estimated, nor the arguments of calls that were dropped.
-    """
-    dropped = sum(len(dropped_call["name"] or "") for dropped_call in response.invalid_tool_calls)
+def _characters_sent(call: ModelCall) -> int:
+    """Of the prompt and the tools. Images are not counted."""
     tools = len(json.dumps(call.tools, ensure_ascii=False)) if call.tools else 0
-    sent = 1 + (len(message_content(call.prompt, ())) + tools) // _CHARACTERS_PER_TOKEN
-    written = 1 + (len(message_content([response], ())) + dropped) // _CHARACTERS_PER_TOKEN
-    return UsageMetadata(input_tokens=sent, output_tokens=written, total_tokens=sent + written)
+    return len(message_content(call.prompt, ())) + tools
 
 
-def _bounded(tokens: int) -> int:
-    return min(max(tokens, 0), _MAX_TOKENS)
+def _note(response: AIMessage) -> None:
+    """Notes what has arrived with `response`, before its end is checked and its calls may be dropped. What
+    reads the pieces has counted more, if arguments were dropped meanwhile.
+    """
+    so_far = arrived()
+    dropped = sum(len(call["name"] or "") + len(call["args"] or "") for call in response.invalid_tool_calls)
+    so_far.characters = max(so_far.characters, len(message_content([response], ())) + dropped)
+    so_far.usage = response.usage_metadata or so_far.usage
 
 
 class _Reader:

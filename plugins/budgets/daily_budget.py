@@ -23,7 +23,7 @@ _KEPT: Final = timedelta(days=2)
 _ADD: Final = """
     INSERT INTO model_usage (day, owner, model, input_tokens, output_tokens) VALUES (?, ?, ?, ?, ?)
         ON CONFLICT (day, owner, model) DO UPDATE
-            SET input_tokens = model_usage.input_tokens + excluded.input_tokens,
+            SET input_tokens = model_usage.input_tokens + ?,
                 output_tokens = model_usage.output_tokens + excluded.output_tokens
 """
 _OF_DAY: Final = "SELECT model, input_tokens, output_tokens FROM model_usage WHERE day = ? AND owner = ?"
@@ -34,10 +34,11 @@ class DailyBudget:
     """A `ModelBudget` of each user, or client that calls as itself, and day (UTC), in the database of
     conversations.
 
-    Guaranteed: a response that has arrived is counted before its run goes on, once, whatever happens to the
-    process then; the next request after a budget is used up is refused, in every process. Not bounded: the
-    responses that are requested at the same time, and the size of the last one. Estimated: the
-    tokens of a response whose service does not report them. Not counted: one that has not arrived whole.
+    Guaranteed: the prompt of a response is counted before it is requested, by an estimate, and what the
+    response has used in its place when it has ended, once, whatever happens to the process between; the next
+    request after a budget is used up is refused, in every process. Not bounded: the responses that are
+    requested at the same time, beyond their prompts, and the size of the last one. Not counted: what a
+    process had received of a response when it was killed.
     """
 
     database: Database
@@ -47,10 +48,23 @@ class DailyBudget:
     cost: Decimal | None = None
     prices: Prices
 
-    async def check(self, caller: VerifiedAccessToken) -> None:
+    async def reserve(self, caller: VerifiedAccessToken, model: str, tokens: int) -> "DailyReservation":
         """See `ModelBudget`."""
-        day = self._day().date().isoformat()
-        rows: Rows = await self.database.read(lambda: query(_OF_DAY, day, owner_digest(caller.principal)))
+        today = datetime.fromtimestamp(self.clock(), UTC)
+        day, oldest = (time.date().isoformat() for time in (today, today - _KEPT))
+        reservation = DailyReservation(self.database, day, owner_digest(caller.principal), model, tokens)
+
+        def work() -> Transaction[None]:
+            yield from query("DELETE FROM model_usage WHERE day < ?", oldest)
+            rows = yield from query(_OF_DAY, day, reservation.owner)
+            self._check(rows)
+            yield from reservation.added(tokens, 0)
+
+        await self.database.write(work)
+        return reservation
+
+    def _check(self, rows: Rows) -> None:
+        """Raises `LimitError` if `rows`, those of a day, are as much as a budget."""
         tokens = sum(inward + outward for _, inward, outward in rows)
         if self.tokens is not None and tokens >= self.tokens:
             raise _spent(f"{tokens} tokens of {self.tokens}", "MAX_TOKENS_FOR_USER_A_DAY", self.clock())
@@ -59,20 +73,26 @@ class DailyBudget:
         if self.cost is not None and cost >= self.cost:
             raise _spent(f"{cost.normalize():f} of {self.cost}", "MAX_COST_FOR_USER_A_DAY", self.clock())
 
-    async def add(self, caller: VerifiedAccessToken, model: str, used: UsageMetadata) -> None:
-        """See `ModelBudget`."""
-        now = self._day()
-        day, oldest = (time.date().isoformat() for time in (now, now - _KEPT))
-        owner = owner_digest(caller.principal)
 
-        def work() -> Transaction[None]:
-            yield from query("DELETE FROM model_usage WHERE day < ?", oldest)
-            yield from query(_ADD, day, owner, model, used["input_tokens"], used["output_tokens"])
+@dataclass(frozen=True, slots=True)
+class DailyReservation:
+    """A `Reservation` of so many `tokens` of a prompt, which counts for the day on which it was made."""
 
-        await self.database.write(work)
+    database: Database
+    day: str
+    owner: str
+    model: str
+    tokens: int
 
-    def _day(self) -> datetime:
-        return datetime.fromtimestamp(self.clock(), UTC)
+    async def settle(self, used: UsageMetadata) -> None:
+        """See `Reservation`."""
+        await self.database.write(
+            lambda: self.added(used["input_tokens"] - self.tokens, used["output_tokens"])
+        )
+
+    def added(self, inward: int, outward: int) -> Transaction[None]:
+        """Adds to the count of the day, which is not below 0: its row may have been erased meanwhile."""
+        yield from query(_ADD, self.day, self.owner, self.model, max(inward, 0), outward, inward)
 
 
 def _spent(of: str, setting: str, now: float) -> LimitError:

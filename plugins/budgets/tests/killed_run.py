@@ -1,4 +1,6 @@
-"""A run whose process is killed once a response is counted: `python -m … FILE SECONDS`, of the database."""
+"""A run whose process is killed: `python -m … DATABASE SECONDS MOMENT`, in the middle of a response or at its
+end, when it is counted.
+"""
 
 import asyncio
 import os
@@ -6,16 +8,28 @@ import signal
 import sys
 from pathlib import Path
 
+from agent.conversations.database.database import Database
+from agent.conversations.database.postgres_connections import PostgresConnections, conninfo
+from agent.conversations.database.postgres_database import PostgresDatabase
 from agent.conversations.database.sqlite_database import SqliteDatabase
+from identity.secrets.secret import Secret
 from plugins.budgets.daily_budget import DailyBudget
 from plugins.budgets.tests.users import caller, used
 
 
-async def main(file: Path, now: float) -> None:
-    budget = DailyBudget(SqliteDatabase(file), lambda: now, tokens=1000, prices={})
-    await budget.add(caller("alice"), "qwen-plus", used(900, 100))
+def opened(address: str) -> Database:
+    if address.startswith("postgresql"):
+        return PostgresDatabase(PostgresConnections(conninfo(Secret(address))))
+    return SqliteDatabase(Path(address))
+
+
+async def main(address: str, now: float, moment: str) -> None:
+    budget = DailyBudget(opened(address), lambda: now, tokens=1000, prices={})
+    reserved = await budget.reserve(caller("alice"), "qwen-plus", 900)
+    if moment == "at the end":
+        await reserved.settle(used(950, 50))
     os.kill(os.getpid(), signal.SIGKILL)
 
 
 if __name__ == "__main__":
-    asyncio.run(main(Path(sys.argv[1]), float(sys.argv[2])))
+    asyncio.run(main(sys.argv[1], float(sys.argv[2]), sys.argv[3]))

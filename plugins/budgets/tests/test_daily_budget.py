@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from langchain_core.messages.ai import UsageMetadata
 
 from agent.conversations.database.database import Database, query
-from agent.conversations.database.sqlite_database import SqliteDatabase
 from identity.errors import LimitError
 from plugins.budgets.daily_budget import DailyBudget
 from plugins.budgets.prices import prices_of
@@ -30,19 +30,25 @@ def budget(database: Database, now: float = NOON, **limits: Any) -> DailyBudget:
     return DailyBudget(database, lambda: now, **{"prices": PRICES, **limits})
 
 
+async def add(of: DailyBudget, who: Any, model: str, used: UsageMetadata) -> None:
+    """A response that has used so much."""
+    await (await of.reserve(who, model, 7)).settle(used)
+
+
 async def is_refused(of: DailyBudget, who: Any = ALICE) -> bool:
     try:
-        await of.check(who)
+        reserved = await of.reserve(who, "qwen-plus", 0)
     except LimitError as error:
         return error.code == "budget_spent"
+    await reserved.settle(used(0, 0))
     return False
 
 
 async def test_user_is_refused_once_the_tokens_in_and_out_are_used_up(database: Database) -> None:
     of = budget(database, tokens=1000)
-    await of.add(ALICE, "qwen-plus", used(900, 99))
+    await add(of, ALICE, "qwen-plus", used(900, 99))
     assert not await is_refused(of)
-    await of.add(ALICE, "qwen-max", used(0, 1))
+    await add(of, ALICE, "qwen-max", used(0, 1))
     assert await is_refused(of)
     assert not await is_refused(of, BOB)
 
@@ -50,13 +56,13 @@ async def test_user_is_refused_once_the_tokens_in_and_out_are_used_up(database: 
 async def test_tokens_are_counted_over_all_processes(new_database: NewDatabase) -> None:
     first, second = (budget(new_database(), tokens=1000) for _ in range(2))
     for of in (first, second):
-        await of.add(ALICE, "qwen-plus", used(400, 100))
+        await add(of, ALICE, "qwen-plus", used(400, 100))
     assert await is_refused(first)
     assert await is_refused(second)
 
 
 async def test_day_ends_at_midnight_utc(database: Database) -> None:
-    await budget(database, tokens=1000).add(ALICE, "qwen-plus", used(1000, 0))
+    await add(budget(database, tokens=1000), ALICE, "qwen-plus", used(1000, 0))
     midnight = NOON + DAY / 2
     assert await is_refused(budget(database, midnight - 1, tokens=1000))
     assert not await is_refused(budget(database, midnight, tokens=1000))
@@ -64,17 +70,17 @@ async def test_day_ends_at_midnight_utc(database: Database) -> None:
 
 async def test_refusal_says_when_the_day_ends_and_which_variable_bounds_it(database: Database) -> None:
     of = budget(database, NOON - 10, tokens=1)
-    await of.add(ALICE, "qwen-plus", used(1, 0))
+    await add(of, ALICE, "qwen-plus", used(1, 0))
     with pytest.raises(LimitError) as refused:
-        await of.check(ALICE)
+        await of.reserve(ALICE, "qwen-plus", 1)
     assert refused.value.retry_after == DAY / 2 + 10
     assert "raise MAX_TOKENS_FOR_USER_A_DAY" in refused.value.row.remedy
     assert "MAX_TOKENS" not in refused.value.for_person()
 
 
 async def test_counts_are_deleted_two_days_later(database: Database) -> None:
-    await budget(database, tokens=1).add(ALICE, "qwen-plus", used(1, 0))
-    await budget(database, NOON + 3 * DAY, tokens=1).add(BOB, "qwen-plus", used(1, 0))
+    await add(budget(database, tokens=1), ALICE, "qwen-plus", used(1, 0))
+    await add(budget(database, NOON + 3 * DAY, tokens=1), BOB, "qwen-plus", used(1, 0))
     [[rows]] = await database.read(lambda: query("SELECT count(*) FROM model_usage"))
     assert rows == 1
 
@@ -84,20 +90,38 @@ async def test_user_is_refused_once_the_money_is_used_up_by_the_price_of_each_mo
     database: Database, model: str, cost: str
 ) -> None:
     spent = Decimal(cost)
-    await budget(database, cost=spent).add(ALICE, model, used(1_000_000, 1_000_000))
+    await add(budget(database, cost=spent), ALICE, model, used(1_000_000, 1_000_000))
     assert await is_refused(budget(database, cost=spent))
     assert not await is_refused(budget(database, cost=spent + Decimal("0.000001")))
 
 
-async def test_response_of_a_run_that_is_killed_is_counted(tmp_path: Path) -> None:
-    file = tmp_path / "conversations.db"
-    program = ["python", "-m", "plugins.budgets.tests.killed_run", str(file), str(NOON)]
+@pytest.mark.parametrize(("moment", "tokens"), [("in the middle", 900), ("at the end", 1000)])
+async def test_response_of_a_run_that_is_killed_is_counted_once(
+    database_address: str, new_database: NewDatabase, moment: str, tokens: int
+) -> None:
+    program = ["python", "-m", "plugins.budgets.tests.killed_run", database_address, str(NOON), moment]
     status, output = run(program, dict(os.environ), ROOT)
     assert status == -signal.SIGKILL, output
-    database = SqliteDatabase(file)
-    assert await is_refused(budget(database, tokens=1000))
-    assert not await is_refused(budget(database, tokens=1001))
-    await database.aclose()
+    database = new_database()
+    assert await is_refused(budget(database, tokens=tokens))
+    assert not await is_refused(budget(database, tokens=tokens + 1))
+
+
+async def test_settled_response_counts_for_the_day_of_its_request(database: Database) -> None:
+    before = await budget(database, NOON, tokens=1000).reserve(ALICE, "qwen-plus", 900)
+    await before.settle(used(10, 990))
+    assert await is_refused(budget(database, NOON, tokens=1000))
+    assert not await is_refused(budget(database, NOON + DAY, tokens=1000))
+
+
+async def test_settling_after_the_counts_were_erased_gives_nothing_back(database: Database) -> None:
+    of = budget(database, tokens=1000)
+    reserved = await of.reserve(ALICE, "qwen-plus", 900)
+    await database.write(lambda: query("DELETE FROM model_usage"))
+    await reserved.settle(used(0, 999))
+    assert not await is_refused(of)
+    await add(of, ALICE, "qwen-plus", used(1, 0))
+    assert await is_refused(of)
 
 
 @pytest.mark.parametrize(

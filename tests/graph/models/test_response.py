@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 from langchain_openai.chat_models.base import _create_usage_metadata
 
+from graph.limits import MAX_CALLS
+from graph.models.arrived import ARRIVED, Arrived
 from graph.models.response import ModelResponse
 from identity.errors import ServiceError
 from identity.secrets.secret import Secret
@@ -204,3 +206,27 @@ def test_usage_is_counted_as_langchain_counts_it(usage: dict[str, Any]) -> None:
     response.add({"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}], "usage": usage})
     response.rest()
     assert response.message("m1").usage_metadata == _create_usage_metadata(usage)
+
+
+def noted(*parts: dict[str, Any]) -> int:
+    """The characters that are noted of a response."""
+    so_far = Arrived()
+    before = ARRIVED.set(so_far)
+    response = ModelResponse(Secret("sk-canary"))
+    for part in parts:
+        response.add(part)
+    ARRIVED.reset(before)
+    return so_far.characters
+
+
+@pytest.mark.promise("bounded")
+@pytest.mark.parametrize("streamed", [False, True])
+def test_arguments_of_calls_beyond_the_most_are_noted(streamed: bool) -> None:
+    arguments = json.dumps({"to": "b" * 400})
+    numbers = range(MAX_CALLS + (1 if streamed else 10))
+    calls = [called(arguments, number, f"call_{number}", "pay")["tool_calls"][0] for number in numbers]
+    if streamed:
+        parts = [{"choices": [{"delta": {"tool_calls": [call]}}]} for call in calls]
+    else:
+        parts = [{"choices": [{"message": {"tool_calls": calls}, "finish_reason": "tool_calls"}]}]
+    assert noted(*parts) >= len(calls) * len(arguments)

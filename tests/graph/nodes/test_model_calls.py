@@ -1,16 +1,21 @@
 """A response of the model: what is returned of it, and what its record, its spans and its measures show."""
 
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
 from typing import Any
 
 import pytest
-from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
+from langchain_core.messages import AIMessage, AIMessageChunk, HumanMessage, ToolMessage
 from langchain_core.messages.ai import UsageMetadata
+from langchain_core.outputs import ChatGenerationChunk
 
 from agent.errors.error_codes import AgentCode
 from graph.call_measures import CallMeasures
 from graph.error_codes import GraphCode
 from graph.models.piece import Piece
+from graph.models.provider import ChatModelProvider
 from graph.nodes.model_calls import ModelCall, ModelCalls, message_content
 from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.audit.event import AuditedAction
@@ -20,6 +25,8 @@ from identity.observation.span import RecordedSpan
 from identity.secrets.secret import Secret
 from tests.audit_records import AuditRecords
 from tests.graph.memory_seams import Tokens
+from tests.graph.scripted_model import ScriptedModel
+from tests.until import until
 
 KEY = Secret("sk-canary")
 REFUSED = ServiceError(GraphCode.MODEL_CALL_FAILED, "status 401", status=401)
@@ -168,18 +175,32 @@ def test_messages_have_the_conventions_form_without_the_key() -> None:
     )
 
 
+class Reservation:
+    """Counts in `budget`, in place of the prompt that it has reserved."""
+
+    def __init__(self, budget: "Budget", subject: str, model: str, tokens: int) -> None:
+        self.budget = budget
+        self.members = subject, model
+        self.tokens = tokens
+        budget.reserved.append(self)
+
+    async def settle(self, used: UsageMetadata) -> None:
+        await asyncio.sleep(0)
+        self.budget.reserved.remove(self)
+        self.budget.counted.append((*self.members, used["input_tokens"], used["output_tokens"]))
+
+
 class Budget:
     """Refuses a caller once a response was counted."""
 
     def __init__(self) -> None:
         self.counted: list[Any] = []
+        self.reserved: list[Reservation] = []
 
-    async def check(self, _caller: VerifiedAccessToken) -> None:
+    async def reserve(self, caller: VerifiedAccessToken, model: str, tokens: int) -> Reservation:
         if self.counted:
             raise LimitError(AgentCode.BUDGET_SPENT, "spent")
-
-    async def add(self, caller: VerifiedAccessToken, model: str, used: Any) -> None:
-        self.counted.append((caller.principal.subject, model, used["input_tokens"], used["output_tokens"]))
+        return Reservation(self, caller.principal.subject, model, tokens)
 
 
 @pytest.mark.promise("bounded")
@@ -197,13 +218,29 @@ async def test_response_is_counted_for_its_caller_and_the_next_one_is_not_reques
     assert records.events[-1].error == "budget_spent"
 
 
-async def counted(response: AIMessage, prompt: str = "") -> list[int]:
-    """The tokens, in and out, that a budget counts for `response`."""
+@pytest.mark.promise("bounded")
+async def test_budget_that_refuses_gives_back_what_the_one_before_it_has_reserved() -> None:
+    first, spent = Budget(), Budget()
+    spent.counted.append("all")
+    calls = replace(calls_of(Provider(WHOLE)), budgets=[first, spent])
+    with pytest.raises(LimitError):
+        await calls.response(ModelCall([]), KEY, await Tokens().verify(Secret("alice-at")))
+    assert first.counted == [("alice", "qwen-plus", 0, 0)]
+
+
+async def counted_with(model: Any, call: ModelCall) -> list[int]:
+    """The tokens, in and out, that a budget counts for what `model` makes of `call`."""
     budget = Budget()
-    calls = replace(calls_of(Provider(response)), budgets=[budget])
-    await calls.response(ModelCall([HumanMessage(prompt)]), KEY, await Tokens().verify(Secret("alice-at")))
+    calls = replace(calls_of(model), budgets=[budget])
+    with contextlib.suppress(ServiceError):
+        await calls.response(call, KEY, await Tokens().verify(Secret("alice-at")))
     [(_, _, read, written)] = budget.counted
     return [read, written]
+
+
+async def counted(response: AIMessage | Exception, prompt: str = "") -> list[int]:
+    """The tokens, in and out, that a budget counts for `response`."""
+    return await counted_with(Provider(response), ModelCall([HumanMessage(prompt)]))
 
 
 @pytest.mark.promise("bounded")
@@ -218,8 +255,90 @@ async def test_response_without_token_counts_is_counted_by_its_characters() -> N
 
 
 @pytest.mark.promise("bounded")
+async def test_calls_of_a_response_that_was_cut_off_are_counted() -> None:
+    call = {"name": "pay", "args": {"to": "b" * 4_000}, "id": "call_1"}
+    bad = {"name": "pay", "args": "b" * 4_000, "id": "call_2", "error": None}
+    cut = AIMessage(
+        "", tool_calls=[call], invalid_tool_calls=[bad], response_metadata={"finish_reason": "length"}
+    )
+    assert 2_000 <= (await counted(cut))[1] < 2_100
+
+
+@pytest.mark.promise("bounded")
 async def test_token_counts_of_the_service_neither_restore_a_budget_nor_overflow() -> None:
     for reported, read, written in [((-7, 5), 0, 5), ((2**63, 2**70), 10**9, 10**9)]:
         usage = UsageMetadata(input_tokens=reported[0], output_tokens=reported[1], total_tokens=0)
         response = WHOLE.model_copy(update={"usage_metadata": usage})
         assert await counted(response) == [read, written]
+
+
+@pytest.mark.promise("bounded")
+async def test_response_that_fails_at_its_end_is_counted_as_the_service_reports() -> None:
+    usage = UsageMetadata(input_tokens=7, output_tokens=5, total_tokens=12)
+    failed = AIMessage("x", response_metadata={"finish_reason": "error"}, usage_metadata=usage)
+    assert await counted(failed) == [7, 5]
+
+
+LOST = ServiceError(GraphCode.MODEL_CALL_FAILED, "the connection to the model service failed")
+
+
+@pytest.mark.promise("bounded")
+async def test_response_of_which_nothing_has_arrived_has_used_its_prompt_unless_the_service_refused_it() -> (
+    None
+):
+    read, written = await counted(LOST, "a" * 8_000)
+    assert 2_000 <= read < 2_100
+    assert written == 0
+    assert await counted(FAILED, "a" * 8_000) == [0, 0]
+
+
+class Endless(ScriptedModel):
+    """Sends a call whose arguments have 4,000 characters, and then does what `end` does."""
+
+    end: Callable[[], Awaitable[None]]
+
+    async def _astream(self, *_: Any, **__: Any) -> AsyncIterator[ChatGenerationChunk]:
+        piece = {"name": "pay", "args": '{"to": "' + "b" * 4_000, "id": "call_1", "index": 0}
+        yield ChatGenerationChunk(message=AIMessageChunk("", tool_call_chunks=[piece]))
+        await self.end()
+
+
+async def lose_the_connection() -> None:
+    raise OSError("the connection is lost")
+
+
+@pytest.mark.promise("bounded")
+async def test_what_had_arrived_of_a_response_that_fails_is_counted() -> None:
+    model = ChatModelProvider(lambda _key: Endless(turns=[], end=lose_the_connection))
+    read, written = await counted_with(model, ModelCall([HumanMessage("a" * 8_000)], [], lambda _event: None))
+    assert 2_000 <= read < 2_100
+    assert 1_000 <= written < 1_100
+
+
+@pytest.mark.promise("bounded")
+@pytest.mark.parametrize("times", [1, 2])
+async def test_what_had_arrived_of_a_response_that_is_cancelled_is_counted(times: int) -> None:
+    waiting = asyncio.Event()
+
+    async def wait() -> None:
+        waiting.set()
+        await asyncio.Event().wait()
+
+    budget = Budget()
+    model = ChatModelProvider(lambda _key: Endless(turns=[], end=wait))
+    calls = replace(calls_of(model), budgets=[budget])
+    alice = await Tokens().verify(Secret("alice-at"))
+    call = ModelCall([HumanMessage("hi")], [], lambda _event: None)
+    response = asyncio.create_task(calls.response(call, KEY, alice))
+    await waiting.wait()
+    [reserved] = budget.reserved
+    assert reserved.tokens > 0
+    for _ in range(times):
+        response.cancel()
+        await asyncio.sleep(0)
+    with pytest.raises(asyncio.CancelledError):
+        await response
+    await until(lambda: bool(budget.counted))
+    [(_, _, read, written)] = budget.counted
+    assert read == reserved.tokens
+    assert 1_000 <= written < 1_100
