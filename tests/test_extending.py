@@ -1,4 +1,4 @@
-"""docs/extending.md, models.md, graphs.md and middleware.md run as printed, but for addresses of servers."""
+"""The pages about tools, models, graphs and middleware run as printed, but for addresses of servers."""
 
 import asyncio
 import importlib
@@ -52,7 +52,7 @@ from tools.http_service.service import HTTPService
 from tools.service import Access
 
 DOCS = Path(__file__).parent.parent / "docs"
-PAGES = ("extending.md", "models.md", "graphs.md", "middleware.md")
+PAGES = ("first-tool.md", "extending.md", "models.md", "graphs.md", "middleware.md")
 PAGE = "".join((DOCS / page).read_text(encoding="utf-8") for page in PAGES)
 BLOCKS = re.findall(r"<!-- (\S+) -->\n```\w+\n(.*?)```", PAGE, re.DOTALL)
 SANDBOX, MCP_SERVER = "https://localhost:9445", "https://maps.example.com"
