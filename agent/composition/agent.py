@@ -4,7 +4,7 @@ import asyncio
 import secrets
 import ssl
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
 from types import TracebackType
 from typing import Any, Final, Self
@@ -213,7 +213,9 @@ class Agent:
         # How rights and the process end
         stores = revocation_stores(settings, self.redis)
         reports = stop_reports(stores, self.redis, clock)
-        self.stop_reporter: Final = StopReporter(self.stops, reports, self.process_id, clock=clock)
+        self.stop_reporter: Final = StopReporter(
+            self.stops, reports, self.process_id, clock=clock, tools=self._tool_names
+        )
         revocations.listeners.append(self.stop_reporter.heard)
         self.revocation: Final = RevocationEnforcer(
             revocations,
@@ -265,6 +267,15 @@ class Agent:
             clock=self.clock,
         )
 
+    def _tool_names(self) -> Mapping[str, Collection[str]]:
+        """The tools of each service that are known now, by the nodes of the services."""
+        if self.app is not None:
+            return self.app.app.identity.known_calls.tool_names()
+        return {
+            service.name: {*service.tool_names, *getattr(service, "declared_tools", ())}
+            for service in self.services
+        }
+
     def _counted(self, model: ModelProvider) -> ModelProvider:
         """`model`, which requests the token counts that budgets need."""
         return with_stream_usage(model) if self.budgets else model
@@ -282,6 +293,7 @@ class Agent:
         """
         await self.open_graph()
         await self.revocation.start()
+        self.stop_reporter.start()
         if self.kept is not None:
             self.kept.start_tasks()
         self._warm_up = asyncio.create_task(self.readiness.warm_up(self._list_tools), name="warm-up")

@@ -5,7 +5,7 @@ question is asked during the call, by LangGraph's `interrupt`.
 """
 
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -86,6 +86,16 @@ class KnownCalls:
     """The server that runs the graph. What it keeps counts, in place of the above."""
     stops: Stops | None = None
     """The calls that an operator has stopped, unless a server runs the graph, which knows them."""
+
+    requests: set[str] = field(default_factory=set)
+    """The services of the application's own requests, outside of tools."""
+
+    def tool_names(self) -> Mapping[str, Collection[str]]:
+        """The tools of each service that the process knows, by which an operator stops them."""
+        names: dict[str, set[str]] = {name: set() for name in self.requests}
+        for tool in self.tools.values():
+            names.setdefault(tool.service, set()).add(tool.name)
+        return names
 
     @property
     def outlives_process(self) -> bool:

@@ -104,6 +104,11 @@ class GovernedTool(BaseTool):
         return message.content
 
     @property
+    def service(self) -> str:
+        """The node of its service."""
+        return self._governed.service
+
+    @property
     def identity(self) -> OpenIdentity:
         """That with which the tool was made."""
         return self._governed.source.identity

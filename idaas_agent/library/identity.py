@@ -414,7 +414,9 @@ class Identity:
 
         parts = await asyncio.to_thread(self._made)  # it reads files: the authorities to trust
         try:
-            self._revocation_database = await RevocationDatabase.followed(self.settings, parts)
+            self._revocation_database = await RevocationDatabase.followed(
+                self.settings, parts, self.known_calls
+            )
             yield parts
         finally:
             await parts.aclose()

@@ -1,8 +1,10 @@
 """The agent's database of revocations, which an application follows: what operators and IDaaS revoke.
 
-The store and its enforcement are the server's, and imported only for this.
+There it also says that it lives, and what goes on in it after a stop. The store and its enforcement are the
+server's, and imported only for this.
 """
 
+import secrets
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
@@ -14,6 +16,7 @@ from identity.parts import IdentityParts
 
 if TYPE_CHECKING:
     from agent.operations.revocation.enforcer import RevocationEnforcer
+    from idaas_agent.library.governed_calls import KnownCalls
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +26,9 @@ class RevocationDatabase:
     enforcer: "RevocationEnforcer"
 
     @classmethod
-    async def followed(cls, settings: LibrarySettings, parts: IdentityParts) -> Self | None:
+    async def followed(
+        cls, settings: LibrarySettings, parts: IdentityParts, known: "KnownCalls"
+    ) -> Self | None:
         """Follows the database that the settings name; `None` if they name none.
 
         Until it was read, no access token is accepted. Raises `MissingExtraError` if it is a PostgreSQL whose
@@ -33,6 +38,7 @@ class RevocationDatabase:
             return None
         from agent.operations.revocation.database_store import database_store
         from agent.operations.revocation.enforcer import RevocationEnforcer
+        from agent.operations.revocation.stop_reports import DatabaseReports, StopReporter
 
         file = settings.revocations_file
         url = settings.conversations_url
@@ -48,6 +54,19 @@ class RevocationDatabase:
         )
         await enforcer.start()
         parts.users.push_async_callback(enforcer.aclose)
+        if known.stops is not None:
+            reporter = StopReporter(
+                known.stops,
+                DatabaseReports(store.database, parts.clock, shared=store.shared),
+                secrets.token_hex(16),
+                clock=parts.clock,
+                tools=known.tool_names,
+                is_agent=False,
+            )
+            parts.revocations.listeners.append(reporter.heard)
+            parts.users.callback(parts.revocations.listeners.remove, reporter.heard)
+            parts.users.push_async_callback(reporter.aclose)
+            reporter.start()
         return cls(enforcer)
 
     async def put(self, revocation: Revocation) -> None:

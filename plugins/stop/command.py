@@ -4,8 +4,10 @@ import asyncio
 import getpass
 import os
 import time
-from collections.abc import Mapping, Sequence
-from typing import Annotated, Final
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
@@ -25,9 +27,14 @@ from graph.call_steps.stops import CallInProgress
 from identity.access_token.revocation import CALLS, STOPPED, Origin, Revocation, Target
 from identity.printable import rfc3339
 
+if TYPE_CHECKING:
+    from agent.operations.revocation.stop_reports import StopReport
+
 _MAX_REASON: Final = 200
 _ANSWER_SECONDS: Final = 2.0
 _LOOK_SECONDS: Final = 0.1
+_OFFERED: Final = 10
+"""Names that are shown in place of an unknown one."""
 _UNCONFIRMED: Final = 3
 """The exit status if a process may not have the stop in force."""
 _LATER: Final = 0.001
@@ -59,23 +66,25 @@ def stop_calls(
     """Stops calls of tools now, on every replica, and says which ones go on: they were sent before.
 
     The people who ask are told. Access tokens stay valid, and the model responds: idaas-agent revoke ends
-    access. Exit status 1 if the name is not known here, and 3 if a process has not answered; it is stopped
-    all the same.
+    access. Exit status 1 if no process knows the name, and 3 if a process has not answered; it is stopped all
+    the same.
     """
     settings = operator_settings(env_file)
     if list_:
         _show(settings)
         return
     target, name = _target(service, tool, user, all_=all_)
+    _require_stoppable(target, name)
     seen = seen_subjects(settings) if target is Target.CALLS_OF_USER else None
     stopped = _put(settings, target, name, STOPPED, reason)
     out.print(f"stopped: {_text(target, name)}")
-    all_answered = _show_answers(settings, stopped, wait)
+    answers = _answers(settings, stopped, wait)
+    _show_answers(answers, wait)
     if seen is not None:
         require_seen(name, seen, settings, "stop --user", "stopped no one's calls")
-    if target is Target.CALLS_OF_SERVICE:
-        _require_service(settings, name)
-    if not all_answered:
+    if target in (Target.CALLS_OF_SERVICE, Target.CALLS_OF_TOOL):
+        _require_known(settings, target, name, answers)
+    if not answers.are_all:
         raise typer.Exit(_UNCONFIRMED)
 
 
@@ -111,6 +120,19 @@ def _target(service: str | None, tool: str | None, user: str | None, *, all_: bo
     if len(given) != 1:
         terminal.stop("exactly one of a service, --tool, --user and --all must be given")
     return given[0]
+
+
+def _require_stoppable(target: Target, name: str) -> None:
+    """Stops the command for the name of a node, which is a service with one of its permissions."""
+    service, separator, _ = name.partition("/")
+    if separator and target is Target.CALLS_OF_SERVICE:
+        terminal.stop(
+            f"no service is named {name!r}", f"idaas-agent stop {service}, or --tool with its tools"
+        )
+    if separator and target is Target.CALLS_OF_TOOL:
+        tool = name.rpartition(".")[2]
+        remedy = f"idaas-agent stop --tool {service}.{tool}"
+        terminal.stop(f"no tool is named {name!r}: permissions are no part of its name", remedy)
 
 
 def _put(
@@ -164,33 +186,45 @@ def _show(settings: Settings) -> None:
         out.print("nothing is stopped")
 
 
-def _show_answers(settings: Settings, stop: Revocation, seconds: float) -> bool:
-    """Which processes have the stop in force, and what goes on in them. Whether all that are known have."""
+@dataclass(frozen=True, slots=True)
+class _Answers:
+    """What processes have said of a stop, by their ids, and how many seconds ago each that is to answer was
+    seen. `failure`: why that is not known.
+    """
+
+    reports: Mapping[str, "StopReport"]
+    processes: Mapping[str, float]
+    failure: str | None = None
+
+    @property
+    def silent(self) -> Sequence[str]:
+        """The processes that have not answered."""
+        return sorted(self.processes.keys() - self.reports.keys())
+
+    @property
+    def are_all(self) -> bool:
+        """Whether processes are known, and all of them have answered."""
+        return self.failure is None and bool(self.processes) and not self.silent
+
+    @property
+    def tools(self) -> Mapping[str, Collection[str]] | None:
+        """The tools of each service that processes have; `None`: none has told its tools."""
+        told = [report.tools for report in self.reports.values() if report.tools is not None]
+        services = {service for tools in told for service in tools}
+        if not told:
+            return None
+        return {service: {name for tools in told for name in tools.get(service, ())} for service in services}
+
+
+def _answers(settings: Settings, stop: Revocation, seconds: float) -> _Answers:
     try:
-        answers, processes = asyncio.run(_answers(settings, stop, seconds))
+        return asyncio.run(_awaited(settings, stop, seconds))
     except StoreError as error:
-        err.print(f"it is stored; which processes have it in force is not known: {error}", style="yellow")
-        return False
-    number = len(answers)
-    out.print(f"in force in {number} {'process' if number == 1 else 'processes'} that answered")
-    for calls in answers.values():
-        for call in calls:
-            out.print(f"goes on: {_call_text(call)}")
-    if processes is None:
-        return True
-    if not processes:
-        err.print("no process was seen within an hour", style="yellow")
-    silent = processes.keys() - answers.keys()
-    for process_id in sorted(silent):
-        seen = f"process {process_id}, which was seen {processes[process_id]:.0f} s ago"
-        err.print(f"no answer within {seconds:g} s: {seen}; has it ended?", style="yellow")
-    return bool(processes) and not silent
+        return _Answers({}, {}, str(error))
 
 
-async def _answers(
-    settings: Settings, stop: Revocation, seconds: float
-) -> tuple[Mapping[str, Sequence[CallInProgress]], Mapping[str, float] | None]:
-    """What was reported within `seconds`, and the processes that are to report, if they are known."""
+async def _awaited(settings: Settings, stop: Revocation, seconds: float) -> _Answers:
+    """What was said within `seconds`; it does not wait longer than for the last process."""
     from agent.operations.revocation.configured import stop_reports
 
     ends = time.monotonic() + seconds
@@ -198,25 +232,73 @@ async def _answers(
         reports = stop_reports(stores, redis, time.time)
         processes = await reports.processes()
         while True:
-            answers = await reports.of(stop)
-            all_answered = bool(processes) and answers.keys() >= (processes or {}).keys()
-            if all_answered or time.monotonic() >= ends:
-                return answers, processes
+            answers = _Answers(await reports.of(stop), processes)
+            if answers.are_all or time.monotonic() >= ends:
+                return answers
             await asyncio.sleep(_LOOK_SECONDS)
 
 
-def _require_service(settings: Settings, name: str) -> None:
-    """Stops the command if no service of the settings has the name."""
-    if settings.graph is not None:
-        return  # a graph of its own may have services that no variable names
+def _show_answers(answers: _Answers, seconds: float) -> None:
+    """Which processes have the stop in force, and what goes on in them."""
+    if answers.failure is not None:
+        text = f"it is stored; which processes have it in force is not known: {answers.failure}"
+        err.print(text, style="yellow")
+        return
+    number = len(answers.reports)
+    out.print(f"in force in {number} {'process' if number == 1 else 'processes'} that answered")
+    for report in answers.reports.values():
+        for call in report.calls:
+            out.print(f"goes on: {_call_text(call)}")
+    if not answers.processes and number:
+        err.print("whether there are other processes is not known yet: stop it again", style="yellow")
+    elif not answers.processes:
+        text = "no process was seen within an hour: does this machine have the variables of the agents?"
+        err.print(text, style="yellow")
+    for process_id in answers.silent:
+        seen = f"process {process_id}, which was seen {answers.processes[process_id]:.0f} s ago"
+        err.print(f"no answer within {seconds:g} s: {seen}; has it ended?", style="yellow")
+
+
+def _require_known(settings: Settings, target: Target, name: str, answers: _Answers) -> None:
+    """Stops the command if nobody has a service or tool of the name, with the names that there are."""
+    is_service = target is Target.CALLS_OF_SERVICE
+    tools = answers.tools
+    by_settings = _services_of(settings) if is_service else None
+    if tools is None and by_settings is None:
+        err.print(f"whether there is {_text(target, name)} is not known: no process has told", style="yellow")
+        return
+    names = set(by_settings or ())
+    for service, of_service in (tools or {}).items():
+        names |= {service} if is_service else {*of_service, *(f"{service}.{tool}" for tool in of_service)}
+    if name in names:
+        return
+    unlisted = () if is_service else _unlisted(name, tools or {})
+    if unlisted:
+        text = f"whether there is {_text(target, name)} is not known: {', '.join(unlisted)} has not listed"
+        err.print(f"{text} its tools yet", style="yellow")
+        return
+    who = "the settings here have" if tools is None else "no process that answered has"
+    negation = "no" if tools is None else "a"
+    kind = "service" if is_service else "tool"
+    alike = get_close_matches(name, names, _OFFERED) or sorted(names)[:_OFFERED]
+    known = ", ".join(alike) or "there is none"
+    terminal.stop(f"{who} {negation} {kind} {name!r}: {known}", "idaas-agent start takes it back")
+
+
+def _unlisted(tool: str, tools: Mapping[str, Collection[str]]) -> Sequence[str]:
+    """The services that may have the tool, because none of their tools is known."""
+    service, separator, _ = tool.rpartition(".")
+    without = sorted(name for name, of_service in tools.items() if not of_service)
+    return [name for name in without if not separator or name == service]
+
+
+def _services_of(settings: Settings) -> set[str] | None:
+    """The services that the settings name; `None`: others may add some."""
     from agent.settings.declared_services import ENTRY_POINTS, declared_services
 
-    if installed_entries(ENTRY_POINTS):
-        return  # so may a package
-    names = {declared.name for declared in declared_services(settings)}
-    if name not in names:
-        known = ", ".join(sorted(names)) or "they have none"
-        terminal.stop(f"the settings here have no service {name!r}: {known}")
+    if settings.graph is not None or installed_entries(ENTRY_POINTS):
+        return None
+    return {declared.name for declared in declared_services(settings)}
 
 
 def _text(target: Target, name: str) -> str:

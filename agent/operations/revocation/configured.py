@@ -36,7 +36,7 @@ def stop_reports(
         if isinstance(store, DatabaseStore) and (store.shared or redis is None):
             return DatabaseReports(store.database, clock, shared=store.shared)
     assert redis is not None  # noqa: S101 - without a database that is shared, it is
-    return RedisReports(redis)
+    return RedisReports(redis, clock)
 
 
 def user_event_reader(

@@ -52,7 +52,7 @@ class RevocationVariables(VariableGroup):
     (`plugins/aegra/README.md`). The same for all processes. Read at start. Only Aegra needs it."""
     revocations_file: Path = Path(".idaas-agent/revocations.sqlite")
     """The SQLite file of revocations (`docs/revocation.md`), shared by the agent's processes and `idaas-agent
-    revoke`. Created by the first revocation. Not used if conversations are in PostgreSQL; with `REDIS_URL` it
+    revoke`. Created at the start. Not used if conversations are in PostgreSQL; with `REDIS_URL` it
     has what this machine has heard."""
     idaas_events_application_id: Word | None = None
     """The IDaaS application whose account synchronization reports user events to `POST /events/idaas`. With

@@ -4,5 +4,5 @@ from tests.every_command import CONFIGURATION, Row
 
 ROWS = {
     "start": Row("leave", status=1, says="not stopped: the service leave"),
-    "stop": Row("--all --wait 0", (CONFIGURATION,), says="stopped: all calls"),
+    "stop": Row("--all --wait 0", (CONFIGURATION,), status=3, says="stopped: all calls"),
 }

@@ -30,6 +30,10 @@ async def test_agent_refuses_what_is_stopped_and_reports_that_nothing_goes_on(
     assert isinstance(reports, DatabaseReports)
 
     async def has_reported() -> bool:
-        return await reports.of(stop) == {served.agent.process_id: []}
+        return served.agent.process_id in await reports.of(stop)
 
     await until(has_reported)
+    report = (await reports.of(stop))[served.agent.process_id]
+    assert report.calls == []
+    assert "amap" in (report.tools or {})
+    assert served.agent.process_id in await reports.processes()

@@ -5,13 +5,13 @@ import json
 import time
 from collections.abc import Callable
 from contextlib import aclosing
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from agent.conversations.process_runs import seen
 from agent.operations.revocation.database_store import database_store
 from agent.operations.revocation.enforcer import RevocationEnforcer
 from agent.operations.revocation.stop_reports import DatabaseReports, StopReporter
@@ -23,6 +23,7 @@ from identity.secrets.secret import Secret
 from tests.databases.postgres_process import PostgresProcess
 from tests.every_command import CONFIGURATION, typed
 from tests.suite import Sandbox
+from tests.until import until
 
 pytestmark = pytest.mark.promise("stopped-refused")
 
@@ -46,6 +47,11 @@ def said(words: str, folder: Path, variables: dict[str, str], status: int = 0) -
     return output
 
 
+def stops(words: str, folder: Path, variables: dict[str, str]) -> str:
+    """What `stop` prints where no process lives, which is not confirmed."""
+    return said(f"stop {words} --wait 0", folder, variables, status=3)
+
+
 def records(folder: Path) -> list[dict[str, Any]]:
     lines = (folder / "audit.jsonl").read_text("utf-8").splitlines()
     return [record for record in map(json.loads, lines) if record["event"].startswith("calls_")]
@@ -57,7 +63,7 @@ def records(folder: Path) -> list[dict[str, Any]]:
 def test_what_is_stopped_is_listed_until_it_is_started(
     tmp_path: Path, variables: dict[str, str], named: str, text: str
 ) -> None:
-    assert f"stopped: {text}" in said(f"stop {named} --wait 0", tmp_path, variables)
+    assert f"stopped: {text}" in stops(named, tmp_path, variables)
     assert text in said("stop --list", tmp_path, variables)
     assert "no revocation is in force" in said("revoke --list", tmp_path, variables)
     assert f"started: {text}" in said(f"start {named}", tmp_path, variables)
@@ -65,15 +71,15 @@ def test_what_is_stopped_is_listed_until_it_is_started(
 
 
 def test_start_names_what_is_still_stopped(tmp_path: Path, variables: dict[str, str]) -> None:
-    said("stop --all --wait 0", tmp_path, variables)
-    said("stop --tool leave_apply --wait 0", tmp_path, variables)
+    stops("--all", tmp_path, variables)
+    stops("--tool leave_apply", tmp_path, variables)
     assert "still stopped: all calls" in said("start --tool leave_apply", tmp_path, variables)
 
 
 def test_who_stops_and_why_is_on_record_before_and_after_it_is_stored(
     tmp_path: Path, variables: dict[str, str]
 ) -> None:
-    said("stop --tool leave_apply --reason INC-4711 --wait 0", tmp_path, variables)
+    stops("--tool leave_apply --reason INC-4711", tmp_path, variables)
     said("start --tool leave_apply", tmp_path, variables)
     lines = records(tmp_path)
     assert [(line["event"], line["outcome"]) for line in lines] == [
@@ -97,7 +103,7 @@ def test_who_stops_and_why_is_on_record_before_and_after_it_is_stored(
 def test_name_that_is_not_known_here_is_stopped_and_the_status_says_so(
     tmp_path: Path, variables: dict[str, str], named: str, name: str, recorded: Callable[[Any], str]
 ) -> None:
-    said("stop --all --wait 0", tmp_path, variables)  # there is a log, which names no user
+    stops("--all", tmp_path, variables)  # there is a log, which names no user
     output = said(f"stop {named} --wait 0", tmp_path, variables, status=1)
     assert name in output
     assert name in said("stop --list", tmp_path, variables)
@@ -128,16 +134,14 @@ def test_start_counts_although_the_clock_of_who_stopped_was_ahead(
         "start leave",
         f"stop --all --reason {'x' * 201}",
         f"stop {'x' * 256}",
+        "stop leave/leave.write",
+        "stop --tool leave/leave.write.leave_apply",
     ],
 )
 def test_invalid_command_changes_nothing(tmp_path: Path, variables: dict[str, str], words: str) -> None:
     output = said(words, tmp_path, variables, status=1)
     assert "Traceback" not in output
     assert not (tmp_path / "revocations.sqlite").exists()
-
-
-async def at_once(_: float) -> None:
-    """Without a pause."""
 
 
 class Applying(Stops):
@@ -147,16 +151,20 @@ class Applying(Stops):
         return [APPLIES]
 
 
-class Replica:
-    """A process that follows a database and reports what goes on."""
+TOOLS = {"leave": ["leave_balance"], "leave/leave.write": ["leave_apply"]}
 
-    def __init__(self, file: Path | None, url: str | None) -> None:
+
+class Replica:
+    """A process that follows a database, has `tools`, and reports what goes on."""
+
+    def __init__(self, file: Path | None, url: str | None, tools: dict[str, list[str]]) -> None:
         revocations = RevocationList()
         store = database_store(file, Secret(url) if url else None, None)
-        self.database = store.database
-        reports = DatabaseReports(store.database, time.time, shared=store.shared)
+        self.reports = DatabaseReports(store.database, time.time, shared=store.shared)
         stops = Applying(revocations, time.time)
-        self.reporter = StopReporter(stops, reports, "first", clock=time.time, sleep=at_once)
+        self.reporter = StopReporter(
+            stops, self.reports, "first", clock=time.time, tools=lambda: tools, is_agent=False
+        )
         revocations.listeners.append(self.reporter.heard)
         self.enforcer = RevocationEnforcer(
             revocations,
@@ -167,43 +175,119 @@ class Replica:
             issuer="https://idaas.example",
         )
 
+    async def start(self) -> None:
+        """Returns when the process is known to live."""
+        await self.enforcer.start()
+        self.reporter.start()
+        await until(self._is_known)
+
+    async def _is_known(self) -> bool:
+        return "first" in await self.reports.processes()
+
     async def aclose(self) -> None:
         await self.reporter.aclose()
         await self.enforcer.aclose()
 
 
-async def test_command_names_the_calls_that_go_on(tmp_path: Path, variables: dict[str, str]) -> None:
-    async with aclosing(Replica(Path(variables["REVOCATIONS_FILE"]), None)) as replica:
-        await replica.enforcer.start()
-        output = await asyncio.to_thread(said, "stop --tool leave_apply --wait 1", tmp_path, variables)
-    assert "in force in 1 process that answered" in output
-    assert APPLIED in output
+@pytest.fixture(params=["file", "postgres"])
+def shared(request: pytest.FixtureRequest, variables: dict[str, str]) -> dict[str, str]:
+    """The variables of the operator and of the agents, for each place of revocations."""
+    if request.param == "file":
+        return variables
+    given = {name: value for name, value in variables.items() if name != "REVOCATIONS_FILE"}
+    return given | {"CONVERSATIONS_URL": request.getfixturevalue("postgres").url}
+
+
+def replica(shared: dict[str, str], tools: dict[str, list[str]] = TOOLS) -> Replica:
+    file = shared.get("REVOCATIONS_FILE")
+    return Replica(Path(file) if file else None, shared.get("CONVERSATIONS_URL"), tools)
+
+
+WAITS = "--wait 50"
+"""The command ends as soon as all have answered."""
+
+
+async def test_stop_is_confirmed_when_every_process_has_answered_which_names_what_goes_on(
+    tmp_path: Path, shared: dict[str, str]
+) -> None:
+    async with aclosing(replica(shared)) as process:
+        await process.start()
+        for _ in range(2):
+            output = await asyncio.to_thread(said, f"stop --all {WAITS}", tmp_path, shared)
+            assert "in force in 1 process that answered" in output
+            assert APPLIED in output
+            assert "no answer" not in output
 
 
 async def test_command_names_the_processes_that_have_not_answered(
-    tmp_path: Path, variables: dict[str, str], postgres: PostgresProcess
+    tmp_path: Path, shared: dict[str, str]
 ) -> None:
-    given = {name: value for name, value in variables.items() if name != "REVOCATIONS_FILE"}
-    given["CONVERSATIONS_URL"] = postgres.url
-    async with aclosing(Replica(None, postgres.url)) as replica:
-        await replica.enforcer.start()
-
-        async def live(process_id: str, *, seconds_ago: float = 0.0) -> None:
-            def work() -> Any:
-                yield [seen(process_id, time.time() - seconds_ago)]
-
-            await replica.database.write(work)
-
-        await live("first")
-        waits = "stop --all --wait 50"  # it ends as soon as all have answered
-        output = await asyncio.to_thread(said, waits, tmp_path, given)
-        assert "no answer" not in output
-        again = await asyncio.to_thread(said, waits, tmp_path, given)
-        assert "in force in 1 process that answered" in again
-        assert APPLIED in again
-        await live("second", seconds_ago=40.0)
-        output = await asyncio.to_thread(partial(said, status=3), "stop --all --wait 0", tmp_path, given)
+    async with aclosing(replica(shared)) as process:
+        await process.start()
+        earlier = replace(process.reports, clock=lambda: time.time() - 40.0)
+        await earlier.seen("second")
+        unconfirmed = partial(said, status=3)
+        output = await asyncio.to_thread(unconfirmed, "stop --all --wait 0", tmp_path, shared)
     assert "no answer within 0 s: process second, which was seen 4" in " ".join(output.split())
+
+
+async def test_process_that_has_ended_is_not_waited_for(tmp_path: Path, shared: dict[str, str]) -> None:
+    process = replica(shared)
+    await process.start()
+    await process.aclose()
+    output = await asyncio.to_thread(stops, "--all", tmp_path, shared)
+    assert "no process was seen within an hour" in output
+
+
+@pytest.mark.parametrize(
+    ("words", "text"),
+    [
+        ("leav", "no process that answered has a service 'leav': leave "),
+        ("leave_apply", "no process that answered has a service 'leave_apply': leave "),
+        ("--tool leave_aply", "no process that answered has a tool 'leave_aply': leave_apply"),
+        ("--tool expenses.leave_apply", "no process that answered has a tool 'expenses.leave_apply'"),
+    ],
+)
+async def test_name_that_no_process_has_is_told_and_stopped(
+    tmp_path: Path, shared: dict[str, str], words: str, text: str
+) -> None:
+    async with aclosing(replica(shared)) as process:
+        await process.start()
+        unknown = partial(said, status=1)
+        output = await asyncio.to_thread(unknown, f"stop {words} {WAITS}", tmp_path, shared)
+    assert text in " ".join(output.split()) + " "
+    listed = await asyncio.to_thread(said, "stop --list", tmp_path, shared)
+    assert words.removeprefix("--tool ") in listed
+
+
+@pytest.mark.parametrize(
+    ("words", "status"), [("--tool maps_weather", 0), ("--tool amap.maps_weather", 0), ("--tool leave.x", 1)]
+)
+async def test_tool_is_not_unknown_before_its_server_has_listed_its_tools(
+    tmp_path: Path, variables: dict[str, str], words: str, status: int
+) -> None:
+    async with aclosing(replica(variables, {**TOOLS, "amap": []})) as process:
+        await process.start()
+        ends = partial(said, status=status)
+        output = await asyncio.to_thread(ends, f"stop {words} {WAITS}", tmp_path, variables)
+    assert ("amap has not listed its tools yet" in output) is (status == 0)
+
+
+@pytest.mark.parametrize("words", ["leave", "--tool leave_apply", "--tool leave.leave_apply"])
+async def test_name_that_a_process_has_is_confirmed(
+    tmp_path: Path, shared: dict[str, str], words: str
+) -> None:
+    async with aclosing(replica(shared)) as process:
+        await process.start()
+        await asyncio.to_thread(said, f"stop {words} {WAITS}", tmp_path, shared)
+
+
+def test_with_a_graph_of_its_own_a_name_is_not_known_before_a_process_has_told(
+    tmp_path: Path, variables: dict[str, str]
+) -> None:
+    (tmp_path / "own.py").write_text("graph = None\n")
+    output = stops("leave", tmp_path, variables | {"GRAPH": f"{tmp_path}/own.py:graph"})
+    assert "whether there is the service leave is not known" in output
 
 
 def test_stop_that_no_process_is_known_to_have_heard_is_not_confirmed(

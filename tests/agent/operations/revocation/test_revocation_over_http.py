@@ -2,8 +2,9 @@
 
 import asyncio
 import json
+import sqlite3
 from collections.abc import Iterator
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, closing, suppress
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from tests.databases.postgres_process import PostgresProcess, postgres_process
 from tests.every_surface import of_plugins
 from tests.loopback import NO_TLS
 from tests.suite import Sandbox
-from tests.until import until
+from tests.until import until, wait_until
 
 pytestmark = pytest.mark.promise("revoked-refused")
 
@@ -171,7 +172,16 @@ def own_postgres() -> Iterator[PostgresProcess]:
 
 @pytest.fixture
 def unwritable(agent: AgentServer, revocations: Path) -> None:
-    """Since the start of the agent, which has found no file."""
+    """Since the start of the agent, which has recorded in the file that it lives."""
+
+    def is_used() -> bool:
+        with closing(sqlite3.connect(revocations)) as database, suppress(sqlite3.OperationalError):
+            return bool(database.execute("SELECT 1 FROM processes").fetchall())
+        return False
+
+    wait_until(is_used)
+    for file in revocations.parent.glob(f"{revocations.name}*"):
+        file.unlink()
     revocations.mkdir()
 
 
@@ -350,4 +360,5 @@ def test_invalid_command_changes_nothing(agent, revocations, arguments):
     status, output = run(agent, revocations, *arguments)
     assert status == 1
     assert "Traceback" not in output
-    assert not revocations.exists()
+    _, listed = run(agent, revocations, "revoke", "--list")
+    assert "no revocation is in force" in listed

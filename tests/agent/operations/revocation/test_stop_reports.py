@@ -6,15 +6,23 @@ import signal
 import tempfile
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from agent.conversations.database.database import query
 from agent.operations.revocation.database_store import DatabaseStore, database_store
 from agent.operations.revocation.enforcer import RevocationEnforcer
 from agent.operations.revocation.redis_store import RedisStore
-from agent.operations.revocation.stop_reports import DatabaseReports, RedisReports, StopReporter, StopReports
+from agent.operations.revocation.stop_reports import (
+    DatabaseReports,
+    RedisReports,
+    StopReport,
+    StopReporter,
+    StopReports,
+)
 from agent.operations.revocation.store import StoreError
 from agent.redis import SharedRedis
 from graph.call_steps.stops import CallInProgress, Stops
@@ -62,13 +70,13 @@ def store_at(place: str) -> DatabaseStore:
 
 
 @pytest.fixture(params=["file", "postgres", "redis"])
-async def reports(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[StopReports]:
+async def reports(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Any]:
     """Each place of reports."""
     async with AsyncExitStack() as opened:
         if request.param == "redis":
             redis = shared_redis(request.getfixturevalue("redis"))
             opened.push_async_callback(redis.aclose)
-            yield RedisReports(redis)
+            yield RedisReports(redis, lambda: NOW)
             return
         is_file = request.param == "file"
         store = store_at(str(tmp_path / "file") if is_file else request.getfixturevalue("postgres").url)
@@ -77,28 +85,54 @@ async def reports(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterat
 
 
 async def test_report_of_each_process_is_read_for_its_stop_alone(reports: StopReports) -> None:
-    await reports.put(stop_of(), "first", [APPLIES])
-    await reports.put(stop_of(), "second", [])
-    assert await reports.of(stop_of()) == {"first": [APPLIES], "second": []}
+    first, second = StopReport([APPLIES], {"leave": ["leave_apply"]}), StopReport()
+    await reports.put(stop_of(), "first", first)
+    await reports.put(stop_of(), "second", second)
+    assert await reports.of(stop_of()) == {"first": first, "second": StopReport([])}
     assert await reports.of(stop_of(changed_at=NOW + 1)) == {}
     assert await reports.of(stop_of("expenses")) == {}
 
 
 async def test_later_report_of_a_process_replaces_the_one_before(reports: StopReports) -> None:
-    await reports.put(stop_of(), "first", [APPLIES])
-    await reports.put(stop_of(), "first", [])
-    assert await reports.of(stop_of()) == {"first": []}
+    await reports.put(stop_of(), "first", StopReport([APPLIES]))
+    await reports.put(stop_of(), "first", StopReport([]))
+    assert await reports.of(stop_of()) == {"first": StopReport([])}
+
+
+async def test_processes_are_known_until_they_record_their_end_or_an_hour_has_passed(
+    reports: StopReports,
+) -> None:
+    for process_id, seconds_ago in (("first", 0.0), ("second", 40.0), ("third", 3_601.0), ("fourth", 5.0)):
+        await replace(reports, clock=lambda ago=seconds_ago: NOW + 100_000.0 - ago).seen(process_id)
+    await reports.gone("fourth")
+    now = replace(reports, clock=lambda: NOW + 100_000.0)
+    assert await now.processes() == {"first": 0.0, "second": 40.0}
+
+
+async def test_process_is_forgotten_a_day_later(reports: StopReports) -> None:
+    await reports.seen("first")
+    await replace(reports, clock=lambda: NOW + 86_401.0).seen("second")
+    assert await reports.processes() == {"second": 0.0}
+
+
+async def test_report_of_an_earlier_version_has_no_tools(tmp_path: Path) -> None:
+    store = store_at(str(tmp_path / "file"))
+    reports = DatabaseReports(store.database, lambda: NOW, shared=False)
+    await reports.put(stop_of(), "first", StopReport())
+    await store.database.write(lambda: query("UPDATE stop_reports SET calls = '[]'"))
+    assert await reports.of(stop_of()) == {"first": StopReport([])}
+    await store.aclose()
 
 
 async def test_report_is_removed_a_day_later(place: str) -> None:
     store = store_at(place)
     for now in (NOW, NOW + 86_401):
         await DatabaseReports(store.database, lambda now=now: now, shared=False).put(
-            stop_of(changed_at=now), "p", []
+            stop_of(changed_at=now), "p", StopReport([])
         )
     reports = DatabaseReports(store.database, lambda: NOW, shared=False)
     assert await reports.of(stop_of()) == {}
-    assert await reports.of(stop_of(changed_at=NOW + 86_401)) == {"p": []}
+    assert await reports.of(stop_of(changed_at=NOW + 86_401)) == {"p": StopReport([])}
     await store.aclose()
 
 
@@ -108,11 +142,21 @@ class MemoryReports:
     def __init__(self, failure: StoreError | None = None) -> None:
         self.failure = failure
         self.kept: asyncio.Queue[tuple[Revocation, str, Any]] = asyncio.Queue()
+        self.living: set[str] = set()
+        self.has_heartbeats = False
 
-    async def put(self, stop: Revocation, process_id: str, calls: Any) -> None:
+    async def put(self, stop: Revocation, process_id: str, report: StopReport) -> None:
         if self.failure is not None:
             raise self.failure
-        self.kept.put_nowait((stop, process_id, calls))
+        self.kept.put_nowait((stop, process_id, report))
+
+    async def seen(self, process_id: str) -> None:
+        if self.failure is not None:
+            raise self.failure
+        self.living.add(process_id)
+
+    async def gone(self, process_id: str) -> None:
+        self.living.discard(process_id)
 
 
 class GoingOn(Stops):
@@ -126,9 +170,12 @@ async def at_once(_: float) -> None:
     """Without a pause."""
 
 
+TOOLS = {"leave": ["leave_balance"], "leave/leave.write": ["leave_apply"], "amap": []}
+
+
 def reporter(revocations: RevocationList, reports: Any, now: float = NOW) -> StopReporter:
     stops = GoingOn(revocations, lambda: now)
-    made = StopReporter(stops, reports, "p", clock=lambda: now, sleep=at_once)
+    made = StopReporter(stops, reports, "p", clock=lambda: now, tools=lambda: TOOLS, sleep=at_once)
     revocations.listeners.append(made.heard)
     return made
 
@@ -137,7 +184,44 @@ async def test_process_reports_what_goes_on_after_a_stop() -> None:
     revocations, reports = RevocationList(clock=lambda: NOW), MemoryReports()
     made = reporter(revocations, reports)
     revocations.apply(stop_of())
-    assert await reports.kept.get() == (stop_of(), "p", [APPLIES])
+    report = StopReport([APPLIES], {"amap": [], "leave": ["leave_apply", "leave_balance"]})
+    assert await reports.kept.get() == (stop_of(), "p", report)
+    await made.aclose()
+
+
+async def forever(_: float) -> None:
+    await asyncio.Event().wait()
+
+
+@pytest.mark.parametrize(("has_heartbeats", "living"), [(False, {"p"}), (True, set())])
+async def test_process_lives_until_it_ends_unless_its_conversations_say_so(
+    has_heartbeats: bool, living: set[str]
+) -> None:
+    reports = MemoryReports()
+    reports.has_heartbeats = has_heartbeats
+    made = reporter(RevocationList(), reports)
+    made.sleep = forever
+    made.start()
+    await asyncio.sleep(0)
+    assert reports.living == living
+    reports.living.add("p")
+    await made.aclose()
+    assert reports.living == set()
+
+
+async def test_process_that_cannot_record_that_it_lives_says_so_once(caplog: Any) -> None:
+    made = reporter(RevocationList(), MemoryReports(StoreError("read-only")))
+    beats: list[float] = []
+
+    async def thrice(seconds: float) -> None:
+        beats.append(seconds)
+        if len(beats) == 3:
+            await forever(seconds)
+
+    made.sleep = thrice
+    made.start()
+    await until(lambda: len(beats) == 3)
+    assert caplog.text.count("idaas-agent stop does not know this process: read-only") == 1
     await made.aclose()
 
 
