@@ -5,8 +5,9 @@ are, and reaches every process as they do. A look-up costs no request, and no ti
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Final
 
@@ -86,6 +87,7 @@ class Stops:
         ends = asyncio.timeout(None)
         running = _Running(call, self._clock(), is_sent, ends)
         self._running.add(running)
+        outer = _IN_CALL.set(running)
         try:
             async with ends:
                 yield
@@ -94,12 +96,30 @@ class Stops:
                 raise
             raise ServiceError(GraphCode.CALLS_STOPPED, running.ended_by) from None
         finally:
+            _IN_CALL.reset(outer)
             self._running.discard(running)
 
     def check(self, call: Call) -> None:
         """Raises `ServiceError` (`calls_stopped`) if the call is stopped."""
         stopped = self._stopped(call.service.name, call.tool, call.pending.principal.subject)
         if stopped is not None:
+            raise ServiceError(GraphCode.CALLS_STOPPED, stopped)
+
+    async def check_request(self, service: str, subject: Callable[[], Awaitable[str | None]]) -> None:
+        """For a request of code that is in no call: raises `ServiceError` (`calls_stopped`) if `service`, the
+        user for whom the code runs, or all calls are stopped. `subject` is asked for that user, if any user's
+        calls are stopped. A request within a call is part of it, and ends with it.
+
+        Raises what `revocations.unread` is: then nobody knows what is stopped.
+        """
+        if self._revocations.unread is not None:
+            raise self._revocations.unread.again()
+        if not self._revocations.stops_calls or _IN_CALL.get() in self._running:
+            return
+        stops = [(Target.ALL_CALLS, ""), (Target.CALLS_OF_SERVICE, service)]
+        if self._revocations.stops_users and (user := await subject()) is not None:
+            stops.append((Target.CALLS_OF_USER, user))
+        if (stopped := self._first_of(stops)) is not None:
             raise ServiceError(GraphCode.CALLS_STOPPED, stopped)
 
     def going_on(self, stop: Revocation) -> Sequence[CallInProgress]:
@@ -118,7 +138,10 @@ class Stops:
         """What is stopped, and since when; `None`: the call may be made."""
         if not self._revocations.stops_calls:
             return None
-        for target, name in _stops_of(node, tool, subject):
+        return self._first_of(_stops_of(node, tool, subject))
+
+    def _first_of(self, stops: Sequence[tuple[Target, str]]) -> str | None:
+        for target, name in stops:
             if (since := self._revocations.stopped_at(target, name)) is not None:
                 return _said(target, name, since)
         return None
@@ -155,6 +178,10 @@ class _Running:
         self.ended_by = stopped
         with suppress(RuntimeError):  # it ends already
             self.ends.reschedule(asyncio.get_running_loop().time())
+
+
+_IN_CALL: Final[ContextVar[_Running | None]] = ContextVar("idaas_agent.call_in_progress", default=None)
+"""The call that the code makes. Tasks that it begins inherit it, and may outlive it."""
 
 
 def _stops_of(node: str, tool: str, subject: str) -> Sequence[tuple[Target, str]]:

@@ -20,7 +20,10 @@ from tools.http_service.endpoint import Endpoint
 from tools.service import Access
 
 AccessOf = Callable[[str, ServiceRequirement], Awaitable[Access]]
-"""The access of the caller for whom the code runs now to the service of a name; raises `AccessTokenError`."""
+"""The access of the caller for whom the code runs now to the service of a name; raises `AccessTokenError`,
+and `ServiceError` if an operator has stopped it."""
+AllowedNow = Callable[[str], Awaitable[None]]
+"""Raises `ServiceError` if an operator has stopped the requests of a service of that name."""
 
 
 def requirement(
@@ -44,7 +47,11 @@ def requirement(
 
 
 def credential_auth(
-    url: str, credential: CredentialRequirement, access_identity: AccessIdentity, access_of: AccessOf
+    url: str,
+    credential: CredentialRequirement,
+    access_identity: AccessIdentity,
+    access_of: AccessOf,
+    allowed: AllowedNow,
 ) -> "CredentialAuth":
     """An auth object for requests to `url` and below. Raises `ValueError` for a URL that is not secure, or
     has a query.
@@ -53,7 +60,7 @@ def credential_auth(
     if parts.query or parts.userinfo:
         raise ValueError("the URL of identity.auth must have no query and no user information")
     endpoint = Endpoint(parts.host, url, ToolCode.SERVICE_FAILED, carried=credential.parts)
-    return _kind()(endpoint, ServiceRequirement(credential, access_identity), access_of)
+    return _kind()(endpoint, ServiceRequirement(credential, access_identity), access_of, allowed)
 
 
 @cache
@@ -74,14 +81,25 @@ class CredentialAuth:
     Raises `AccessTokenError` if Human identity needs a caller and there is none, and `CredentialError` and
     `UnreachableError` as IDaaS answers. For asynchronous clients.
 
+    An operator stops its requests by the host of the URL, by the user, or with all calls: then a request is
+    not sent, and `ServiceError` (`calls_stopped`) is raised, unless a governed call makes it that has begun.
+
     Not checked: whether several people share a session whose requests one task sends, such as one of MCP: it
     has the caller for whom the task began.
     """
 
-    def __init__(self, endpoint: Endpoint, required: ServiceRequirement, access_of: AccessOf) -> None:
+    def __init__(
+        self, endpoint: Endpoint, required: ServiceRequirement, access_of: AccessOf, allowed: AllowedNow
+    ) -> None:
         self._endpoint = endpoint
         self._required = required
         self._access_of = access_of
+        self._allowed = allowed
+
+    @property
+    def service(self) -> str:
+        """The name by which an operator stops its requests: the host of the URL."""
+        return self._endpoint.service
 
     def __repr__(self) -> str:
         identity = self._required.access_identity.value
@@ -98,6 +116,7 @@ class CredentialAuth:
         async with aclosing(flow):
             sent = await anext(flow)
             while True:
+                await self._allowed(self._endpoint.service)  # it may have waited for the credential
                 response = yield sent
                 try:
                     sent = await flow.asend(response)

@@ -247,7 +247,10 @@ class Identity:
         Raises `ValueError` for arguments of another form. See `CredentialAuth` for its guarantees.
         """
         required = requirement(scope, api_key, placement)
-        return credential_auth(url, required, self._access_identity(access_identity), self._access)
+        identity = self._access_identity(access_identity)
+        auth = credential_auth(url, required, identity, self._access, self._check_stops)
+        self.known_calls.requests.add(auth.service)
+        return auth
 
     def api_key(
         self, identifier: str, *, access_identity: AccessIdentity | str | None = None
@@ -256,13 +259,17 @@ class Identity:
         `ChatOpenAI(api_key=identity.api_key("model-key"))`.
 
         It is read for the caller of the run under Human identity, and for the application under Machine
-        identity; by default what ACCESS_IDENTITY says. It raises as `CredentialAuth` does.
+        identity; by default what ACCESS_IDENTITY says. It raises as `CredentialAuth` does: an operator stops
+        it by the identifier, also if it is the key of a model.
         """
         required = ServiceRequirement(ApiKeyRequirement(identifier), self._access_identity(access_identity))
+        self.known_calls.requests.add(identifier)
 
         async def key() -> str:
             access = await self._access(identifier, required)
-            return (await access.credential()).secret.reveal()
+            secret = (await access.credential()).secret
+            await self._check_stops(identifier)
+            return secret.reveal()
 
         return key
 
@@ -343,7 +350,20 @@ class Identity:
         human = required.access_identity is AccessIdentity.HUMAN
         caller = await self.required_caller() if human else None
         parts = await self.parts()
+        await self._check_stops(name)
         return ServiceCredentials({name: required}, parts.broker, self.clock).of(caller, name)
+
+    async def _check_stops(self, name: str) -> None:
+        """Raises `ServiceError` if an operator has stopped the service of that name, the caller, or all."""
+        await self.parts()  # from then on, the revocations are followed
+        known = self.known_calls
+        stops = known.stops if known.host is None else known.host.stops
+        if stops is not None:
+            await stops.check_request(name, self._subject)
+
+    async def _subject(self) -> str | None:
+        caller = await self.caller_of_run()
+        return None if caller is None else caller.principal.subject
 
     def _access_identity(self, given: AccessIdentity | str | None) -> AccessIdentity:
         return self.settings.access_identity if given is None else AccessIdentity(given)

@@ -91,6 +91,11 @@ class RevocationList:
         """Whether an operator may have stopped any call of a tool: `False` is certain."""
         return any(self._calls.values())
 
+    @property
+    def stops_users(self) -> bool:
+        """Whether an operator may have stopped the calls of any user: `False` is certain."""
+        return bool(self._calls[Target.CALLS_OF_USER])
+
     def stopped_at(self, target: Target, name: str) -> float | None:
         """When an operator stopped the calls of `name`; `None`: they may be made. `target` is of `CALLS`."""
         order = self._calls[target].get(name)
