@@ -3,6 +3,7 @@
 import json
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -36,7 +37,7 @@ def sign(
     """Signs the lines of the audit log that are not signed yet, also after it was rotated.
 
     Run it beside the agent, best as another user of the system: the agent needs no signing key. It may be
-    ended at any time, and goes on where it was. Exit status: 0, 1 if lines are missing or were changed, 2 if
+    ended at any time, and goes on where it was. Exit status: 0, 1 if lines are missing or were refused, 2 if
     it cannot sign.
     """
     settings = operator_settings(env_file)
@@ -57,7 +58,11 @@ def sign(
         unusable(f"another process signs in {log.folder}")
     except (OSError, EOFError, ValueError) as error:
         unusable(f"the log is not signed: {error}")
-    out.print(log.state().checkpoint, end="")
+    signed = log.state()
+    out.print(signed.checkpoint, end="")
+    if signed.refused:
+        text = f"{signed.refused:,} lines of this log were refused until now, and have no receipt"
+        err.print(text, style="yellow")
     if findings:
         raise typer.Exit(1)
 
@@ -69,13 +74,28 @@ def _sign_all(
     findings = 0
     more = True
     while more:
-        unsigned = unsigned_lines(paths, log.state(), line_keys)
+        state = log.state()
+        unsigned = unsigned_lines(paths, state, line_keys, is_signed=_SignedLeaves(log, state.tree.size))
         log.sign(unsigned.state, unsigned.leaves, keys)
         for finding in unsigned.findings:
             err.print(finding, style="red")
         findings += len(unsigned.findings)
         more = unsigned.more
     return findings
+
+
+@dataclass(slots=True)
+class _SignedLeaves:
+    """Whether a leaf is one of the first `size` of a log, which are read for the first question."""
+
+    log: SignedLog
+    size: int
+    _leaves: frozenset[bytes] | None = None
+
+    def __call__(self, leaf: bytes) -> bool:
+        if self._leaves is None:
+            self._leaves = frozenset(self.log.leaves(self.size))
+        return leaf in self._leaves
 
 
 def keys(env_file: ENV_FILE = None) -> None:
@@ -91,6 +111,9 @@ def receipt(
     call: Annotated[str, typer.Argument(help="The call_id of the call.")],
     files: FILES = None,
     user: Annotated[str | None, typer.Option(help="Its user's sub, if several people have the id.")] = None,
+    issuer: Annotated[
+        str | None, typer.Option(help="Who issues the user's tokens, if users of several have the sub.")
+    ] = None,
     env_file: ENV_FILE = None,
 ) -> None:
     """Prints the receipt of a call: its lines of the audit log, and the proof that they are signed.
@@ -102,7 +125,7 @@ def receipt(
     log = _signed_log(settings, paths)
     try:
         lines = _lines_about(call, log_files(paths))
-        about = about_call([record for line in lines if (record := record_of(line))], call, user)
+        about = about_call([record for line in lines if (record := record_of(line))], call, user, issuer)
     except (OSError, EOFError, ReceiptError) as error:
         unusable(str(error))
     by_hash = {line.rpartition(b'"hash":"')[2]: line for line in lines}

@@ -37,33 +37,39 @@ class VerifiedReceipt:
     checkpoint: Checkpoint
 
 
-def about_call(records: Sequence[Record], call_id: str, user: str | None = None) -> list[Record]:
+def about_call(
+    records: Sequence[Record], call_id: str, user: str | None = None, issuer: str | None = None
+) -> list[Record]:
     """The records of a call, and of the questions and decisions about it: those of its approvals, and of the
-    grant that covered it. `user` is the `sub` of its user, for an id that calls of several people have.
+    grant that covered it. `user` is the `sub` of its user, and `issuer` who issues their tokens, for an id
+    that calls of several people have.
 
     Raises `ReceiptError` if there are none, or several calls have the id.
     """
-    calls = [record for record in records if _is_call(record, call_id, user)]
+    named = user, issuer
+    calls = [record for record in records if _is_call(record, call_id, named)]
     if not calls:
         raise ReceiptError(f'no record is of a call "{call_id}"')
     users = {_user(record) for record in calls}
     if len(users) > 1:
-        raise ReceiptError(f'calls of {len(users)} people have the id "{call_id}": name one by --user')
+        people = ", ".join(f"--user {user} --issuer {issuer}" for issuer, user in sorted(users))
+        raise ReceiptError(f'calls of {len(users)} people have the id "{call_id}". Name one: {people}')
     if len({_call(record) for record in calls}) > 1:
         raise ReceiptError(f'the id "{call_id}" is not unique: several tools or arguments have it')
     approvals = {record["approval"] for record in calls if record.get("approval")}
     about = [
         record
         for record in records
-        if _is_call(record, call_id, user)
+        if _is_call(record, call_id, named)
         # Another call may have the same approval, if that gave a grant.
         or (record.get("approval") in approvals and record["event"] != AuditedAction.TOOL_CALL)
     ]
     return sorted(about, key=lambda record: str(record["time"]))
 
 
-def _is_call(record: Record, call_id: str, user: str | None) -> bool:
-    is_of_user = user is None or _user(record)[1] == user
+def _is_call(record: Record, call_id: str, named: tuple[str | None, str | None]) -> bool:
+    issuer, subject = _user(record)
+    is_of_user = named[0] in (None, subject) and named[1] in (None, issuer)
     return is_of_user and record["event"] == AuditedAction.TOOL_CALL and record.get("call_id") == call_id
 
 
@@ -98,7 +104,8 @@ def _why_unsigned(line: bytes, state: SignedState) -> str:
     number = f"number {record.get('seq')} of process {record.get('process')}"
     chain = state.chains.get(str(record.get("process")))
     if chain is not None and int(record.get("seq") or 0) <= chain.seq:
-        return f"{number} is not the line that was signed: it was changed since, or when it was read"
+        why = "audit sign has refused it, or it was changed since"
+        return f"{number} is none of the lines that were signed: {why}"
     return f"{number} is not signed yet: idaas-agent audit sign"
 
 

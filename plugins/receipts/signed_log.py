@@ -40,20 +40,28 @@ class Chain:
 @dataclass(frozen=True, slots=True)
 class SignedState:
     """What is signed, and where the next line is. `files` are the offsets in files, each known by the hash of
-    its first line, whatever its name is now.
+    its first line, whatever its name is now. `refused`: how many lines were read, and not signed.
     """
 
     checkpoint: str = ""
     tree: Tree = field(default_factory=Tree)
     files: Mapping[str, int] = field(default_factory=dict)
     chains: Mapping[str, Chain] = field(default_factory=dict)
+    refused: int = 0
 
     def to_json(self) -> str:
         """The content of `state.json`."""
         parts = [part.hex() for part in self.tree.parts]
         chains = {process: asdict(chain) for process, chain in self.chains.items()}
-        members = {"checkpoint": self.checkpoint, "size": self.tree.size, "parts": parts}
-        return json.dumps({**members, "files": dict(self.files), "chains": chains})
+        members = {
+            "checkpoint": self.checkpoint,
+            "size": self.tree.size,
+            "parts": parts,
+            "files": dict(self.files),
+            "chains": chains,
+            "refused": self.refused,
+        }
+        return json.dumps(members)
 
     @classmethod
     def from_json(cls, text: str) -> Self:
@@ -63,7 +71,7 @@ class SignedState:
             tree = Tree(int(members["size"]), tuple(map(bytes.fromhex, members["parts"])))
             chains = {process: Chain(**chain) for process, chain in members["chains"].items()}
             files = {str(name): int(offset) for name, offset in members["files"].items()}
-            return cls(str(members["checkpoint"]), tree, files, chains)
+            return cls(str(members["checkpoint"]), tree, files, chains, int(members.get("refused", 0)))
         except (KeyError, TypeError, AttributeError, RecursionError):
             raise ValueError("it does not have the expected form") from None
 

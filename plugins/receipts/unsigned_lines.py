@@ -1,11 +1,12 @@
 """The lines of an audit log that are not signed yet, also after the log was rotated, and what is wrong there.
 
-A line is signed once. One that contradicts its hash, or has the number of a signed one, is not.
+A line is signed once. Refused, with its place, is one that contradicts its hash, and one that is not after
+the latest signed line of its process: it was inserted or moved, or one before it claims too high a number.
 """
 
 import gzip
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from io import BufferedIOBase
 from pathlib import Path
@@ -22,7 +23,9 @@ _AT_ONCE: Final = 100_000
 
 @dataclass(frozen=True, slots=True)
 class UnsignedLines:
-    """The leaves of further lines, and the state once they are signed. `more`: there are lines after them."""
+    """The leaves of further lines, and the state once they are signed. `more`: there are lines after them.
+    `findings` are what is wrong there, each with its place.
+    """
 
     state: SignedState
     leaves: Sequence[bytes]
@@ -31,22 +34,29 @@ class UnsignedLines:
 
 
 def unsigned_lines(
-    files: Sequence[Path], state: SignedState, keys: Sequence[AuditKey] = (), *, at_once: int = _AT_ONCE
+    files: Sequence[Path],
+    state: SignedState,
+    keys: Sequence[AuditKey] = (),
+    *,
+    is_signed: Callable[[bytes], bool] = lambda _: False,
+    at_once: int = _AT_ONCE,
 ) -> UnsignedLines:
     """The next lines of `files`, and of those beside them to which log rotation has moved earlier lines, the
     earliest first. Compressed files are read if they are named. `keys` are those of the lines' own hashes.
+    `is_signed` is asked about the leaf of a line that comes again.
 
     Raises `OSError`.
     """
-    reading = _Reading(state, keys)
+    reading = _Reading(state, keys, is_signed)
     for path in log_files(files):
         with _opened(path) as file:
             name = hashlib.sha256(file.readline(MAX_LINE)).hexdigest()[:32]
             file.seek(state.files.get(name, 0))
+            begins = file.tell()
             while _is_whole(text := file.readline(MAX_LINE)):
-                reading.read(text.rstrip(b"\n"), path)
-                reading.files[name] = file.tell()
-                if len(reading.leaves) >= at_once:
+                reading.read(text.rstrip(b"\n"), f"{path}, byte {begins}")
+                reading.files[name] = begins = file.tell()
+                if reading.number >= at_once:
                     return reading.result(more=True)
     return reading.result(more=False)
 
@@ -83,28 +93,57 @@ def _is_whole(text: bytes) -> bool:
 class _Reading:
     """Reads lines in their order."""
 
-    def __init__(self, state: SignedState, keys: Sequence[AuditKey]) -> None:
+    def __init__(
+        self, state: SignedState, keys: Sequence[AuditKey], is_signed: Callable[[bytes], bool]
+    ) -> None:
         self._state = state
+        self._is_signed = is_signed
+        self._refused = state.refused
         self._keys: Mapping[str, AuditKey] = {key.id: key for key in keys}
         self._chains = dict(state.chains)
         self._findings: list[str] = []
         self.files = dict(state.files)
-        self.leaves: list[bytes] = []
+        self._leaves: dict[bytes, None] = {}
 
-    def read(self, text: bytes, path: Path) -> None:
+    @property
+    def number(self) -> int:
+        """How many lines are to be signed."""
+        return len(self._leaves)
+
+    @property
+    def leaves(self) -> Sequence[bytes]:
+        """Those of the lines to be signed."""
+        return [*self._leaves]
+
+    def read(self, text: bytes, place: str) -> None:
         """A line of a file. The remains of an interrupted write may be before it."""
         for line, part in _lines(text):
-            place = f"{path}: number {line.head.seq} of process {line.head.process}"
+            leaf = leaf_hash(part)
             before = self._chains.get(line.head.process)
-            if self._keys and line.key not in self._keys:
-                self._findings.append(f"{place} has none of the keys of AUDIT_KEY_FILE, and is not signed")
-            elif self._is_changed(line):
-                self._findings.append(f"{place} does not match its hash, and is not signed")
-            elif before is None or line.head.seq > before.seq:
-                if before is not None and line.previous != before.hash:
-                    self._findings.append(f"{place} does not follow number {before.seq}, which is signed")
-                self._chains[line.head.process] = Chain(line.head.seq, line.head.hash)
-                self.leaves.append(leaf_hash(part))
+            is_later = before is None or line.head.seq > before.seq
+            if not is_later and (leaf in self._leaves or self._is_signed(leaf)):
+                continue
+            number = f"{place}: number {line.head.seq} of process {line.head.process}"
+            if (refusal := self._refusal(line)) is not None:
+                self._refused += 1
+                self._findings.append(f"{number} is not signed: {refusal}")
+                continue
+            if before is not None and line.previous != before.hash:
+                self._findings.append(f"{number} does not follow number {before.seq}, which is signed")
+            self._chains[line.head.process] = Chain(line.head.seq, line.head.hash)
+            self._leaves[leaf] = None
+
+    def _refusal(self, line: Line) -> str | None:
+        """Why a line is not signed; `None`: it is."""
+        if self._keys and line.key not in self._keys:
+            return "it has none of the keys of AUDIT_KEY_FILE"
+        if self._is_changed(line):
+            return "it does not match its hash"
+        before = self._chains.get(line.head.process)
+        if before is None or line.head.seq > before.seq:
+            return None
+        is_signed = f"number {before.seq} is, and this line is none of those before it"
+        return f"{is_signed}; see idaas-agent audit verify"
 
     def _is_changed(self, line: Line) -> bool:
         """Whether its hash is not that of its content. Without its key, that is not known."""
@@ -115,7 +154,7 @@ class _Reading:
 
     def result(self, *, more: bool) -> UnsignedLines:
         """What was read so far."""
-        state = replace(self._state, files=self.files, chains=self._chains)
+        state = replace(self._state, files=self.files, chains=self._chains, refused=self._refused)
         return UnsignedLines(state, self.leaves, self._findings, more)
 
 

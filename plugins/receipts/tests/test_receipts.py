@@ -271,6 +271,22 @@ async def test_call_of_several_people_needs_the_name_of_one(operator: Operator) 
     assert operator.verifies(receipt).exit_code == 0
 
 
+async def test_call_of_two_people_with_one_sub_needs_the_issuer_of_one(operator: Operator) -> None:
+    issuers = ("https://one.example", "https://two.example")
+    log = AuditLog(AuditFile(operator.file), required=True)
+    for issuer in issuers:
+        await log.record(replace(event("call_1"), principal=Principal(issuer, "alice")))
+    await log.aclose()
+    operator.signs()
+    result = operator.types("receipt", "call_1", "--user", "alice")
+    assert result.exit_code == 2
+    for issuer in issuers:
+        assert f"--user alice --issuer {issuer}" in result.output
+        receipt = operator.receipt("call_1", "--user", "alice", "--issuer", issuer)
+        assert [other for other in issuers if other in receipt.read_text()] == [issuer]
+        assert operator.verifies(receipt).exit_code == 0
+
+
 async def test_line_that_is_not_signed_yet_or_was_changed_since_has_no_receipt(operator: Operator) -> None:
     await write_log(operator.file, "call_1")
     operator.signs()
@@ -281,7 +297,7 @@ async def test_line_that_is_not_signed_yet_or_was_changed_since_has_no_receipt(o
         operator.file, [line.replace("maps_weather", "pay_salaries") for line in lines_of(operator.file)]
     )
     result = operator.types("receipt", "call_1")
-    assert (result.exit_code, "is not the line that was signed" in result.output) == (1, True)
+    assert (result.exit_code, "is none of the lines that were signed" in result.output) == (1, True)
 
 
 async def test_each_line_is_signed_once_over_rotations_and_processes(operator: Operator) -> None:
@@ -348,9 +364,46 @@ async def test_forged_line_without_the_key_of_the_log_is_not_signed(operator: Op
 async def test_inserted_line_with_the_number_of_a_signed_one_is_not_signed(operator: Operator) -> None:
     await write_log(operator.file, "call_1")
     operator.signs()
+    place = operator.file.stat().st_size
     put_lines(operator.file, [*lines_of(operator.file), forged(lines_of(operator.file)[1], tool="pay")])
+    result = operator.types("sign")
+    assert result.exit_code == 1
+    assert f"{operator.file}, byte {place}: number 2 of process" in result.output
+    assert "is not signed: number 3 is" in result.output
+    assert operator.size() == 3
+
+
+async def test_lines_after_one_with_too_high_a_number_are_refused_aloud_and_counted(
+    operator: Operator,
+) -> None:
+    await write_log(operator.file, "call_1", "call_2", "call_3")
+    lines = lines_of(operator.file)
+    put_lines(operator.file, [*lines[:2], forged(lines[1], seq=1_000_000), *lines[2:]])
+    result = operator.types("sign")
+    assert result.exit_code == 1
+    assert "number 1000000 of process" in result.output
+    assert result.output.count("is not signed: number 1000000 is") == len(lines[2:])
+    assert "3 lines of this log were refused until now" in result.output
+    assert operator.size() == 3
+    await write_log(operator.file, "call_4")
+    again = operator.types("sign")
+    assert (again.exit_code, "3 lines of this log were refused until now" in again.output) == (0, True)
+    assert operator.size() == 6
+    unsigned = operator.types("receipt", "call_2")
+    assert (unsigned.exit_code, "audit sign has refused it" in unsigned.output) == (1, True)
+
+
+async def test_copy_of_signed_lines_is_read_again_without_a_word(operator: Operator) -> None:
+    await write_log(operator.file, "call_1")
+    operator.signs()
+    lines = lines_of(operator.file)
+    put_lines(operator.folder / "audit.jsonl.copy", [*lines[1:], lines[1]])
     operator.signs()
     assert operator.size() == 3
+    put_lines(operator.folder / "audit.jsonl.later", lines[2:])
+    await write_log(operator.file, "call_2")
+    operator.signs()
+    assert operator.size() == 6
 
 
 async def test_large_log_is_signed_in_parts(operator: Operator) -> None:
