@@ -31,7 +31,7 @@ T = TypeVar("T")
 
 app = typer.Typer(help="All that is kept about a person: export it, erase it.", no_args_is_help=True)
 
-_SUBJECT = Annotated[str, typer.Option(help="The person's sub, as in the audit log.")]
+_SUBJECT = Annotated[str, typer.Option("--subject", "--user", help="The person's sub, as in the audit log.")]
 _ISSUER = Annotated[str | None, typer.Option(help="Who issues their tokens. Default: your IDaaS.")]
 
 

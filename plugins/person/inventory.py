@@ -23,13 +23,15 @@ class Table:
     """A table with rows of people. `columns` are all that it has.
 
     `sealed` has the place of each sealed column (`Encryption`): the kind of value, then names of columns.
-    `of_thread`: its rows are those of a conversation, and end with it.
+    `of_thread`: its rows are those of a conversation, and end with it. `thread_column`: rows of an owner that
+    name a conversation there are erased with it, and the others by themselves.
     """
 
     name: str
     columns: Sequence[str]
     sealed: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: _NONE)
     of_thread: bool = False
+    thread_column: str | None = None
 
     @property
     def selected(self) -> Sequence[str]:
@@ -106,6 +108,7 @@ OF_OWNERS: Final = (
             *("thread_key", "run_id", "owner", "state", "reason", "changed_at", "expires_at", "first_seq"),
             *("asked", "last_seq"),
         ),
+        thread_column="thread_key",
     ),
     Table(
         "approvals",
@@ -114,11 +117,13 @@ OF_OWNERS: Final = (
             *("prepared_by", "expires_at"),
         ),
         {"body": ("request", "owner", "thread_id", "id"), "state": ("state", "owner", "thread_id", "id")},
+        thread_column="thread_id",
     ),
     Table(
         "grants",
         ("id", "owner", "thread_id", "created_at", "ends_at", "uses", "last_used_at", "body"),
         {"body": ("grant", "owner", "id")},
+        thread_column="thread_id",
     ),
     Table(
         "counted_calls",
@@ -179,6 +184,7 @@ REDIS_KEYS: Final = (
     RedisKey("minute", True, "how many requests the person made in the last minute"),
     RedisKey("revocations", False, "revocations, which are kept"),
     RedisKey("stop_reports", False, "reports of a stop, which are kept for a day"),
+    RedisKey("stop_processes", False, "which processes live, by random ids: for a day"),
     RedisKey("cancellations", False, "a channel, which keeps nothing"),
     RedisKey("seal", False, "that a sealed caller was used: a random id"),
     RedisKey("call", False, "that a call was begun: a digest"),

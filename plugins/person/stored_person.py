@@ -77,8 +77,9 @@ class StoredPerson:
                 yield row
 
     async def erase(self) -> Counter[str]:
-        """Erases all their rows: how many of each table. A conversation ends with all that belongs to it, in
-        one transaction; after a crash, the next erasure goes on with what is left.
+        """Erases all their rows: how many of each table. A conversation ends with all that belongs to it, its
+        runs, approvals and grants among it, in one transaction: a crash leaves it whole or nothing of it. The
+        next erasure goes on with what is left.
         """
         erased: Counter[str] = Counter()
         if not await self.database.exists():
@@ -94,11 +95,18 @@ class StoredPerson:
 
     def _threads_erased(self) -> Transaction[Counter[str]]:
         some = f"SELECT key FROM threads WHERE owner = ? LIMIT {_AT_ONCE}"  # noqa: S608 - constants
-        threads = yield from query(f"DELETE FROM threads WHERE key IN ({some}) RETURNING key", self.owner)  # noqa: S608 - constants
+        sql = f"DELETE FROM threads WHERE key IN ({some}) RETURNING key, id"  # noqa: S608 - constants
+        threads = yield from query(sql, self.owner)
         erased: Counter[str] = Counter()
-        for [key] in threads:
+        for key, thread_id in threads:
             erased["threads"] += 1
             for table in OF_THREADS:
                 sql = f"DELETE FROM {table.name} WHERE thread_key = ? RETURNING 1"  # noqa: S608 - constants
                 erased[table.name] += len((yield from query(sql, key)))
+            for table in OF_OWNERS:
+                if (column := table.thread_column) is None:
+                    continue
+                sql = f"DELETE FROM {table.name} WHERE owner = ? AND {column} = ? RETURNING 1"  # noqa: S608 - constants
+                thread = key if column == "thread_key" else thread_id
+                erased[table.name] += len((yield from query(sql, self.owner, thread)))
         return erased

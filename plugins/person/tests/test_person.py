@@ -30,7 +30,16 @@ from agent.runs.event_stream import ENTRY, EventEntry, StreamKeys
 from agent.runs.run_limits import places_key
 from agent.settings.settings import read_command_settings
 from identity.secrets.secret import Secret
-from plugins.person.inventory import ERASED, KEPT, REDIS_KEYS, REVOCATIONS, STOP_REPORTS, WITHOUT_PEOPLE
+from plugins.person.inventory import (
+    ERASED,
+    KEPT,
+    OF_OWNERS,
+    OF_THREADS,
+    REDIS_KEYS,
+    REVOCATIONS,
+    STOP_REPORTS,
+    WITHOUT_PEOPLE,
+)
 from plugins.person.stored_person import StoredPerson
 from tests.agent.conftest import NewDatabase
 from tests.agent.conversations.encryption.test_places import KEYS, filled
@@ -236,9 +245,8 @@ def killing(transaction: Transaction[Any]) -> Transaction[Any]:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-@pytest.mark.parametrize("number", [1, 2, 5])
-def test_erasure_that_was_killed_is_completed_by_another(operator: Operator, number: int) -> None:
-    before = operator.rows()
+def killed_while_erasing(operator: Operator, number: int) -> None:
+    """A process begins to erase Alice, and is killed within its write number `number`."""
 
     async def erased(storage: ConversationStorage) -> None:
         await StoredPerson(KilledWithin(storage.database, number), ALICE).erase()
@@ -251,7 +259,42 @@ def test_erasure_that_was_killed_is_completed_by_another(operator: Operator, num
             os._exit(0)
     _, status = os.waitpid(process, 0)
     assert os.WTERMSIG(status) == signal.SIGKILL
-    assert OF_ALICE in str(operator.rows())
+
+
+def of_missing_threads(operator: Operator) -> dict[str, int]:
+    """How many rows are of a conversation of Alice that is not there."""
+
+    async def counted(storage: ConversationStorage) -> dict[str, int]:
+        numbers = {}
+        for table in (*OF_THREADS, *OF_OWNERS):
+            column = "thread_key" if table.of_thread else table.thread_column
+            if column is None:
+                continue
+            threads = f"SELECT {'key' if column == 'thread_key' else 'id'} FROM threads"  # noqa: S608 - constants
+            of_one = "" if column == "thread_key" else f" WHERE owner = '{OF_ALICE}'"
+            condition = f"{column} IS NOT NULL AND {column} NOT IN ({threads}{of_one})"
+            owned = "" if table.of_thread else f" AND owner = '{OF_ALICE}'"
+            sql = f"SELECT count(*) FROM {table.name} WHERE {condition}{owned}"  # noqa: S608 - constants
+            [[number]] = await storage.database.read(lambda sql=sql: query(sql))
+            numbers[table.name] = int(number)
+        return numbers
+
+    result: dict[str, int] = operator.with_storage(counted)
+    return result
+
+
+@pytest.mark.parametrize("number", [1, 2, 3, 5])
+def test_killed_erasure_leaves_each_conversation_whole_or_nothing_of_it_and_is_completed_by_another(
+    operator: Operator, number: int
+) -> None:
+    before = operator.rows()
+    belongs_to_none = of_missing_threads(operator)  # the tests' approvals name conversations of their own
+    killed_while_erasing(operator, number)
+    after = operator.rows()
+    assert OF_ALICE in str(after)
+    if number == 1:
+        assert after == before
+    assert all(count <= belongs_to_none[name] for name, count in of_missing_threads(operator).items())
     assert operator.erases().exit_code == 0
     assert operator.rows() == bobs(before, operator)
 
