@@ -17,6 +17,8 @@ from tools import VERSION
 DEPLOY = Path(__file__).parents[2] / "deploy"
 KUBERNETES = DEPLOY / "kubernetes"
 MANIFESTS = sorted(path for path in KUBERNETES.glob("*.yaml") if path.name != "kustomization.yaml")
+SIGNER = DEPLOY / "kubernetes-signer"
+MANIFESTS_OF_SIGNER = sorted(path for path in SIGNER.glob("*.yaml") if path.name != "kustomization.yaml")
 OLDEST = "1.31"
 
 
@@ -34,7 +36,9 @@ def dockerfile() -> str:
     return (DEPLOY / "container" / "Dockerfile").read_text()
 
 
-@pytest.mark.parametrize("path", MANIFESTS, ids=lambda path: path.name)
+@pytest.mark.parametrize(
+    "path", [*MANIFESTS, *MANIFESTS_OF_SIGNER], ids=lambda path: f"{path.parent.name}-{path.name}"
+)
 @pytest.mark.parametrize("version", [OLDEST, kubernetes_validate.latest_version()])
 def test_manifests_are_valid_by_kubernetes_schema(path: Path, version: str) -> None:
     kubernetes_validate.validate(yaml.safe_load(path.read_text()), version, strict=True)
@@ -172,11 +176,88 @@ def test_the_image_is_built_without_root_at_run_time_and_without_build_tools() -
     assert all(any(name.startswith(line[1:]) for line in ignored if line.startswith("!")) for name in needed)
 
 
-def test_the_systemd_unit_has_no_secret_and_no_root() -> None:
+def unit_service(name: str) -> configparser.SectionProxy:
     unit = configparser.ConfigParser(strict=False, interpolation=None)
     unit.optionxform = str  # type: ignore[assignment,method-assign]  # as configparser documents
-    unit.read_string((DEPLOY / "systemd" / "idaas-agent.service").read_text())
-    service = unit["Service"]
+    unit.read_string((DEPLOY / "systemd" / f"{name}.service").read_text())
+    return unit["Service"]
+
+
+def test_the_systemd_unit_has_no_secret_and_no_root() -> None:
+    service = unit_service("idaas-agent")
     assert (service["DynamicUser"], service["NoNewPrivileges"]) == ("yes", "yes")
     assert service["LoadCredential"].startswith("client-secret:")
     assert service["ExecStart"].endswith("idaas-agent serve")
+
+
+def signer() -> dict[str, Any]:
+    found: dict[str, Any] = yaml.safe_load((SIGNER / "deployment.yaml").read_text())
+    return found
+
+
+def test_kustomization_of_the_signer_names_every_manifest_and_the_agents_image() -> None:
+    kustomization = yaml.safe_load((SIGNER / "kustomization.yaml").read_text())
+    assert sorted(kustomization["resources"]) == [path.name for path in MANIFESTS_OF_SIGNER]
+    assert kustomization["images"] == manifest("kustomization.yaml")["images"]
+    (generator,) = kustomization["configMapGenerator"]
+    assert (SIGNER / generator["envs"][0]).is_file()
+
+
+def test_one_signer_runs_without_privileges_network_and_the_agents_user() -> None:
+    spec = signer()["spec"]
+    pod = spec["template"]["spec"]
+    of_agent = manifest("deployment.yaml")["spec"]["template"]["spec"]
+    (own,) = pod["containers"]
+    assert (spec["replicas"], spec["strategy"]["type"]) == (1, "Recreate")
+    assert own["securityContext"] == container()["securityContext"]
+    assert (own["image"], pod["automountServiceAccountToken"]) == (container()["image"], False)
+    assert pod["securityContext"]["runAsNonRoot"] is True
+    assert pod["securityContext"]["runAsUser"] != of_agent["securityContext"]["runAsUser"]
+    policy = yaml.safe_load((SIGNER / "network-policy.yaml").read_text())["spec"]
+    assert (policy["policyTypes"], policy.get("ingress"), policy.get("egress")) == (
+        ["Ingress", "Egress"],
+        None,
+        None,
+    )
+    assert policy["podSelector"]["matchLabels"] == spec["template"]["metadata"]["labels"]
+
+
+def test_signer_reads_its_keys_from_files_of_its_secret_and_the_log_of_others() -> None:
+    (own,) = signer()["spec"]["template"]["spec"]["containers"]
+    environment = {entry["name"]: entry["value"] for entry in own["env"]}
+    read_only = {mount["mountPath"] for mount in own["volumeMounts"] if mount.get("readOnly")}
+    created = (SIGNER / "kustomization.yaml").read_text().split()
+    for name in ("AUDIT_SIGNING_KEY_FILE", "AUDIT_KEY_FILE"):
+        folder, _, file = environment[name].rpartition("/")
+        assert folder in read_only
+        assert f"--from-file={file}" in created
+    assert environment["AUDIT_LOG_FILE"].rpartition("/")[0] in read_only
+    assert environment["AUDIT_SIGNING_FOLDER"].rpartition("/")[0] not in read_only
+
+
+def test_signer_of_systemd_is_another_user_who_reads_the_agents_log_and_nothing_else_of_it() -> None:
+    service, agent = unit_service("idaas-agent-signer"), unit_service("idaas-agent")
+    assert (service["DynamicUser"], service["NoNewPrivileges"], service["PrivateNetwork"]) == ("yes",) * 3
+    assert service["CapabilityBoundingSet"] == service["AmbientCapabilities"] == "CAP_DAC_READ_SEARCH"
+    assert service["LoadCredential"].startswith("signing.pem:")
+    assert service["UMask"] == "0022", "the public keys are for others"
+    text, of_agent = (
+        (DEPLOY / "systemd" / f"{name}.service").read_text() for name in ("idaas-agent-signer", "idaas-agent")
+    )
+    log = re.findall(r"^Environment=AUDIT_LOG_FILE=.*$", text, re.MULTILINE)
+    assert log == re.findall(r"^Environment=AUDIT_LOG_FILE=.*$", of_agent, re.MULTILINE)
+    for closed in ("/etc/idaas-agent", f"/var/lib/private/{agent['StateDirectory']}"):
+        assert f"InaccessiblePaths=-{closed}\n" in text
+
+
+def test_signers_run_the_command_that_signs_with_variables_that_exist() -> None:
+    (own,) = signer()["spec"]["template"]["spec"]["containers"]
+    started = unit_service("idaas-agent-signer")["ExecStart"].split()
+    assert own["args"] == started[1:] == ["audit", "sign", "--follow"]
+    unit = (DEPLOY / "systemd" / "idaas-agent-signer.service").read_text()
+    named = set(re.findall(r"^Environment=([A-Z_]+)=", unit, re.MULTILINE))
+    named |= {entry["name"] for entry in own["env"]}
+    named |= {line.partition("=")[0] for line in (SIGNER / "signer.env").read_text().splitlines()}
+    assert named <= {*variables()}
+    pages = [DEPLOY.parent / "docs" / "deployment.md", SIGNER / "kustomization.yaml"]
+    assert all("kubectl apply -k deploy/kubernetes-signer" in page.read_text() for page in pages)
