@@ -153,6 +153,17 @@ def test_the_chinese_page_of_errors_has_the_texts_of_the_page():
     assert errors_zh() == page, f"run: .venv/bin/python {SYNC}"
 
 
+def test_the_chinese_page_for_operators_has_commands_of_the_pages_that_it_names():
+    page = read("docs/zh/operate.md")
+    blocks = re.findall(r"^```\w*\n(.*?)^```$", page, re.DOTALL | re.MULTILINE)
+    lines = [line for block in blocks for line in block.splitlines() if line]
+    english = set(re.findall(r"\]\(\.\./\.\./(plugins/\w+/README\.md)\)", page))
+    written = {line for path in english for line in read(path).splitlines()}
+    assert len(english) == 4
+    assert lines
+    assert [line for line in lines if line not in written] == []
+
+
 def test_the_runbook_has_each_alert():
     rules = yaml.safe_load((ROOT / "deploy" / "observability" / "alerts.yaml").read_text(encoding="utf-8"))
     alerts = [rule["alert"] for group in rules["groups"] for rule in group["rules"]]
