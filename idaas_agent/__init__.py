@@ -1,9 +1,9 @@
 """Names for your own code: the identity of an app, services, tools, policies, errors, models and graphs.
 
-`idaas_agent.labels`, `.policies`, `.surfaces`, `.testing` and `.variables` are public too, and nothing else
-of this project is. A name stays, with its meaning, until a version whose changelog has announced its end in
-the version before. `docs/extending.md`, `models.md`, `graphs.md`, `middleware.md`, `own-policy.md` and
-`plugins.md` show them in use.
+`idaas_agent.issuers`, `.labels`, `.policies`, `.surfaces`, `.testing` and `.variables` are public too, and
+nothing else of this project is. A name stays, with its meaning, until a version whose changelog has
+announced its end in the version before. `docs/extending.md`, `models.md`, `graphs.md`, `middleware.md`,
+`own-policy.md` and `plugins.md` show them in use.
 
 A name is loaded when it is first used: importing this package costs nothing.
 """
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from identity.credentials.requirement import Credential as Credential
     from identity.credentials.requirement import CredentialRequirement as CredentialRequirement
     from identity.credentials.requirement import IssuedJwtRequirement as IssuedJwtRequirement
+    from identity.credentials.requirement import IssuerRequirement as IssuerRequirement
     from identity.credentials.requirement import OAuthTokenRequirement as OAuthTokenRequirement
     from identity.errors import AccessTokenError as AccessTokenError
     from identity.errors import AgentError as AgentError
@@ -64,7 +65,7 @@ if TYPE_CHECKING:
 _NAMES: Final = {
     "identity.credentials.requirement": (
         "AccessTokenRequirement ApiKeyRequirement CloudRoleRequirement Credential CredentialRequirement "
-        "IssuedJwtRequirement OAuthTokenRequirement"
+        "IssuedJwtRequirement IssuerRequirement OAuthTokenRequirement"
     ),
     "idaas_agent.library.identity": "Identity",
     "idaas_agent.library.run_context": "IdentityContext",

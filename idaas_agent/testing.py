@@ -39,6 +39,7 @@ from graph.credentials.service_credentials import ServiceCredentials, requiremen
 from graph.models.provider import ModelProvider
 from graph.parts import GraphParts, RunApprovals, RunIdentity, RunModel, graph_parts
 from graph.prompt import SYSTEM_PROMPT
+from idaas_agent.issuer_under_test import IssuerUnderTest as IssuerUnderTest
 from idaas_agent.received_request import RequestPart as RequestPart
 from idaas_agent.received_request import ServiceRequest, body_of, parts_of
 from idaas_agent.recorded_model import RecordedModel as RecordedModel

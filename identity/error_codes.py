@@ -12,6 +12,8 @@ class IdentityCode(ErrorCode):
     INSUFFICIENT_SCOPE = "insufficient_scope"
     SERVICE_KEY_UNAVAILABLE = "service_key_unavailable"
     SERVICE_CREDENTIAL_UNAVAILABLE = "service_credential_unavailable"
+    ISSUER_REFUSED = "issuer_refused"
+    ISSUER_UNREACHABLE = "issuer_unreachable"
     CONSENT_REQUIRED = "consent_required"
     TOKEN_EXCHANGE_FAILED = "token_exchange_failed"  # noqa: S105 - a code
     USER_TOKEN_REFUSED = "user_token_refused"  # noqa: S105 - a code

@@ -204,7 +204,7 @@ class InsufficientScopeError(AccessTokenError):
 
 
 class CredentialError(AgentError):
-    """IDaaS refused the credential."""
+    """IDaaS, or another issuer, refused the credential."""
 
 
 class RequirementRefusedError(CredentialError):

@@ -11,6 +11,7 @@ from http1.transport import PoolUse
 from identity.access_token.revocation_list import RevocationList
 from identity.access_token.verifier import REVOCATION_REACH, AccessTokenVerifier, VerificationMeasures
 from identity.audit.log import AuditMeasures
+from identity.credentials.added_issuers import AddedIssuers
 from identity.credentials.broker import CredentialBroker
 from identity.credentials.measures import CredentialMeasures
 from identity.idaas.client import IDaaSClient
@@ -85,8 +86,10 @@ class IdentityParts:
         self.audit_log: Final = audit_log(settings, self._measures.audit, clock)
         self.audit: Final = audit_trail(settings, self.audit_log, clock)
         self.idaas: Final = IDaaSClient(settings.idaas, self.http, clock=clock)
+        self.issuers: Final = AddedIssuers(self.idaas, clock)
+        """IDaaS, and the issuers that operators add beside it."""
         self.broker: Final = CredentialBroker(
-            self.idaas, clock=clock, audit=self.audit, measures=self._measures.credentials
+            self.issuers, clock=clock, audit=self.audit, measures=self._measures.credentials
         )
         self.users: Final = AsyncExitStack()
         """Closes what others have opened for the same event loop, before the parts that it uses."""
@@ -126,6 +129,7 @@ class IdentityParts:
         """Closes all connections, and ends the audit log."""
         await self.users.aclose()
         await self.broker.aclose()
+        await self.issuers.aclose()
         if "keys" in self.__dict__:
             await self.keys.aclose()
         await self.http.aclose()

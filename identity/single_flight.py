@@ -57,6 +57,11 @@ class SingleFlight(Generic[T]):
             raise error.again()
         return flight.result()
 
+    async def settled(self) -> None:
+        """Waits until the fetches in progress have ended, and those that began meanwhile."""
+        while self._flights:
+            await asyncio.wait([*self._flights.values()])
+
     async def aclose(self) -> None:
         """Cancels all fetches and waits until they have ended. `start` and `run` raise the error after it."""
         self.is_closed = True

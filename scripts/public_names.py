@@ -10,7 +10,7 @@ from itertools import pairwise
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
-PARTS = ("labels", "policies", "surfaces", "testing", "variables")
+PARTS = ("issuers", "labels", "policies", "surfaces", "testing", "variables")
 MODULES = ("idaas_agent", *(f"idaas_agent.{part}" for part in PARTS))
 CODE = re.compile(r"```.*?```|`[^`\n]+`", re.DOTALL)
 HEAD = (

@@ -140,10 +140,10 @@ def test_new_project_and_the_examples_pass_their_tests_and_none_is_made_twice(pr
     assert "my_agent" not in texts
     for name in ("README.md", "Dockerfile", ".github/workflows/test.yml"):
         assert "--require-hashes -r requirements.lock" in (project / name).read_text(), name
-    folders = [project, *(EXAMPLES / name for name in ("human_tool", "guardrail"))]
+    folders = [project, *(EXAMPLES / name for name in ("human_tool", "guardrail", "vault"))]
     options = ["-q", "-p", "no:cacheprovider", "--import-mode=prepend"]
     _, passed = run([sys.executable, "-m", "pytest", *options, *map(str, folders)], os.environ, project)
-    assert "8 passed" in passed, passed
+    assert "14 passed" in passed, passed
     again = CliRunner().invoke(app, ["new", "my-payroll"])
     assert (again.exit_code, CliRunner().invoke(app, ["new", "../x"]).exit_code) == (1, 1)
 

@@ -1,7 +1,7 @@
 """The tables of SERVICES_FILE: a service over HTTP or MCP, its credential, and the policies of its tools."""
 
 from dataclasses import replace
-from typing import Annotated, Any, ClassVar, Final, Literal, Self, TypeAlias
+from typing import Annotated, Any, ClassVar, Final, Literal, Protocol, Self, TypeAlias, cast
 
 from pydantic import (
     AfterValidator,
@@ -22,6 +22,7 @@ from identity.credentials.requirement import (
     CloudRoleRequirement,
     CredentialRequirement,
     IssuedJwtRequirement,
+    IssuerRequirement,
     OAuthTokenRequirement,
 )
 from identity.error_codes import IdentityCode
@@ -51,6 +52,10 @@ class _Made(_Table):
     def made(self) -> object:
         """The value. Raises `ValueError` if there is none."""
         raise NotImplementedError
+
+
+class _MadeCredential(Protocol):
+    def made(self, placement: Placement) -> CredentialRequirement: ...
 
 
 class IssuedJwtDeclaration(_Made):
@@ -102,7 +107,25 @@ class CloudRoleDeclaration(_Made):
         return CloudRoleRequirement(self.role, self.seconds)
 
 
-CREDENTIAL_KEYS: Final = ("access_token", "api_key", "issued_jwt", "cloud_role", "oauth_token")
+class IssuerCredentialDeclaration(_Made):
+    """`{ issuer = "vault", settings = { path = "kv/data/ledger", field = "key" } }`."""
+
+    issuer: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,31}$")] = Field(
+        description="The name of an installed issuer, or of a table `[issuers.NAME]` of this file."
+    )
+    settings: dict[str, StrictStr | StrictInt | StrictBool | tuple[StrictStr, ...]] = Field(
+        default_factory=dict, description="What it is asked for; the issuer checks them. No secret."
+    )
+
+    def made(self, placement: Placement = BEARER) -> IssuerRequirement:
+        """The requirement of calls of the service."""
+        return IssuerRequirement(self.issuer, self.settings, placement=placement)
+
+
+CREDENTIAL_KEYS: Final = (
+    *("access_token", "api_key", "issued_jwt", "cloud_role", "oauth_token"),
+    "issuer_credential",
+)
 """The keys that declare the credential of a service; at most one is set."""
 
 
@@ -120,6 +143,9 @@ class CredentialDeclaration(_Table):
     )
     issued_jwt: IssuedJwtDeclaration | None = Field(
         None, description="The credential is a JWT of one of IDaaS's JWT providers, for the caller."
+    )
+    issuer_credential: IssuerCredentialDeclaration | None = Field(
+        None, description="The credential is one of an issuer beside IDaaS, such as a vault."
     )
     placement: Placement | None = Field(
         None,
@@ -154,9 +180,7 @@ class CredentialDeclaration(_Table):
             return ApiKeyRequirement(self.api_key, key_error_code, placement=placement)
         if self.credential_key is None:
             return None
-        table: IssuedJwtDeclaration | OAuthTokenDeclaration | CloudRoleDeclaration
-        table = getattr(self, self.credential_key)
-        return table.made(placement)
+        return cast(_MadeCredential, getattr(self, self.credential_key)).made(placement)
 
     def _credential_keys(self) -> list[str]:
         return [key for key in CREDENTIAL_KEYS if getattr(self, key, None) is not None]
@@ -367,6 +391,21 @@ class MCPDeclaration(_Declaration, _ListedTools):
         if self.credential_key is None:
             raise ValueError(f"must have one of {one_of()}, found none")
         return self
+
+
+class IssuerDeclaration(_Table):
+    """`[issuers.vault]`: an issuer of credentials beside IDaaS."""
+
+    python: Annotated[str, Field(pattern=r"^[^:]+:[A-Za-z_]\w*$")] | None = Field(
+        None,
+        description="Its class: `vault.py:Vault`, a file relative to this one. Default: the installed issuer "
+        "of this name.",
+    )
+    user_token: StrictBool = Field(
+        False, description="Whether it receives the access token of the user, under Human identity."
+    )
+    timeout_seconds: _Seconds = Field(10.0, description="For one credential.")
+    settings: dict[str, Any] = Field(default_factory=dict, description="Its own; the issuer checks them.")
 
 
 ServiceDeclaration: TypeAlias = HTTPDeclaration | MCPDeclaration

@@ -12,7 +12,7 @@ from typing import Annotated, Any, Final
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from identity.secrets.secret_file import read_bounded_text
-from tools.service_declarations import FileDeclaration
+from tools.service_declarations import FileDeclaration, IssuerDeclaration
 
 BUILT_IN: Final = "amap"
 """The name of the server that `EXTERNAL_SERVER_URL` names."""
@@ -22,7 +22,7 @@ RESERVED_NAMES: Final = frozenset(
 )
 """The names of the graph's nodes and of the other services that the variables declare."""
 
-_MAX_BYTES: Final = 1024 * 1024
+MAX_BYTES: Final = 1024 * 1024
 _TYPES: Final = ("http", "mcp", "built-in")
 
 
@@ -30,13 +30,14 @@ _Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,31}$")]
 
 
 class ServicesFile(BaseModel):
-    """The whole file: `[services.NAME]` for each service."""
+    """The whole file: `[services.NAME]` for each service, `[issuers.NAME]` for each issuer beside IDaaS."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     services: dict[_Name, Annotated[FileDeclaration, Field(discriminator="type")]] = Field(
         default_factory=dict
     )
+    issuers: dict[_Name, IssuerDeclaration] = Field(default_factory=dict)
 
 
 def read_services_file(
@@ -53,7 +54,7 @@ def read_services_file(
     Not checked: whether `python` can be loaded.
     """
     try:
-        members = tomllib.loads(read_bounded_text(path, _MAX_BYTES))
+        members = tomllib.loads(read_bounded_text(path, MAX_BYTES))
     except (tomllib.TOMLDecodeError, RecursionError) as error:
         place = str(error).rpartition("(")[2].rstrip(")")
         return {}, [f"{named} must be TOML: fault {place}"]
@@ -71,7 +72,7 @@ def read_services_file(
 def right_declarations(path: Path) -> dict[str, FileDeclaration]:
     """The declarations of a file that are right by themselves; none if it cannot be read."""
     try:
-        members = tomllib.loads(read_bounded_text(path, _MAX_BYTES))
+        members = tomllib.loads(read_bounded_text(path, MAX_BYTES))
     except (ValueError, RecursionError):
         return {}
     declared: dict[str, FileDeclaration] = {}

@@ -12,8 +12,11 @@ from agent.settings.settings import Settings
 from graph.credentials.service_credentials import ServiceCredential, ServiceCredentials, requirements
 from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.credentials.requirement import ApiKeyRequirement
+from identity.error_codes import IdentityCode
+from identity.errors import ConfigurationError
 from identity.parts import IdentityParts
 from identity.secrets.secret import Secret
+from tools.declared_issuers import add_issuers
 from tools.service import Service, ToolSchema
 
 
@@ -43,11 +46,13 @@ class ServiceParts:
         measures = measures or AgentMeasures()
         self.settings: Final = settings
         self.clock: Final = clock
+        self.identity: Final = IdentityParts(settings, tls, clock=clock, measures=measures)
         made = services(settings, tls, accepts_tools=accepts_tools) if has_services else ()
         self.services: Final[Sequence[Service]] = made
+        if faults := add_issuers(self.identity, made, settings.services_file):
+            raise ConfigurationError(IdentityCode.SETTINGS_INVALID, faults)
         self.requirements: Final = requirements(self.services, settings.access_identity, llm_api_key)
         """The requirements of the services, and of the model if its key is given, by the names of nodes."""
-        self.identity: Final = IdentityParts(settings, tls, clock=clock, measures=measures)
         self.http: Final = self.identity.http
         self.audit: Final = self.identity.audit
         self.broker: Final = self.identity.broker

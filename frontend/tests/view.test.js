@@ -21,6 +21,7 @@ const RIGHTS = [
   ['issued_jwt api_key', /on your behalf, with your rights/, /代表你、以你的权限/],
   ['oauth_token', /an account at another provider/, /其他平台账户/],
   ['cloud_role', /as a cloud role that is released to you/, /授权给你的云角色/],
+  ['issuer_credential', /another system, such as a vault, issued for you/, /密钥库.*为你签发的凭证/],
 ];
 
 for (const [credentialKind, inEnglish, inChinese] of RIGHTS) {

@@ -4,7 +4,7 @@ import { element } from './element.js';
 import { icon } from './icon.js';
 
 const ICONS = {
-  machine: 'agent', human: 'person', shared_key: 'key', oauth_account: 'globe', cloud_role: 'key', none: 'service', unknown: 'question', not_called: 'stop',
+  machine: 'agent', human: 'person', shared_key: 'key', oauth_account: 'globe', cloud_role: 'key', issuer: 'key', none: 'service', unknown: 'question', not_called: 'stop',
 };
 /** Kinds of credentials whose subject is the user, under Human identity. */
 const ABOUT_THE_USER = ['access_token', 'issued_jwt'];
@@ -25,6 +25,7 @@ export function identityKind({ accessIdentity, credentialKind, outcome }) {
   if (kinds.some((kind) => ABOUT_THE_USER.includes(kind))) return 'human';
   if (kinds.includes('oauth_token')) return 'oauth_account';
   if (kinds.includes('cloud_role')) return 'cloud_role';
+  if (kinds.includes('issuer_credential')) return 'issuer';
   return onlyKeys(credentialKind) ? 'shared_key' : 'unknown';
 }
 

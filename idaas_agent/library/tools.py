@@ -14,6 +14,7 @@ from identity.errors import AccessTokenError, AgentError, ConfigurationError
 from identity.observation.failure import raised
 from identity.parts import IdentityParts
 from identity.principal import AccessIdentity
+from tools.declared_issuers import add_issuers
 from tools.declared_service import DeclaredService, unused_policies
 from tools.http_service.service import nodes_of
 from tools.service import Service, ToolSchema
@@ -31,11 +32,14 @@ async def tools_of(identity: OpenIdentity, services: Sequence[Service] | str | P
 
     def made(opened: IdentityParts) -> list[Service]:
         if not isinstance(services, str | Path):
-            return _flat(services)
+            given = _flat(services)
+            _add_issuers(opened, given, None)
+            return given
         with identity.proxies.used():
             from_file = _made(declared, Path(services).parent, opened.tls)
         for service in from_file:
             opened.users.push_async_callback(service.aclose)
+        _add_issuers(opened, from_file, Path(services))
         return from_file
 
     source = CallsOfIdentity(identity, made)
@@ -88,6 +92,13 @@ def _made(declared: Sequence[DeclaredService], folder: Path, tls: ssl.SSLContext
     if faults:
         raise ConfigurationError(IdentityCode.SETTINGS_INVALID, faults)
     return services
+
+
+def _add_issuers(opened: IdentityParts, services: Sequence[Service], path: Path | None) -> None:
+    """Raises `ConfigurationError` with each issuer that cannot be used, and what it is asked for in vain."""
+    faults = add_issuers(opened, services, path, named="the services" if path is None else path.name)
+    if faults:
+        raise ConfigurationError(IdentityCode.SETTINGS_INVALID, faults)
 
 
 def _flat(services: Sequence[Service]) -> list[Service]:

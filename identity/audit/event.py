@@ -34,6 +34,9 @@ class AuditedAction(StrEnum):
     OAUTH_TOKEN_ISSUE = "oauth_token_issue"  # noqa: S105 - a name, no secret
     """A token of a foreign authorization server was requested (`FetchOAuthAuthenticationToken`)."""
 
+    CREDENTIAL_ISSUE = "credential_issue"
+    """A credential was requested from an issuer that the operator added, such as a vault."""
+
     CREDENTIAL_LENT = "credential_lent"
     """The code of a service's tool took its credential as a value."""
 

@@ -21,7 +21,12 @@ from identity.credentials.credential_cache import (
 )
 from identity.credentials.issuer import CredentialIssuer, IssuedCredential
 from identity.credentials.measures import CredentialMeasures
-from identity.credentials.requirement import ApiKeyRequirement, Credential, CredentialRequirement
+from identity.credentials.requirement import (
+    ApiKeyRequirement,
+    Credential,
+    CredentialRequirement,
+    IssuerRequirement,
+)
 from identity.error_codes import IdentityCode
 from identity.errors import (
     AccessTokenError,
@@ -208,6 +213,10 @@ class CredentialBroker:
         """
         return self._cache.remove_users(matches)
 
+    async def settled(self) -> None:
+        """Waits for the requests in progress, such as renewals in the background, whatever their results."""
+        await self._flights.settled()
+
     async def aclose(self) -> None:
         """Cancels the requests in flight; their waiters receive `UnreachableError`."""
         await self._flights.aclose()
@@ -316,7 +325,8 @@ class CredentialBroker:
 
     def _outlasts_permission(self, requirement: CredentialRequirement) -> bool:
         """Whether the credential does not expire, or much later: it is removed when the permission ends."""
-        return isinstance(requirement, ApiKeyRequirement) or self.issuer.prerequisite(requirement) is not None
+        is_kept_elsewhere = isinstance(requirement, ApiKeyRequirement | IssuerRequirement)
+        return is_kept_elsewhere or self.issuer.prerequisite(requirement) is not None
 
     def _remove_dependents(
         self, holder: str | None, requirement: CredentialRequirement, error: CredentialError

@@ -2,13 +2,15 @@
 
 A further kind of credential is a subclass of `CredentialRequirement` here and its action in `AuditedAction`;
 the operation of `identity.idaas` that obtains it, and the row of `IDaaSClient` that names the operation; and
-its table in SERVICES_FILE.
+its table in SERVICES_FILE. A further issuer beside IDaaS needs none of it
+(`identity.credentials.added_issuers`).
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, ClassVar, Final, cast
+from typing import Any, ClassVar, Final, TypeAlias, cast
+from urllib.parse import quote, urlencode
 
 from typing_extensions import TypedDict  # pydantic makes schemas of no other before Python 3.12
 
@@ -35,7 +37,9 @@ class DeclaredCredential(TypedDict, total=False):
     scope: str
     """The permission of an access token, without the audience."""
     credential: str
-    """The identifier of an API key, or of the provider of a JWT or OAuth token; the ARN of a role."""
+    """The identifier of an API key, or of the provider of a JWT or OAuth token; the ARN of a role; the name
+    of an issuer, with what it is asked for.
+    """
     credential_kind: str
     """The kind, by its key in SERVICES_FILE; of several, each, with a space between them."""
 
@@ -287,6 +291,61 @@ class OAuthTokenRequirement(CredentialRequirement):
 
     def __str__(self) -> str:
         return f'a token of the OAuth provider "{self.provider}"'
+
+
+@dataclass(frozen=True, slots=True)
+class IssuerRequirement(CredentialRequirement):
+    """Requires a credential of the issuer `issuer`, which the operator added beside IDaaS: a vault, another
+    STS.
+
+    `settings` are what it is asked for, pairs of a name and a text, a whole number, or several texts; a
+    mapping becomes such pairs, and a boolean the text `true` or `false`. No secrets: they are recorded.
+    `login` is what the issuer itself requires first of the same holder; a service requires no login. Raises
+    `ValueError` for another value.
+    Not checked here: whether there is such an issuer, and what its settings are.
+    """
+
+    kind = "issuer_credential"
+    action = AuditedAction.CREDENTIAL_ISSUE
+
+    issuer: str
+    settings: "IssuerSettings | Mapping[str, IssuerValue]" = ()
+    login: bool = field(default=False, kw_only=True)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "settings", _pairs(self.settings))
+        CredentialRequirement.__post_init__(self)
+
+    @property
+    def declared(self) -> DeclaredCredential:
+        if self.login:
+            return {"credential": f"{self.issuer}#login"}
+        asked = urlencode([*self.settings], doseq=True, quote_via=quote)
+        return {"credential": f"{self.issuer}?{asked}" if asked else self.issuer}
+
+    def __str__(self) -> str:
+        what = "the login" if self.login else "a credential"
+        return f'{what} of the issuer "{self.issuer}"'
+
+
+IssuerValue: TypeAlias = str | int | bool | Sequence[str]
+IssuerSettings: TypeAlias = tuple[tuple[str, IssuerValue], ...]
+"""The settings of an `IssuerRequirement`, by their names."""
+
+
+def _pairs(settings: "IssuerSettings | Mapping[str, IssuerValue]") -> IssuerSettings:
+    """In alphabetical order, so that equal settings are equal. Raises `ValueError`."""
+    pairs: dict[str, IssuerValue] = {}
+    for name, value in dict(settings).items():
+        if isinstance(value, bool):  # as a text: it would be equal to a number
+            pairs[name] = str(value).lower()
+        elif isinstance(value, str | int):
+            pairs[name] = value
+        elif isinstance(value, list | tuple) and all(isinstance(item, str) for item in value):
+            pairs[name] = tuple(value)
+        else:
+            raise ValueError(f'setting "{name}" must be a text, a whole number, a boolean or a list of texts')
+    return tuple(sorted(pairs.items()))
 
 
 @dataclass(frozen=True, slots=True)

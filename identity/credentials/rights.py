@@ -27,6 +27,8 @@ class Rights(StrEnum):
     """
     CLOUD_ROLE = "cloud_role"
     """A cloud role that is released to the user: the service sees the role."""
+    ISSUER = "issuer"
+    """What an issuer beside IDaaS gave out for the user. The issuer decides whose it is."""
     NONE = "none"
     """The service needs no credential."""
     UNKNOWN = "unknown"
@@ -52,6 +54,8 @@ def rights_of(access_identity: str | None, credential_kind: str | None) -> Right
         return Rights.OAUTH_ACCOUNT
     if "cloud_role" in kinds:
         return Rights.CLOUD_ROLE
+    if "issuer_credential" in kinds:
+        return Rights.ISSUER
     return Rights.SHARED_KEY if set(kinds) == {"api_key"} else Rights.UNKNOWN
 
 
@@ -61,6 +65,7 @@ LABELS: Final = {
     Rights.SHARED_KEY: "with a shared key",
     Rights.OAUTH_ACCOUNT: "with an account elsewhere",
     Rights.CLOUD_ROLE: "as a cloud role",
+    Rights.ISSUER: "with a credential issued for you",
     Rights.NONE: "no identity needed",
     Rights.UNKNOWN: "identity unknown",
 }
@@ -73,6 +78,7 @@ SENTENCES: Final = {
     Rights.OAUTH_ACCOUNT: "It would use an account at another provider: the one that {user} connected there,"
     " or the organization's (Human).",
     Rights.CLOUD_ROLE: "It would use a cloud role that is released to {user} (Human).",
+    Rights.ISSUER: "It would use a credential that another system issued for {user} (Human).",
     Rights.NONE: "It needs no credential.",
     Rights.UNKNOWN: "Whose rights it would use is not known.",
 }

@@ -32,7 +32,12 @@ from graph.tool_calls.tool_catalog import collisions
 from identity.access_token.claims import read_claims
 from identity.access_token.jws import parse_compact_jws, read_header
 from identity.access_token.verified_access_token import VerifiedAccessToken
-from identity.credentials.requirement import AccessTokenRequirement, Credential
+from identity.credentials.requirement import (
+    AccessTokenRequirement,
+    Credential,
+    CredentialRequirement,
+    IssuerRequirement,
+)
 from identity.error_codes import IdentityCode
 from identity.errors import (
     AccessTokenError,
@@ -330,8 +335,12 @@ class Examination:
             yield skipped("approvers", lacks, f"add {name} to CALLER_CLAIMS")
         if agent.app is not None:
             yield Step("graph", self._open_graph, late=AgentCode.INTERNAL_ERROR)
+        for name in agent.identity.issuers.names:
+            checked = partial(agent.identity.issuers.check, name)
+            right = "its table is right; a credential shows more"
+            yield Step(f"issuer {name}", checked, right, late=IdentityCode.ISSUER_UNREACHABLE)
         for name, required in self._requirements.items():
-            missing = {_OWN_TOKEN: "it needs the agent's own token, which was not issued"}
+            missing = _needs_of_issuers(required.credential)
             if required.access_identity is AccessIdentity.HUMAN:
                 missing |= {USERS_TOKEN: "it needs the access token of a user (see above)"}
             detail = f"obtained as {required.access_identity}"
@@ -450,6 +459,17 @@ class Examination:
             if difference := await instance_difference(agent.settings, agent.http, self._clock):
                 return difference
         return Explanation.by_rule(error, service=part, **asdict(origin))
+
+
+def _needs_of_issuers(requirement: CredentialRequirement) -> dict[str, str]:
+    """The steps that must succeed before the credential can be issued, with the reasons."""
+    needs: dict[str, str] = {}
+    for part in requirement.parts:
+        if isinstance(part, IssuerRequirement):
+            needs[f"issuer {part.issuer}"] = f'it needs the issuer "{part.issuer}" (see above)'
+        else:
+            needs[_OWN_TOKEN] = "it needs the agent's own token, which was not issued"
+    return needs
 
 
 def missing_approver_claims(settings: Settings) -> list[str]:

@@ -9,6 +9,7 @@ from identity.credentials.requirement import (
     CloudRoleRequirement,
     CredentialRequirement,
     IssuedJwtRequirement,
+    IssuerRequirement,
     OAuthTokenRequirement,
 )
 from identity.credentials.rights import LABELS, SENTENCES, Rights, rights_of
@@ -29,6 +30,8 @@ FOREIGN = OAuthTokenRequirement("calendar")
         (JWT, "issued_jwt", Rights.HUMAN),
         (FOREIGN, "oauth_token", Rights.OAUTH_ACCOUNT),
         (ROLE, "cloud_role", Rights.CLOUD_ROLE),
+        (IssuerRequirement("vault"), "issuer_credential", Rights.ISSUER),
+        (IssuerRequirement("vault", also=(KEY,)), "issuer_credential api_key", Rights.ISSUER),
         (ApiKeyRequirement("a", also=(OTHER_KEY,)), "api_key api_key", Rights.SHARED_KEY),
         (
             ApiKeyRequirement("a", also=(KEY,), placement=OTHER_KEY.placement),
