@@ -19,7 +19,7 @@ from typing import Any, Final
 
 from benchmarks.injections.kept_outcomes import KeptOutcomes
 from benchmarks.injections.outcome import Outcome
-from benchmarks.injections.page import PAGE, figures, frontier, policies
+from benchmarks.injections.page import PAGE, figures, frontier
 from benchmarks.injections.policies import PUBLISHED, VARIANTS, is_published
 from benchmarks.injections.suites import SUITES, VERSION, package_version
 
@@ -59,11 +59,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     about = _about(measured, _count(found), seconds)
     print(about, figures(found[PUBLISHED]), frontier(found), sep="\n\n")
     if options.every == 1 and not options.suites:
-        tables = {
-            "the figures": f"{figures(found[PUBLISHED])}\n\n{about}",
-            "the frontier": frontier(found),
-            "the policies": policies(),
-        }
+        tables = {"the figures": f"{figures(found[PUBLISHED])}\n\n{about}", "the frontier": frontier(found)}
         PAGE.write(tables)
     return any(
         outcome.succeeded and not outcome.says_only and outcome.manner.person != "credulous"

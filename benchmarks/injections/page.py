@@ -1,11 +1,10 @@
-"""The parts of docs/injections.md that `make injections` writes: the figures, and the policies."""
+"""The tables of docs/injections.md, which `make injections` writes."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final
 
 from benchmarks.injections.obedient_model import Form, Order
 from benchmarks.injections.outcome import Manner, Outcome
-from benchmarks.injections.policies import PUBLISHED, services_text
 from benchmarks.injections.suites import SUITES
 from tests.generated_page import GeneratedPage
 
@@ -95,25 +94,6 @@ def frontier(found: Mapping[str, Sequence[Outcome]]) -> str:
         ]
         lines.append(f"| {name} | {asked} | {' | '.join(unasked)} |")
     return "\n".join(lines)
-
-
-def policies() -> str:
-    """The policies of all suites, as their services files have them."""
-    return "\n\n".join(f"`{suite}.toml`:\n\n```toml\n{_of_policies(suite)}\n```" for suite in SUITES)
-
-
-def _of_policies(suite: str) -> str:
-    return "\n".join(_policy_lines(services_text(suite, PUBLISHED).splitlines()))
-
-
-def _policy_lines(lines: Iterable[str]) -> Iterator[str]:
-    """The comments and the policies."""
-    is_policy = False
-    for line in lines:
-        if line.startswith("["):
-            is_policy = line.endswith(".policies]")
-        if line.startswith("#") or (is_policy and line):
-            yield line
 
 
 def _share(outcomes: Sequence[Outcome], count: Count, *, of: bool = True) -> str:

@@ -22,7 +22,7 @@ from benchmarks.injections.obedient_model import (
     together,
 )
 from benchmarks.injections.outcome import Manner, Outcome, consequential_tools
-from benchmarks.injections.page import PAGE, figures, frontier, policies
+from benchmarks.injections.page import PAGE, figures, frontier
 from benchmarks.injections.persons import Absent, Attentive, Credulous
 from benchmarks.injections.planned_call import PlannedCall
 from benchmarks.injections.policies import PUBLISHED, VARIANTS, is_published, services_text
@@ -286,8 +286,7 @@ def test_frontier_has_a_row_for_each_policy() -> None:
     assert row(table, "lax") == ["0", "1 of 1", "–"]
 
 
-def test_page_shows_the_policies_that_were_run() -> None:
+def test_page_names_the_policies_that_were_run() -> None:
     page = PAGE.text()
 
-    assert policies() in page
-    assert PAGE.having("the policies", policies(), page) == page
+    assert [f"benchmarks/injections/services/{suite}.toml" in page for suite in SUITES] == [True] * 4
