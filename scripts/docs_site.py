@@ -30,6 +30,7 @@ SEARCH = {
     "docs/page.md": "boost: 2",  # the only one for employees
     "docs/configuration.md": "boost: 3",  # other pages name a variable; this one explains it
     "docs/errors.md": "boost: 3",  # other pages name a code; this one explains it
+    "docs/first-tool.md": "boost: 2",  # other pages add tools, too
     "docs/mcp.md": "boost: 2",
     "docs/names.md": "boost: 0.5",  # lists what other pages explain
     "README.md": "boost: 2",

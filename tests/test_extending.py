@@ -52,7 +52,7 @@ from tools.http_service.service import HTTPService
 from tools.service import Access
 
 DOCS = Path(__file__).parent.parent / "docs"
-PAGES = ("first-tool.md", "extending.md", "models.md", "graphs.md", "middleware.md")
+PAGES = ("first-tool.md", "extending.md", "rag.md", "models.md", "graphs.md", "middleware.md")
 PAGE = "".join((DOCS / page).read_text(encoding="utf-8") for page in PAGES)
 BLOCKS = re.findall(r"<!-- (\S+) -->\n```\w+\n(.*?)```", PAGE, re.DOTALL)
 SANDBOX, MCP_SERVER = "https://localhost:9445", "https://maps.example.com"
@@ -131,6 +131,26 @@ def test_tests_of_the_page_pass(tmp_path):
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(tmp_path)]
     _, printed_by_pytest = run(command, os.environ, tmp_path)
     assert "2 passed" in printed_by_pytest, printed_by_pytest
+
+
+async def test_documents_of_the_page_are_found_with_the_users_rights_and_labelled(tmp_path, monkeypatch):
+    (tmp_path / "handbook.py").write_text(printed("handbook.py"))
+    monkeypatch.syspath_prepend(tmp_path)
+    tools = ToolsUnderTest(importlib.import_module("handbook").service)
+    monkeypatch.delitem(sys.modules, "handbook")
+    tools.responds(json=[{"classification": "confidential", "text": "Two days at home."}])
+    model = ScriptedModel(
+        call("company_rules", question="home"), call("company_rules", question="desk"), "Two."
+    )
+    agent = AgentUnderTest(model, tools)
+    assert await agent.ask("How long may I work at home?") == "Two."
+    assert [(request.acts_for, request.query) for request in tools.requests] == [
+        ("user", {"q": "home"}),
+        ("user", {"q": "desk"}),
+    ]
+    first, second = (str(event.read) for event in agent.audit if event.outcome == "started")
+    assert "confidential" not in first
+    assert "company_rules: confidential" in second
 
 
 async def test_stand_in_model_calls_an_own_tool_by_the_sentence_of_the_page(agent, running):
