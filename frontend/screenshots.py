@@ -121,7 +121,7 @@ class Photographer:
             page = await self.page(look)
             await self.sign_in(page)
             await self.ask(page, question)
-            await page.locator("nav .icon-plus").click()
+            await page.locator(".new:visible").click()
             await page.locator("#question").fill(request)
             await page.keyboard.press("Enter")
             await page.locator(".approval").wait_for()
@@ -229,7 +229,7 @@ class Photographer:
             await page.locator(".conversations .notice button").wait_for()
             await self.shoot(page, f"list-deleted{name}")
             await page.locator(".conversations input").fill("zzz")
-            await page.locator(".conversations li.note").wait_for()
+            await page.locator(".conversations p.note").wait_for()
             await self.shoot(page, f"list-search{name}")
 
     async def take_states(self) -> None:
@@ -258,7 +258,7 @@ class Photographer:
             await self.ask(page, WEATHER)
             await page.locator(".actions button", has_text="Edit").click()
             await self.shoot(page, f"editing{name}")
-            await page.locator("nav button:visible").first.click()
+            await page.locator(".new:visible").click()
             await self.shoot(page, f"undo{name}")
 
         context = await self.browser.new_context(locale="en-US", viewport=DESKTOP)

@@ -74,6 +74,18 @@ export class Language {
     return new Intl.DateTimeFormat(this.code, { day: 'numeric', month: 'short', year }).format(milliseconds);
   }
 
+  /** A moment within its group of days (`dayGroup`): its time, its weekday or its date. */
+  momentIn(group, milliseconds, now = Date.now()) {
+    if (group === 'older') return this.moment(milliseconds, now);
+    if (group === 'week') return new Intl.DateTimeFormat(this.code, { weekday: 'long' }).format(milliseconds);
+    return this.time(milliseconds);
+  }
+
+  /** A moment with its whole date and its time. */
+  date(milliseconds) {
+    return new Intl.DateTimeFormat(this.code, { dateStyle: 'long', timeStyle: 'short' }).format(milliseconds);
+  }
+
   /** A time to wait: "45 seconds", "12 minutes", "2.5 hours". */
   wait(seconds) {
     let [value, unit] = seconds <= 90 ? [seconds, 'second'] : [Math.ceil(seconds / 60), 'minute'];

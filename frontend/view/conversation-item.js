@@ -1,4 +1,7 @@
-/** A conversation in the list: opened, renamed or deleted. */
+/**
+ * A conversation in the list: opened, renamed or deleted. It is one stop of the Tab key: the arrow keys left and right lead to
+ * its buttons and back, F2 renames it, and Delete deletes it.
+ */
 
 import { element } from './element.js';
 import { icon } from './icon.js';
@@ -12,7 +15,7 @@ export class ConversationItem {
    */
   constructor(language, actions) {
     Object.assign(this, { language, actions });
-    this.element = element('li');
+    this.element = element('li', { onkeydown: (event) => this.#key(event) });
   }
 
   /** @param {boolean} current whether the conversation is the one that is shown */
@@ -32,20 +35,37 @@ export class ConversationItem {
   }
 
   #showTitle() {
-    const { language, actions, thread: { id, status, updated_at: changed, pending_approvals: waiting, ofAnother }, current } = this;
+    const { language, actions, thread: { id, status, updated_at: changed, pending_approvals: waiting, ofAnother, group }, current } = this;
     const paused = ofAnother === 'decided' ? 'list.decided' : 'list.expired';
     const focused = [...this.element.querySelectorAll('button')].indexOf(document.activeElement);
     const title = this.#title();
     this.element.replaceChildren(
-      element('button', { 'type': 'button', 'class': 'open', 'title': title, 'aria-current': current && 'true', 'onclick': () => actions.open(id) },
+      element('button', { 'type': 'button', 'class': 'open', 'title': title, 'aria-current': current && 'true', 'aria-keyshortcuts': 'F2 Delete', 'onclick': () => actions.open(id) },
         element('span', { class: 'title' }, title),
         waiting > 0 && element('span', { class: 'badge badge-waiting' }, language.text(ofAnother === 'open' ? 'list.waits_for_another' : 'list.waits')),
         status === 'running' && element('span', { class: 'running' }, element('span', { class: 'spinner' }), language.text('list.running')),
-        waiting === 0 && status !== 'running' && element('span', { class: 'when' }, status === 'paused' ? language.text(paused) : language.moment(Date.parse(changed)))),
+        waiting === 0 && status !== 'running' && (status === 'paused' ? element('span', { class: 'when' }, language.text(paused)) : this.#when(Date.parse(changed), group))),
       element('span', { class: 'change' },
         this.#iconButton('edit', 'list.rename', title, () => this.#rename()),
         this.#iconButton('trash', 'list.delete', title, () => actions.remove(id))));
     if (focused >= 0) this.element.querySelectorAll('button')[focused].focus({ preventScroll: true });
+  }
+
+  #when(changed, group) {
+    const { language } = this;
+    return element('time', { class: 'when', datetime: new Date(changed).toISOString(), title: language.date(changed) }, language.momentIn(group, changed));
+  }
+
+  #key(event) {
+    if (this.#renaming) return;
+    const places = [...this.element.querySelectorAll('button')];
+    const at = places.indexOf(event.target);
+    const to = { ArrowRight: at + 1, ArrowLeft: at - 1, Escape: at > 0 ? 0 : undefined }[event.key];
+    const act = at === 0 && { F2: () => this.#rename(), Delete: () => this.actions.remove(this.thread.id) }[event.key];
+    if (!act && places[to] === undefined) return;
+    event.preventDefault(); // the list does not fold
+    if (act) act();
+    else places[to].focus();
   }
 
   #rename() {
@@ -82,6 +102,6 @@ export class ConversationItem {
 
   #iconButton(name, label, title, onclick) {
     const text = this.language.text(label, { title });
-    return element('button', { 'type': 'button', 'class': 'quiet small', 'title': text, 'aria-label': text, onclick }, icon(name));
+    return element('button', { 'type': 'button', 'class': 'quiet small', 'tabindex': -1, 'title': text, 'aria-label': text, onclick }, icon(name));
   }
 }

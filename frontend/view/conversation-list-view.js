@@ -1,5 +1,6 @@
-/** The list of conversations: those that wait for the user first. Search, more on demand, rename, delete and undo. */
+/** The list of conversations: those that wait first, then by days. A new one, search, more on demand, rename, delete and undo. */
 
+import { dayGroup, DAY_GROUPS } from './calendar.js';
 import { ConversationItem } from './conversation-item.js';
 import { arrange, element } from './element.js';
 import { failureWords } from './failure.js';
@@ -7,36 +8,41 @@ import { icon } from './icon.js';
 
 /** A pause in typing, after which the search is sent. */
 const PAUSE_MS = 200;
+/** Those that wait for a decision, and then those of the days. */
+const GROUPS = ['waiting', ...DAY_GROUPS];
 const wide = () => matchMedia('(min-width: 70rem)');
 
 export class ConversationListView {
   #shown = '';
   #items = new Map();
+  #groups = new Map();
   #typing;
   #announced = '';
 
   /**
    * @param {import('../application.js').Application} app
    * @param {AbortSignal} signal ends the observation
+   * @param {() => void} begin begins a new conversation
    */
-  constructor(app, signal) {
+  constructor(app, signal, begin) {
     const { language, conversations } = app;
     Object.assign(this, { app, language });
     this.search = element('input', {
       'type': 'search', 'placeholder': language.text('list.search'), 'aria-label': language.text('list.search'),
       'value': conversations.search, 'oninput': () => this.#find(),
     });
-    this.list = element('ul', { 'aria-label': language.text('list.title') });
-    this.empty = element('li', { class: 'note' });
+    this.begin = element('button', { type: 'button', class: 'quiet new', onclick: begin }, icon('plus'), language.text('chat.new'));
+    this.list = element('div', { 'class': 'groups', 'role': 'group', 'aria-label': language.text('list.title') });
+    this.empty = element('p', { class: 'note' });
     this.moreButton = element('button', { type: 'button', class: 'quiet', onclick: () => this.#showMore() }, icon('down'), language.text('list.more'));
-    this.more = element('li', { class: 'more' }, this.moreButton);
+    this.more = element('p', { class: 'more' }, this.moreButton);
     this.undo = element('div', { class: 'card notice', role: 'status', hidden: true });
     this.status = element('p', { class: 'visually-hidden', role: 'status' });
     this.failure = element('p', { class: 'problem', role: 'alert' });
     this.count = element('span', { class: 'count' });
     this.summary = element('summary', {}, icon('list'), element('span', { class: 'label' }, language.text('list.title')), this.count);
     this.element = element('details', { class: 'conversations', open: wide().matches, hidden: true },
-      this.summary, element('div', { class: 'panel' }, this.search, this.list, this.failure, this.undo, this.status));
+      this.summary, element('div', { class: 'panel' }, this.begin, this.search, this.list, this.failure, this.undo, this.status));
     this.#loadAtEnd(signal);
     this.list.addEventListener('keydown', (event) => this.#move(event));
     this.element.addEventListener('keydown', ({ key, defaultPrevented }) => { if (key === 'Escape' && !defaultPrevented) this.#fold(); });
@@ -50,7 +56,7 @@ export class ConversationListView {
   update() {
     const { conversations, chat, inbox } = this.app;
     const { available, deleted, more, search } = conversations;
-    const inOrder = conversations.inOrder.map((thread) => ({ ...thread, ofAnother: inbox.ofAnother(thread.id) }));
+    const inOrder = conversations.inOrder.map((thread) => ({ ...thread, group: groupOf(thread), ofAnother: inbox.ofAnother(thread.id) }));
     const state = JSON.stringify([inOrder, available, deleted, more, search, chat.thread]);
     if (state === this.#shown) return;
     this.#shown = state;
@@ -60,9 +66,31 @@ export class ConversationListView {
     this.#items = new Map(inOrder.map(({ id }) => [id, this.#items.get(id) ?? this.#newItem()]));
     for (const thread of inOrder) this.#items.get(thread.id).update(thread, thread.id === chat.thread);
     this.empty.textContent = this.language.text(search === '' ? 'list.empty' : 'list.none_found');
-    arrange(this.list, [...[...this.#items.values()].map((item) => item.element), inOrder.length === 0 && this.empty, more && this.more].filter(Boolean));
+    this.#arrange(inOrder, more);
     this.#showUndo(deleted);
     this.#announce(search, inOrder.length, more);
+  }
+
+  /** Shows the entries in their groups. An entry that moves into another group keeps the focus. */
+  #arrange(inOrder, more) {
+    const focused = document.activeElement;
+    const shown = GROUPS.filter((name) => inOrder.some(({ group }) => group === name));
+    arrange(this.list, [...shown.map((name) => this.#group(name).element), inOrder.length === 0 && this.empty, more && this.more].filter(Boolean));
+    for (const name of shown) {
+      const entries = inOrder.filter(({ group }) => group === name).map(({ id }) => this.#items.get(id).element);
+      arrange(this.#group(name).list, entries);
+    }
+    if (document.activeElement !== focused && this.list.contains(focused)) focused.focus({ preventScroll: true });
+  }
+
+  #group(name) {
+    if (!this.#groups.has(name)) {
+      const id = `conversations-${name}`;
+      const list = element('ul', { 'aria-labelledby': id });
+      const label = element('p', { id, class: 'group' }, this.language.text(`list.group_${name}`));
+      this.#groups.set(name, { list, element: element('div', {}, label, list) });
+    }
+    return this.#groups.get(name);
   }
 
   #newItem() {
@@ -142,7 +170,7 @@ export class ConversationListView {
     this.status.textContent = search === '' ? '' : this.language.text(more ? 'list.found_more' : 'list.found', { count });
   }
 
-  /** The arrow keys move the focus between conversations. */
+  /** The arrow keys up and down move the focus between conversations; `ConversationItem` has the keys within one. */
   #move(event) {
     const entries = [...this.list.querySelectorAll('.open')];
     const at = entries.indexOf(event.target);
@@ -166,4 +194,8 @@ export class ConversationListView {
     }
     return this.#try(this.app.openConversation(id));
   }
+}
+
+function groupOf({ pending_approvals: waiting, updated_at: changed }) {
+  return waiting > 0 ? GROUPS[0] : dayGroup(Date.parse(changed));
 }

@@ -46,7 +46,7 @@ export class ConversationView {
     this.expiry = element('div', { class: 'card expiry', role: 'status', hidden: true });
     this.latest = element('button', { type: 'button', class: 'latest', hidden: true, onclick: () => this.#scrollToEnd() },
       icon('down'), language.text('chat.latest'));
-    this.conversations = new ConversationListView(app, this.#observing.signal);
+    this.conversations = new ConversationListView(app, this.#observing.signal, () => this.begin());
     this.element = element('main', { class: 'chat' },
       this.conversations.element,
       this.chain.element,
@@ -84,6 +84,12 @@ export class ConversationView {
   /** Puts the focus into the composer, after a sign-in. */
   focus() {
     this.composer.input.focus({ preventScroll: true });
+  }
+
+  /** Begins a new conversation, whose question can be written at once. */
+  begin() {
+    this.app.newConversation();
+    this.focus();
   }
 
   /** Once a second. @param {number} seconds until the sign-in expires */

@@ -26,7 +26,7 @@ export class Header {
       session && this.#account(session),
       element('nav', {},
         session && this.waiting,
-        session && this.#button('plus', 'chat.new', actions.newConversation),
+        session && this.#button('plus', 'chat.new', actions.newConversation, 'new'),
         ...this.#otherLanguages(actions),
         menu(language, { ...actions, conversation: session !== undefined }),
         session && this.#button('leave', 'account.sign_out', actions.signOut)));
@@ -62,8 +62,8 @@ export class Header {
     return this.account;
   }
 
-  #button(name, label, onclick) {
-    return element('button', { type: 'button', class: 'quiet', onclick, title: this.language.text(label) }, icon(name),
+  #button(name, label, onclick, kind = '') {
+    return element('button', { type: 'button', class: `quiet ${kind}`, onclick, title: this.language.text(label) }, icon(name),
       element('span', { class: 'caption' }, this.language.text(label)));
   }
 

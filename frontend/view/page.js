@@ -34,7 +34,7 @@ export class Page {
     this.conversation?.leave();
     this.header = new Header(language, session, app, {
       signOut: () => app.signOut(),
-      newConversation: () => app.newConversation(),
+      newConversation: () => this.conversation.begin(),
       chooseLanguage: (code) => app.chooseLanguage(code),
       save: (form) => app.exported(form),
       notify: this.attention,
