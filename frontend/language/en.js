@@ -60,6 +60,8 @@ export const en = Object.freeze({
   'chat.undo_cleared': 'A new conversation has begun.',
   'chat.not_sent': 'This was not sent. It is in the field again.',
   'chat.table': 'Table',
+  'chat.footnotes': 'Footnotes',
+  'chat.footnote': 'Footnote {number}',
   'chat.copy': 'Copy',
   'chat.copied': 'Copied',
   'chat.copy_answer': 'Copy answer',

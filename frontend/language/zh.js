@@ -60,6 +60,8 @@ export const zh = Object.freeze({
   'chat.undo_cleared': '已开始新对话。',
   'chat.not_sent': '问题没有发送，已放回输入框。',
   'chat.table': '表格',
+  'chat.footnotes': '脚注',
+  'chat.footnote': '脚注 {number}',
   'chat.copy': '复制',
   'chat.copied': '已复制',
   'chat.copy_answer': '复制回答',

@@ -78,3 +78,57 @@ test('formulas that do not end cost no time', () => {
   const text = '\\('.repeat(20_000);
   assert.match(html(text), /^<p>/);
 });
+
+const em = (text) => html(text).trim().replace(/^<p>|<\/p>$/g, '');
+
+test('emphasis ends where Chinese ends it, without spaces around it', () => {
+  assert.equal(em('**重要**。'), '<strong>重要</strong>。');
+  assert.equal(em('**重要。**后面'), '<strong>重要。</strong>后面');
+  assert.equal(em('请注意**“本周五”**之前'), '请注意<strong>“本周五”</strong>之前');
+  assert.equal(em('这是**（可选）**的'), '这是<strong>（可选）</strong>的');
+  assert.equal(em('共**100%**的人，**两次。**再**一次！**'), '共<strong>100%</strong>的人，<strong>两次。</strong>再<strong>一次！</strong>');
+  assert.equal(em('前*《书》*后，~~旧价：~~新价'), '前<em>《书》</em>后，<del>旧价：</del>新价');
+  assert.equal(em('***全部。***之后'), '<em><strong>全部。</strong></em>之后');
+  assert.equal(em('日本語の**「太字」**です'), '日本語の<strong>「太字」</strong>です');
+});
+
+test('elsewhere emphasis begins and ends as in CommonMark', () => {
+  assert.equal(em('a **b** c, 2 * 3 * 4, snake_case_name, "**x.**y"'), 'a <strong>b</strong> c, 2 * 3 * 4, snake_case_name, &quot;**x.**y&quot;');
+  assert.equal(em('**甲，*乙*丙**'), '<strong>甲，<em>乙</em>丙</strong>');
+  assert.equal(em('一个 * 星号，另一个 * 星号'), '一个 * 星号，另一个 * 星号');
+  assert.equal(em('`**代码。**后`'), '<code>**代码。**后</code>');
+});
+
+test('an address ends where Chinese punctuation begins', () => {
+  for (const after of ['，请查看', '。', '）和', '、', '；', '”的', '》', '！', '…']) {
+    assert.equal(em(`见 https://example.com/a?b=1${after}`), `见 <a href="https://example.com/a?b=1">https://example.com/a?b=1</a>${after}`);
+  }
+  assert.equal(em('见（https://example.com）。'), '见（<a href="https://example.com/">https://example.com</a>）。');
+  assert.match(em('https://example.com/wiki/杭州 很好'), /<a href="https:\/\/example.com\/wiki\/%E6%9D%AD%E5%B7%9E">/);
+  assert.equal(em('[文档](https://example.com/)。'), '<a href="https://example.com/">文档</a>。');
+});
+
+test('footnotes are numbered as the text names them, and follow it', () => {
+  const text = 'One[^b] and two[^a], again[^b].\n\n[^a]: The **first**\nin two lines.\n[^b]: The second <b>.\n\nMore.';
+  assert.equal(html(text), '<p>One<sup>1</sup> and two<sup>2</sup>, again<sup>1</sup>.</p>\n<p>More.</p>\n'
+    + '<ol><li>The second &#60;b&#62;.</li><li>The <strong>first</strong><br>in two lines.</li></ol>');
+  assert.deepEqual(markdownBlocks(text).map(({ notes = false }) => notes), [false, false, true]);
+  assert.match(plainText(text), /^One and two, again\.\nThe first/);
+  assert.equal(html('合计[^1]。\n\n[^1]: 含税。'), '<p>合计<sup>1</sup>。</p>\n<ol><li>含税。</li></ol>');
+});
+
+test('a name without a note, and a note that nothing names, stay as they were written', () => {
+  assert.equal(html('See[^1].'), '<p>See[^1].</p>\n');
+  assert.equal(html('Text.\n\n[^1]: Nobody names it.'), '<p>Text.</p>\n<p>[^1]: Nobody names it.</p>');
+  assert.equal(html('`[^1]`\n\n```\n[^1]: code\n```'), '<p><code>[^1]</code></p>\n<pre><code>[^1]: code\n</code></pre>\n');
+});
+
+test('a note that arrives after its name changes the block that names it', () => {
+  const [before] = markdownBlocks('See[^1].\n\n');
+  const [after] = markdownBlocks('See[^1].\n\n[^1]: Here.');
+  assert.notEqual(before.source, after.source);
+});
+
+test('a table directly below a line of text is a table', () => {
+  assert.match(html('合计：\n| 项目 | 金额 |\n|---|---:|\n| **差旅。**费 | 1 |'), /<p>合计：<\/p>\n<table>[^]*<td><strong>差旅。<\/strong>费<\/td>/);
+});

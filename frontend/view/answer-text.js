@@ -39,6 +39,8 @@ export class AnswerText {
       code.replaceWith(frame);
       frame.append(code, copy);
     }
+    for (const place of container.querySelectorAll('sup')) place.replaceChildren(this.#noteButton(place.textContent));
+    if (block.notes) this.#nameNotes(container);
     showFormulas(container.querySelectorAll('var, samp'));
     for (const table of container.querySelectorAll('table')) {
       const frame = element('div', { 'class': 'table', 'tabindex': 0, 'role': 'region', 'aria-label': this.language.text('chat.table') });
@@ -46,6 +48,19 @@ export class AnswerText {
       frame.append(table);
     }
     return container;
+  }
+
+  /** Leads to a footnote. */
+  #noteButton(number) {
+    return element('button', { 'type': 'button', 'aria-label': this.language.text('chat.footnote', { number }), 'onclick': () => {
+      this.#blocks.at(-1).element.querySelectorAll('li')[number - 1]?.focus();
+    } }, number);
+  }
+
+  #nameNotes(container) {
+    container.classList.add('notes');
+    container.querySelector('ol').setAttribute('aria-label', this.language.text('chat.footnotes'));
+    for (const note of container.querySelectorAll('li')) note.tabIndex = -1;
   }
 }
 

@@ -9,6 +9,8 @@
  */
 
 import { printable } from '../printable.js';
+import { ChineseMarks } from './chinese-marks.js';
+import { footnoteExtensions, numbered } from './footnotes.js';
 import { Lexer, Marked } from '../node_modules/marked/lib/marked.esm.js';
 // The UMD build: some static servers do not know .mjs. It sets globalThis.DOMPurify.
 import '../node_modules/dompurify/dist/purify.min.js';
@@ -18,7 +20,7 @@ const MOST_NESTED = 8;
 
 export const PURIFY_OPTIONS = Object.freeze({
   ALLOWED_TAGS: ['p', 'br', 'strong', 'em', 'del', 'code', 'pre', 'blockquote', 'ul', 'ol', 'li', 'h3', 'h4', 'h5', 'h6',
-    'table', 'thead', 'tbody', 'tr', 'th', 'td', 'hr', 'a', 'var', 'samp', '#text'],
+    'table', 'thead', 'tbody', 'tr', 'th', 'td', 'hr', 'a', 'sup', 'var', 'samp', '#text'],
   ALLOWED_ATTR: ['href', 'start', 'align'],
   ALLOW_DATA_ATTR: false,
   ALLOW_ARIA_ATTR: false,
@@ -58,7 +60,7 @@ function isOfALine(formula) {
 const marked = new Marked({
   gfm: true,
   breaks: true,
-  extensions: formulas,
+  extensions: [...formulas, ...footnoteExtensions(escaped)],
   renderer: {
     html: ({ text }) => escaped(text),
     checkbox: ({ checked }) => (checked ? '☑ ' : '☐ '),
@@ -84,16 +86,28 @@ const marked = new Marked({
  *
  * The page's own headings are of level 1 and 2: those of a text begin at 3 and skip no level.
  *
- * @returns {{source: string, html: () => string, code?: string}[]} `code`: the language of a block of code, perhaps empty
+ * @returns {{source: string, html: () => string, code?: string, notes?: boolean}[]} `code`: the language of a block of code,
+ *   perhaps empty; `notes`: whether it is the list of footnotes, which is the last block
  */
 export function markdownBlocks(text) {
-  const tokens = lexed(text).filter(({ type }) => type !== 'space' && type !== 'def');
+  const { rest, notes } = numbered(lexed(text), (tokens, visit) => marked.walkTokens(tokens, visit));
+  const tokens = rest.filter(({ type }) => type !== 'space' && type !== 'def');
+  return [...blocksOf(tokens, notes.map(({ name }) => name)), ...(notes.length > 0 ? [blockOfNotes(notes)] : [])];
+}
+
+function blocksOf(tokens, names) {
   const depths = [...new Set(tokens.filter(({ type }) => type === 'heading').map(({ depth }) => depth))].sort();
   return tokens.map((token) => {
-    if (token.type !== 'heading') return { source: token.raw, code: token.type === 'code' ? token.lang ?? '' : undefined, html: () => marked.parser([token]) };
+    const written = token.raw.includes('[^') ? `${names.join()} ${token.raw}` : token.raw; // its numbers may change
+    if (token.type !== 'heading') return { source: written, code: token.type === 'code' ? token.lang ?? '' : undefined, html: () => marked.parser([token]) };
     const level = Math.min(3 + depths.indexOf(token.depth), 6);
-    return { source: `${level} ${token.raw}`, html: () => marked.parser([{ ...token, level }]) };
+    return { source: `${level} ${written}`, html: () => marked.parser([{ ...token, level }]) };
   });
+}
+
+function blockOfNotes(notes) {
+  const items = () => notes.map(({ tokens }) => `<li>${marked.Parser.parseInline(tokens, marked.defaults)}</li>`).join('');
+  return { source: notes.map(({ raw }) => raw).join('\n'), notes: true, html: () => `<ol>${items()}</ol>` };
 }
 
 /** Bounds the nesting: the time for a text grows with the cube of its depth. */
@@ -114,7 +128,7 @@ class BoundedLexer extends Lexer {
 }
 
 function lexed(text) {
-  return new BoundedLexer(marked.defaults).lex(text);
+  return new BoundedLexer({ ...marked.defaults, tokenizer: new ChineseMarks(marked.defaults) }).lex(text);
 }
 
 /** The block as sanitized elements. Needs a document. */
@@ -159,7 +173,7 @@ export function plainText(text) {
 function words(token) {
   const each = (tokens, separator) => tokens.map(words).filter(Boolean).join(separator);
   switch (token.type) {
-    case 'space': case 'def': case 'hr': case 'checkbox': return '';
+    case 'space': case 'def': case 'hr': case 'checkbox': case 'footnoteName': return '';
     case 'br': return '\n';
     case 'list': return each(token.items, '\n');
     case 'list_item': case 'blockquote': return each(token.tokens, '\n');
