@@ -296,8 +296,16 @@ export class Application extends EventTarget {
     this.#conversationChanged();
   }
 
-  newConversation() {
-    this.chat.clear(this.conversations.available ? crypto.randomUUID() : undefined);
+  /** `gone`: in place of one that does not exist any more. */
+  newConversation({ gone = false } = {}) {
+    this.chat.clear(this.conversations.available ? crypto.randomUUID() : undefined, { gone });
+  }
+
+  /** The computer is on the network again: what others have changed meanwhile is read. */
+  backOnline() {
+    if (!this.session || !this.conversations.available) return;
+    this.conversations.refresh();
+    this.inbox.refresh();
   }
 
   /** Shows one of the user's conversations. A run that goes on in it is followed; this does not wait for its end. */
@@ -305,7 +313,7 @@ export class Application extends EventTarget {
     const { session } = this;
     const kept = await this.threads.read(id).catch((error) => { if (error.status !== 404) throw error; });
     if (!this.#isStill(session)) return;
-    if (!kept) this.newConversation();
+    if (!kept) this.newConversation({ gone: true });
     else this.#show(kept);
   }
 

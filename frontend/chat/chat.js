@@ -48,6 +48,9 @@ export class Chat extends EventTarget {
   /** When, and on which device, an approval that could not be decided here was. @type {{at: number, on?: string} | undefined} */
   decidedElsewhere;
 
+  /** Whether the conversation that was to be shown is gone, or is another person's. */
+  gone = false;
+
   /**
    * Why the last question was not taken by an agent that keeps the conversation. Sent again in the same words, it has the
    * same id: the agent may have stored it. @type {{failure: object, id?: string, question?: string, files?: object[]} | undefined}
@@ -124,6 +127,7 @@ export class Chat extends EventTarget {
     const { thread, agent } = this;
     const turn = { ...newTurn(question, id), files };
     this.refusal = undefined;
+    this.gone = false;
     this.turns = [...before, turn];
     const messages = chatMessages(thread === undefined ? this.turns : [turn]);
     return this.#read(turn, (signal) => agent.ask({ thread, messages, signal }), { before });
@@ -309,13 +313,17 @@ export class Chat extends EventTarget {
     this.#notify('turns');
   }
 
-  /** Begins a new conversation. Without a thread the answer is stopped; otherwise the run goes on. */
-  clear(thread) {
+  /**
+   * Begins a new conversation. Without a thread the answer is stopped; otherwise the run goes on. `gone`: in place of one that
+   * does not exist any more.
+   */
+  clear(thread, { gone = false } = {}) {
     this.#leave();
     if (this.turns.length > 0 && this.thread === undefined) this.undoable = { turns: this.turns, by: 'cleared' };
     this.thread = thread;
     this.turns = [];
     this.refusal = undefined;
+    this.gone = gone;
     this.notUndone = [];
     this.decidedElsewhere = undefined;
     this.#history = undefined;
@@ -336,6 +344,7 @@ export class Chat extends EventTarget {
     this.undoable = undefined;
     this.notUndone = [];
     this.decidedElsewhere = undefined;
+    this.gone = false;
     this.thread = id;
     const history = new History(kept, (before) => this.agent.messages(id, before));
     const turn = history.turns.at(-1);
@@ -344,6 +353,7 @@ export class Chat extends EventTarget {
     const earlier = shown.findIndex((each) => each.id === history.turns[0]?.id);
     this.turns = [...shown.slice(0, Math.max(earlier, 0)), ...history.turns];
     if (earlier <= 0) this.#history = history;
+    if (run && turn && !turn.answer.approvals) turn.answer.status = 'streaming';
     const { refusal } = this;
     if (refusal?.id !== undefined && history.turns.some((each) => each.id === refusal.id)) {
       this.refusal = undefined;

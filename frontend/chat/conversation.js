@@ -27,6 +27,8 @@ import { contentOf } from './files.js';
 import { about, cutOff } from './run-events.js';
 
 const LONGEST_TEXT = 4000;
+/** The `finish_reason` of a message that was cut off when its run ended. */
+const UNFINISHED = 'unfinished';
 
 /** @returns {Turn} */
 export function newTurn(question, id = crypto.randomUUID()) {
@@ -86,13 +88,21 @@ export function addEvent(answer, event) {
  */
 export function turnsOf(messages, approvals = []) {
   const turns = [];
+  const last = new Map();
   for (const message of messages) {
     if (message.role === 'user') turns.push(storedTurn(message));
     else if (turns.length > 0) addMessage(turns.at(-1).answer, message);
+    if (turns.length > 0) last.set(turns.at(-1), message);
   }
-  for (const { answer } of turns) endAnswer(answer, 'done');
+  for (const turn of turns) endAnswer(turn.answer, isWhole(turn.answer, last.get(turn)) ? 'done' : 'stopped');
   if (approvals.length > 0 && turns.length > 0) wait(turns.at(-1).answer, approvals);
   return turns;
+}
+
+/** Whether the run that gave an answer went to its end. If not, the last message is no response, or one that was cut off. */
+function isWhole(answer, { role, toolCalls: calls = [], ...last }) {
+  const undecided = toolCalls(answer).some(({ expired, withdrawn }) => expired || withdrawn); // its row says why nothing follows
+  return undecided || (role === 'assistant' && calls.length === 0 && about(last).finish_reason !== UNFINISHED);
 }
 
 function storedTurn(message) {

@@ -198,7 +198,7 @@ test('a replacement that the agent refused is given back, and the conversation i
   assert.deepEqual(requests, [['t', 'u', 'right'], ['t', 'u', 'right']]);
   chat.stopEditing();
   await chat.askAgain();
-  assert.deepEqual([requests.at(-1), chat.turns[0].answer.status, back], [['t', 'u', undefined], 'done', ['right', 'right']]);
+  assert.deepEqual([requests.at(-1), chat.turns[0].answer.status, back], [['t', 'u', undefined], 'stopped', ['right', 'right']]);
 });
 
 test('a replacement that the agent took is not given back, although the conversation cannot be read after it', async () => {
@@ -344,4 +344,15 @@ test('an answer that cannot be continued now can be continued later', async () =
   await chat.open({ ...ENDED, status: 'interrupted', messages: [{ id: 'u', role: 'user', content: 'one' }] });
   await chat.goOn();
   assert.deepEqual([chat.turns[0].answer.failure.code, chat.canContinue], ['rate_limited', true]);
+});
+
+test('a new conversation in place of one that is gone says so until the next question', async () => {
+  const { chat } = await waitingChat({ ask: async function* () { yield { type: 'accepted' }; } });
+  chat.clear('new', { gone: true });
+  assert.equal(chat.gone, true);
+  await chat.send('Hello');
+  assert.equal(chat.gone, false);
+  chat.clear('new', { gone: true });
+  await chat.open({ ...ENDED, messages: [] });
+  assert.equal(chat.gone, false);
 });

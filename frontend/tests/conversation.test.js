@@ -171,3 +171,20 @@ test('the files of a question and of a call are those of the messages, and image
     { type: 'text', text: 'What is it?' }, { type: 'image', source: { type: 'data', value: 'QUJD', mimeType: 'image/webp' } }]);
   assert.equal(chatMessages([turn])[0].content, 'Draw');
 });
+
+test('an answer whose run was ended is shown as stopped after a reload, too', () => {
+  const user = { id: 'u', role: 'user', content: 'When?' };
+  const call = { id: 'a', role: 'assistant', toolCalls: [{ id: 'c', type: 'function', function: { name: 't', arguments: '{}' } }] };
+  const result = (content, about) => ({ id: 'r', role: 'tool', toolCallId: 'c', content, metadata: { 'idaas-agent': about } });
+  const words = { id: 'b', role: 'assistant', content: 'Mon' };
+  const cut = { ...words, metadata: { 'idaas-agent': { finish_reason: 'unfinished' } } };
+  const status = (...messages) => turnsOf([user, ...messages, { id: 'v', role: 'user', content: 'Next' }, words]).map(({ answer }) => answer.status);
+  assert.deepEqual(status(), ['stopped', 'done']);
+  assert.deepEqual(status(cut), ['stopped', 'done']);
+  assert.deepEqual(status(call, result('ok', { ok: true })), ['stopped', 'done']);
+  assert.deepEqual(status(call, result('ok', { ok: true }), words), ['done', 'done']);
+  assert.deepEqual(status({ id: 'b', role: 'assistant' }), ['done', 'done'], 'an empty answer is an answer');
+  for (const why of ['it was not approved in time', 'the user ended the run before they decided']) {
+    assert.deepEqual(status(call, result(`not run: ${why}`, { ok: false, called: false })), ['done', 'done'], 'its row says it');
+  }
+});

@@ -44,7 +44,8 @@ export class TurnView {
     this.language = language;
     this.turn = turn;
     this.actions = actions;
-    this.waiting = element('p', { class: 'waiting' }, element('span', { class: 'spinner' }), language.text('chat.thinking'));
+    this.doing = element('span');
+    this.waiting = element('p', { class: 'waiting' }, element('span', { class: 'spinner' }), this.doing);
     this.parts = element('div', { class: 'parts' });
     this.approvals = element('div', { class: 'approvals' });
     this.end = element('div', { class: 'end' });
@@ -84,7 +85,10 @@ export class TurnView {
       this.#parts[index].update(part);
     });
     const quiet = parts.at(-1)?.type !== 'text' && parts.at(-1)?.outcome !== 'running';
+    const onItsWay = status === 'streaming' && !accepted;
     this.waiting.hidden = status !== 'streaming' || !quiet;
+    this.doing.textContent = this.language.text(onItsWay ? 'chat.sending' : 'chat.thinking');
+    this.question.classList.toggle('on-its-way', onItsWay);
     this.element.setAttribute('aria-busy', String(status === 'streaming'));
     this.element.classList.toggle('in-edit', editing);
     this.#updateAbout(idle, last);

@@ -12,8 +12,10 @@ import { failureWords, Refusal } from './failure.js';
 import { firstQuestions } from './first-questions.js';
 import { EXPIRES_SOON } from './header.js';
 import { icon } from './icon.js';
+import { mayDo } from './may-do.js';
 import { plainText } from './markdown.js';
 import { Notice } from './notice.js';
+import { offlineNotice } from './offline.js';
 
 const NEAR_END_PX = 140;
 
@@ -27,8 +29,11 @@ export class ConversationView {
   #draftBeforeEdit = '';
   #draftOf;
 
-  /** @param {import('../application.js').Application} app */
-  constructor(app) {
+  /**
+   * @param {import('../application.js').Application} app
+   * @param {{openRights: () => void}} views
+   */
+  constructor(app, { openRights }) {
     const { language, chat, session } = app;
     this.app = app;
     this.language = language;
@@ -39,7 +44,7 @@ export class ConversationView {
     this.notice = new Notice(language, { cancel: () => this.#cancelEdit(), undo: () => this.#undo(), unqueue: () => this.composer.write(chat.unqueue()) });
     this.refusal = new Refusal(language, { signIn: () => app.signIn() });
     this.chain = new ChainView(language, session, app.name, this.#observing.signal);
-    this.first = firstQuestions(language, app.suggestions, send);
+    this.first = firstQuestions(language, app.suggestions, send, mayDo(language, app.request, openRights));
     this.list = element('ol', { class: 'turns' });
     this.earlier = new EarlierMessages(language, chat, (count) => this.#earlierShown(count));
     this.status = element('p', { class: 'visually-hidden', role: 'status' });
@@ -52,7 +57,7 @@ export class ConversationView {
       this.chain.element,
       this.section = element('section', { 'class': 'conversation', 'aria-label': language.text('chat.label'), 'tabindex': -1 },
         this.earlier.element, this.first, this.list),
-      this.foot = element('div', { class: 'foot' }, this.latest, this.expiry, this.refusal.element, this.notice.element, this.composer.element),
+      this.foot = element('div', { class: 'foot' }, this.latest, offlineNotice(language, this.#observing.signal, () => app.backOnline()), this.expiry, this.refusal.element, this.notice.element, this.composer.element),
       this.status);
 
     const { signal } = this.#observing;

@@ -17,7 +17,7 @@ export class Notice {
 
   /** @param {import('../chat/chat.js').Chat} chat */
   update(chat) {
-    const { editing, undoable, busy, queued, notUndone, decidedElsewhere, turns } = chat;
+    const { editing, undoable, busy, queued, notUndone, decidedElsewhere, gone, turns } = chat;
     const { language, actions } = this;
     const services = (names) => language.list(names.map((name) => serviceName(language, name)));
     const shown = [];
@@ -31,6 +31,8 @@ export class Notice {
       const { at, on } = decidedElsewhere;
       const values = { time: language.time(at), device: deviceName(on) };
       shown.push(language.text(on ? 'approval.decided_on' : 'approval.decided_elsewhere', values));
+    } else if (gone) {
+      shown.push(language.text('chat.gone'));
     } else if (undoable) {
       shown.push(language.text(`chat.undo_${undoable.by}`), ['chat.undo', actions.undo]);
     } else if (notUndone.length > 0) {

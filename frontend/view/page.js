@@ -39,10 +39,10 @@ export class Page {
       save: (form) => app.exported(form),
       notify: this.attention,
       openInbox: () => this.#openInbox(),
-      openRights: () => this.#open('rights.heading', (view) => new RightsView(app, view)),
+      openRights: () => this.#openRights(),
     });
     this.dialog?.close();
-    this.conversation = session && new ConversationView(app);
+    this.conversation = session && new ConversationView(app, { openRights: () => this.#openRights() });
     const skip = session && element('a', { class: 'skip', href: '#question' }, language.text('app.skip'));
     this.root.replaceChildren(...[skip, this.header.element, this.conversation?.element ?? this.#signedOut()].filter(Boolean));
     this.conversation?.focus();
@@ -53,6 +53,10 @@ export class Page {
   /** @param {string} [only] the id of the call that a link names */
   #openInbox(only) {
     this.#open('inbox.heading', (view) => new InboxView(this.app, { only, ...view }));
+  }
+
+  #openRights() {
+    this.#open('rights.heading', (view) => new RightsView(this.app, view));
   }
 
   #open(title, content) {

@@ -9,6 +9,7 @@ from agent.api.ag_ui.run_input import AssistantInput, InputMessage, UserInput
 from agent.api.attachments import Image, content_of
 from agent.api.event_stream import json_text
 from agent.api.messages import require_few
+from agent.conversations.run_transcript import UNFINISHED
 from agent.errors.error_response import RequestError
 from graph.authorship import program_of
 from graph.events import shown_arguments, shown_text
@@ -106,7 +107,7 @@ def _assistant(message: AIMessage, identifier: str) -> list[Event]:
         assistant["content"] = text
     if message.tool_calls:
         assistant["toolCalls"] = [_call(call) for call in message.tool_calls]
-    if (finish := message.response_metadata.get("finish_reason")) in CUT_OFF:
+    if (finish := message.response_metadata.get("finish_reason")) in CUT_OFF | {UNFINISHED}:
         assistant["metadata"] = {METADATA_KEY: {"finish_reason": finish}}
     return [*events, assistant]
 

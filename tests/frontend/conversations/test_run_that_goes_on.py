@@ -56,6 +56,26 @@ async def test_stop_ends_a_run_that_goes_on_after_a_reload(page: Page, lasting_a
     await expect(listed(page).locator(".running")).to_have_count(0)
     [thread] = (await lasting_agent.ask("GET", "/threads")).json()["threads"]
     assert thread["status"] == "idle"
+    await page.reload()
+    await expect(prose(page)).to_have_text("Monday")
+    await expect(page.locator(".stopped")).to_have_text("Stopped. What had come so far is kept.")
+
+
+async def test_an_answer_that_was_stopped_before_its_first_word_says_so_after_a_reload(
+    page: Page, lasting_agent: LastingAgent
+) -> None:
+    lasting_agent.will_say(AIMessage(WORDS), waits=True)
+    await lasting_agent.asked(page, "When?")
+    await expect(prose(page)).to_have_text("Monday")
+    [thread] = (await lasting_agent.ask("GET", "/threads")).json()["threads"]
+    await lasting_agent.ask("POST", f"/threads/{thread['id']}/cancel")
+    lasting_agent.will_say(calls(("leave_balance", {})), AIMessage(WORDS), waits=True)
+    await ask(page, "And after that?")
+    await expect(page.locator("details.tool-ok")).to_have_count(1)
+    await page.get_by_role("button", name="Stop").click()
+    await expect(page.locator(".stopped")).to_have_count(2)
+    await page.reload()
+    await expect(page.locator(".stopped")).to_have_count(2)
 
 
 async def test_second_tab_shows_the_run_that_the_first_began(

@@ -1,0 +1,83 @@
+"""What the page says of itself: offline, a question on its way, a conversation that is gone, what the agent may do."""
+
+import asyncio
+
+from langchain_core.messages import AIMessage
+from playwright.async_api import Page, Route, expect
+
+from tests.frontend.axe import violations
+from tests.frontend.chat_page import answered, ask, question
+from tests.frontend.lasting_agent import LastingAgent, listed, prose
+
+
+async def test_a_question_is_on_its_way_until_the_agent_has_accepted_it(
+    page: Page, lasting_agent: LastingAgent
+) -> None:
+    arrive = asyncio.Event()
+
+    async def late(route: Route) -> None:
+        await arrive.wait()
+        await route.continue_()
+
+    lasting_agent.will_say(AIMessage("Hello. And more."), waits=True)
+    await lasting_agent.open_page(page)
+    await page.route("**/ag-ui/agent", late)
+    await ask(page, "Hello")
+    await expect(page.locator(".waiting")).to_have_text("Sending …")
+    await expect(page.locator(".on-its-way")).to_have_text("Hello")
+    assert await violations(page, [("light", 1280)]) == []
+    arrive.set()
+    await expect(prose(page)).to_have_text("Hello.")
+    await expect(page.locator(".on-its-way")).to_have_count(0)
+    lasting_agent.model.go_on.set()
+    await answered(page)
+
+
+async def test_offline_is_shown_and_the_list_is_read_when_it_has_ended(
+    other_device: Page, lasting_agent: LastingAgent
+) -> None:
+    page = other_device
+    await lasting_agent.open_page(page)
+    await question(page).fill("later")
+    await page.context.set_offline(True)
+    offline = page.get_by_role("status").filter(has_text="You are offline.")
+    await expect(offline).to_be_visible()
+    assert await violations(page, [("light", 1280), ("dark", 1280)]) == []
+    await lasting_agent.ask("POST", "/threads", {"title": "made meanwhile"})
+    await page.context.set_offline(False)
+    await expect(offline).to_have_count(0)
+    await expect(listed(page)).to_have_count(1)
+    await expect(question(page)).to_have_value("later")
+
+
+async def test_a_link_to_a_conversation_that_is_gone_says_so(page: Page, lasting_agent: LastingAgent) -> None:
+    lasting_agent.will_say(AIMessage("Hello."))
+    await lasting_agent.open_page(page, at="#conversation=never-was")
+    notice = page.get_by_role("status").filter(has_text="does not exist any more, or is not yours")
+    await expect(notice).to_be_visible()
+    await ask(page, "Hello")
+    await answered(page)
+    await expect(notice).to_have_count(0)
+
+
+async def test_the_empty_page_says_what_the_agent_may_do_and_with_whose_rights(
+    page: Page, lasting_agent: LastingAgent
+) -> None:
+    lasting_agent.will_say(AIMessage("Hello."))
+    await lasting_agent.open_page(page)
+    shown = page.locator(".may-do")
+    await expect(shown.get_by_role("listitem").filter(has_text="leave service")).to_contain_text(
+        "on your behalf"
+    )
+    assert await violations(page) == []
+    await page.set_viewport_size({"width": 1280, "height": 900})
+    await shown.get_by_role("button").click()
+    await expect(page.get_by_role("dialog").get_by_role("heading", level=2)).to_have_text(
+        "What the agent may do for you"
+    )
+    await page.keyboard.press("Escape")
+    await page.get_by_role("button", name="中文").click()
+    await expect(shown.get_by_role("listitem").filter(has_text="休假服务")).to_contain_text("代表你")
+    await page.get_by_role("textbox").last.fill("Hello")
+    await page.get_by_role("textbox").last.press("Enter")
+    await expect(shown).to_be_hidden()
