@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest_asyncio
+from langchain_core.messages import AIMessage
 from playwright.async_api import Page, expect
 
 from tests.frontend.chat_page import COVERED, ENTERPRISE, WEATHER, answer_to, answered, ask
@@ -119,3 +120,39 @@ async def edge_darkness(page: Page, table: Any) -> dict[str, float]:
         }""",
         picture,
     )
+
+
+async def test_at_a_zoom_of_400_percent_bar_and_composer_stay_and_most_is_for_the_answer(
+    page: Page, lasting_agent: LastingAgent
+):
+    await page.set_viewport_size({"width": 320, "height": 256})  # of a window of 1280 by 1024
+    lasting_agent.will_say(AIMessage("A long answer.\n\n" * 60))
+    await lasting_agent.asked(page, "everything")
+    await answered(page)
+    for language in ("English", "中文"):
+        other = page.get_by_role("banner").get_by_role("button", name=language)
+        if await other.is_visible():
+            await other.click()
+            await page.locator(".prose").wait_for()
+        for top in (0, 300, 1000, 100_000):
+            await page.evaluate(f"document.documentElement.scrollTop = {top}")
+            bar = await page.locator("header.bar").bounding_box()
+            foot = await page.locator(".foot").bounding_box()
+            assert bar is not None
+            assert foot is not None
+            assert bar["y"] == 0
+            assert foot["y"] + foot["height"] <= 256
+            assert foot["y"] - bar["height"] > 256 * 0.6, (language, top)
+            await expect(page.locator("#question")).to_be_in_viewport(ratio=1)
+            seen = "document.elementFromPoint(120, 130)?.closest('.prose, .asked, .chain, .conversation')"
+            assert await page.evaluate(f"{seen} !== null"), (language, top)
+        assert await page.evaluate("document.documentElement.scrollWidth") <= 320
+
+
+async def test_menu_of_a_low_window_can_be_scrolled_to_its_end(page: Page, lasting_agent: LastingAgent):
+    await page.set_viewport_size({"width": 320, "height": 256})
+    await lasting_agent.open_page(page)
+    await page.get_by_title("More").click()
+    last = page.locator(".menu .panel label").last
+    await last.scroll_into_view_if_needed()
+    await expect(last).to_be_in_viewport(ratio=1)

@@ -21,7 +21,8 @@ PAYLOADS: list[str] = json.loads(_CORPUS.replace("{elsewhere}", ELSEWHERE))
 # fmt: off
 LET_PASS = {
     "A", "BDI", "BLOCKQUOTE", "BR", "BUTTON", "CODE", "DEL", "DIV", "EM", "H3", "H4", "H5", "H6", "HR", "LI",
-    "OL", "P", "PRE", "SPAN", "STRONG", "SUP", "TABLE", "TBODY", "TD", "TH", "THEAD", "TR", "UL", "path", "svg",
+    "OL", "P", "PRE", "SPAN", "STRONG", "SUP", "TABLE", "TBODY", "TD", "TH", "THEAD", "TR", "UL", "path",
+    "svg",
 }
 # fmt: on
 """The elements of a rendered answer, with the page's own copy buttons."""

@@ -1,4 +1,4 @@
-"""What the page says of itself: offline, a question on its way, a conversation that is gone, what the agent may do."""
+"""What the page says of its state: offline, on its way, gone, and what the agent may do."""
 
 import asyncio
 
