@@ -138,6 +138,7 @@ def configuration() -> str:
     return CONFIGURATION + "".join(
         f"\n## {group.heading}\n\n| variable | default | meaning |\n|---|---|---|\n{variable_rows(group)}"
         for group in variable_groups()
+        if group.model_fields
     )
 
 

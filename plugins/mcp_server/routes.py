@@ -26,6 +26,7 @@ from agent.api.surface import Surface
 from agent.composition.agent import Agent
 from agent.errors.error_response import WITH_STATUS, RequestError
 from agent.http.authentication import caller_of, metadata_path
+from agent.http.page_address import page_address
 from agent.http.public_address import public_address
 from agent.runs.run import RunReader
 from identity.access_token.verified_access_token import VerifiedAccessToken
@@ -42,7 +43,6 @@ from plugins.mcp_server.message import (
     is_modern,
     read_message,
 )
-from plugins.mcp_server.variables import McpServerVariables
 from tools.approval_policy import Effect
 
 MCP_PATH: Final = "/mcp"
@@ -107,9 +107,7 @@ class McpServer:
     def __init__(self, agent: Agent) -> None:
         self._calls = Calls(agent)
         self._services = agent.gate.services
-        origins = agent.settings.cors_allowed_origins
-        default_page = origins[0] if origins else ""
-        self._page = agent.settings.of(McpServerVariables).agent_page_url or default_page
+        self._page = page_address(agent.settings) or ""
 
     async def response(self, message: McpMessage, request: Request) -> Response:
         """The response in the form of the message's version."""

@@ -14,6 +14,7 @@ from typing import Any, Final
 from agent.api.event_stream import server_sent
 from agent.errors.error_codes import AgentCode
 from agent.errors.error_response import RequestError, error_body, reported_body
+from agent.http.page_address import where_to_decide
 from agent.runs.run import Cancelled, Finished, Paused, RunEvent, RunReader, Usage
 from graph.approvals.card import card_text
 from graph.approvals.record import ApprovalKind, PendingApproval
@@ -33,15 +34,17 @@ def completion(
     *,
     model: str,
     created: int,
+    page: str | None = None,
 ) -> dict[str, Any]:
-    """OpenAI's `chat.completion`. The content of a waiting run names the decision that it waits for.
+    """OpenAI's `chat.completion`. The content of a waiting run names the decision that it waits for, and
+    where the user makes it: on the `page`.
 
     `beside` is an event of a run that does not wait.
     """
     event: dict[str, Any] = {} if beside is None else {"agent_event": beside}
     if isinstance(end, Paused):
         event = {"agent_event": _approval_required(end.pending[0])}
-        end = Finished(_waiting(end.pending[0]), usage=end.usage)
+        end = Finished(_waiting(end.pending[0], page), usage=end.usage)
     message: dict[str, Any] = {"role": "assistant", "content": end.text, "refusal": None}
     if end.reasoning:
         message["reasoning_content"] = end.reasoning
@@ -59,8 +62,10 @@ def completion(
 class ChunkEncoder:
     """Encodes one run as OpenAI's `chat.completion.chunk`s."""
 
-    def __init__(self, *, model: str, created: int, include_usage: bool) -> None:
+    def __init__(self, *, model: str, created: int, include_usage: bool, page: str | None = None) -> None:
+        """`page` is where the user decides about what a run waits for."""
         self._include_usage = include_usage
+        self._page = page
         # All chunks begin with the same members, which are encoded once.
         head = {"id": _new_id(), "object": "chat.completion.chunk", "created": created, "model": model}
         self._head = "data: " + json.dumps(head)[:-1] + ', "choices": '
@@ -101,7 +106,10 @@ class ChunkEncoder:
     def _pending(self, pending: PendingApproval) -> list[str]:
         """Clients that do not know `agent_event` show the content."""
         event = json.dumps(_approval_required(pending), ensure_ascii=False)
-        return [self._chunk({}, f', "agent_event": {event}'), self._chunk({"content": _waiting(pending)})]
+        return [
+            self._chunk({}, f', "agent_event": {event}'),
+            self._chunk({"content": _waiting(pending, self._page)}),
+        ]
 
     def _chunk(self, delta: dict[str, str], more: str = "", finish_reason: str | None = None) -> str:
         choice = {"index": 0, "delta": delta, "finish_reason": finish_reason, "logprobs": None}
@@ -113,8 +121,12 @@ def _approval_required(pending: PendingApproval) -> dict[str, Any]:
     return {"type": "approval_required", "approval": approval_of(pending)}
 
 
-def _waiting(pending: PendingApproval) -> str:
-    """The question to the user, for clients that show no approvals."""
+def _waiting(pending: PendingApproval, page: str | None) -> str:
+    """The question to the user, for clients that show no approvals, and where they answer it."""
+    return f"{_question(pending)}\n\n{where_to_decide(page, pending.request.id)}"
+
+
+def _question(pending: PendingApproval) -> str:
     request = pending.request
     match request.kind:
         case ApprovalKind.CONSENT_REQUIRED:
@@ -122,7 +134,7 @@ def _waiting(pending: PendingApproval) -> str:
         case ApprovalKind.SIGN_IN_REQUIRED:
             return "Your sign-in has expired. Sign in again to continue."
         case ApprovalKind.ELICITATION:
-            return f"The {request.service} service asks you something. Answer it where you see its question."
+            return f"The {request.service} service asks you something."
     return f"Waiting for your approval.\n\n```text\n{card_text(pending)}\n```"
 
 

@@ -21,6 +21,7 @@ from agent.api.surface import Surface
 from agent.composition.agent import Agent
 from agent.errors.error_response import RequestError
 from agent.http.authentication import caller_of
+from agent.http.page_address import page_address
 from agent.runs.chats import NotStoredError
 from agent.runs.run import RunReader, end_of
 from identity.access_token.verified_access_token import VerifiedAccessToken
@@ -37,6 +38,7 @@ def openai_routes(agent: Agent) -> APIRouter:
     settings = agent.settings
     clock = agent.clock
     model = settings.llm_model
+    page = page_address(settings)
     router = APIRouter(prefix="/openai/v1", route_class=DirectRoute)
 
     async def start(chat: ChatRequest, caller: VerifiedAccessToken) -> RunReader:
@@ -70,10 +72,10 @@ def openai_routes(agent: Agent) -> APIRouter:
         headers = {"X-Thread-Id": chat.thread_id} if chat.thread_id else {}
         if not chat.stream:
             end, beside = await while_connected(end_of(run), request.receive, run.leave)
-            body = completion(end, beside, model=model, created=created)
+            body = completion(end, beside, model=model, created=created, page=page)
             return JSONResponse(body, headers=headers)
         await while_connected(run.first(), request.receive, run.leave)
-        chunks = ChunkEncoder(model=model, created=created, include_usage=chat.include_usage)
+        chunks = ChunkEncoder(model=model, created=created, include_usage=chat.include_usage, page=page)
         stream = EventStream(chunks.texts(run), run.leave)
         stream.headers.update(headers)
         return stream

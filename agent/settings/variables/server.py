@@ -35,6 +35,9 @@ class ServerVariables(VariableGroup):
     agent_public_url: Url | None = None
     """The agent's address for clients. Default: the loopback address of a request, or the one at which it
     arrived; no other `Host` is repeated."""
+    agent_page_url: Url | None = None
+    """The page's address, at which users of other clients, such as those of OpenAI's API and of MCP, decide
+    about calls. Default: the first of `CORS_ALLOWED_ORIGINS`."""
     surfaces: Annotated[tuple[str, ...], parsed_by(listed)] | None = None
     """Which surfaces the agent serves beside conversations, separated by commas: some of `a2a`, `ag-ui` (the
     page needs it), `langserve`, `mcp`, `openai`, and those of your own packages. What is not served is not

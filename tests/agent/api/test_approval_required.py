@@ -7,12 +7,15 @@ from typing import Any
 import pytest
 
 from agent.api.openai.response import ChunkEncoder, completion
+from agent.http.page_address import page_address
 from agent.runs.run import Paused, RunEvent, Usage
+from agent.settings.settings import read_settings
 from graph.approvals.card import card_text
 from graph.approvals.record import ApprovalKind, ApprovalRequest, PendingApproval
 from identity.principal import AccessIdentity, Principal
 from identity.secrets.secret import Secret
 from tests.agent.scripted_run import reader_of
+from tests.suite import Sandbox
 from tools.approval_policy import Effect
 
 
@@ -72,3 +75,42 @@ def test_words_name_what_is_required(kind: ApprovalKind, word: str) -> None:
     body: Mapping[str, Any] = completion(Paused((waits,)), model="m", created=1)
     assert word in body["choices"][0]["message"]["content"]
     assert body["agent_event"]["approval"]["url"] == "https://provider.example/consent"
+
+
+PLACES = [
+    ("https://chat.example.com", "https://chat.example.com/#approval="),
+    ("https://example.com/chat/", "https://example.com/chat/#approval="),
+]
+
+
+@pytest.mark.parametrize(("page", "link"), PLACES)
+@pytest.mark.parametrize(
+    "kind", [ApprovalKind.TOOL_CALL, ApprovalKind.CONSENT_REQUIRED, ApprovalKind.ELICITATION]
+)
+async def test_words_say_where_the_user_decides(kind: ApprovalKind, page: str, link: str) -> None:
+    waits = pending(kind, days=3)
+    body: Mapping[str, Any] = completion(Paused((waits,)), model="m", created=1, page=page)
+    expected = f"\n\nDecide here: {link}{'a' * 32}"
+    assert body["choices"][0]["message"]["content"].endswith(expected)
+    encoder = ChunkEncoder(model="m", created=1, include_usage=False, page=page)
+    stream = "".join([text async for text in encoder.texts(reader_of(Paused((waits,))))])
+    assert json.dumps(expected)[1:-1] in stream
+
+
+def test_without_a_page_the_words_name_no_address() -> None:
+    body: Mapping[str, Any] = completion(Paused((pending(),)), model="m", created=1)
+    text = body["choices"][0]["message"]["content"]
+    assert text.endswith("Decide where you see this agent's conversations.")
+
+
+@pytest.mark.parametrize(
+    ("variables", "page"),
+    [
+        ({"AGENT_PAGE_URL": "https://example.com/chat/"}, "https://example.com/chat/"),
+        ({"CORS_ALLOWED_ORIGINS": "https://a.example.com,https://b.example.com"}, "https://a.example.com"),
+    ],
+)
+def test_the_page_is_the_configured_one_or_the_first_that_may_call(
+    sandbox: Sandbox, variables: dict[str, str], page: str
+) -> None:
+    assert page_address(read_settings(sandbox.environment | variables)) == page
