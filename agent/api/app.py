@@ -96,7 +96,7 @@ def create_app(settings: Settings, agent: Agent | None = None) -> FastAPI:
         redoc_url=None,
         lifespan=lifespan,
         middleware=[
-            Middleware(response_headers),
+            Middleware(response_headers, cached=surfaces.cached_paths),
             Middleware(
                 PageOrigins,
                 allow_origins=settings.cors_allowed_origins,

@@ -37,7 +37,7 @@ _ERRORS: Final = {
     503: "IDaaS cannot be reached, or the agent is stopping or overloaded. See `Retry-After`.",
 }
 _ERRORS_OF_CHANGES: Final = {
-    409: "The conversation has a run, or waits for an approval; or the answer does not fit."
+    409: "The conversation has a run, waits for an approval or is full; or the answer does not fit."
 }
 _ERRORS_OF_BODIES: Final = {
     400: "The body is invalid; `param` names the member.",

@@ -68,6 +68,9 @@ class Surface:
     """Makes the routes of an agent; `None` if its settings do not offer them."""
     public_paths: frozenset[str] = frozenset()
     """Whole paths that anyone may read (GET and HEAD)."""
+    cached_paths: frozenset[str] = frozenset()
+    """Those of `public_paths` whose responses clients may keep: the route sets `Cache-Control`, and what it
+    sets counts. Every other response has `no-store`."""
     signed_paths: frozenset[str] = frozenset()
     """Whole paths to which anyone may POST: their route verifies a signature."""
     starts_run: Callable[[str], bool] = _never
@@ -90,8 +93,8 @@ class Surfaces:
     def __init__(self, surfaces: Iterable[Surface], agent: Agent) -> None:
         """A surface that makes no routes for `agent` is left out, with all that it declares.
 
-        Raises `ConfigurationError` if two serve one path, one opens a path that it does not serve, or paths
-        for clients are not those of one surface.
+        Raises `ConfigurationError` if two serve one path, one opens a path that it does not serve, one lets
+        clients keep what is not public, or paths for clients are not those of one surface.
         """
         made = [(surface, _routes(surface, agent)) for surface in surfaces]
         offered = [(surface, router) for surface, router in made if router is not None]
@@ -109,6 +112,7 @@ class Surfaces:
             readable=frozenset[str]().union(*(surface.public_paths for surface in self.offered)),
             signed=frozenset[str]().union(*(surface.signed_paths for surface in self.offered)),
         )
+        self.cached_paths: Final = frozenset[str]().union(*(surface.cached_paths for surface in self.offered))
         self._starting = [surface.starts_run for surface in self.offered if surface.starts_run is not _never]
         self._polled = frozenset[str]().union(*(surface.polled_paths for surface in self.offered))
         self._resources = frozenset[str]().union(*(surface.resource_paths for surface in self.offered))
@@ -154,7 +158,9 @@ def _paths_of(router: APIRouter) -> set[str]:
 
 
 def _path_faults(offered: Iterable[tuple[Surface, APIRouter]]) -> list[str]:
-    """The paths that two surfaces serve, and those that a surface opens without serving them."""
+    """The paths that two surfaces serve, those that a surface opens without serving them, and those that
+    clients may keep although they are not public.
+    """
     faults: list[str] = []
     served: dict[str, str] = {}
     for surface, router in offered:
@@ -167,6 +173,10 @@ def _path_faults(offered: Iterable[tuple[Surface, APIRouter]]) -> list[str]:
         faults += [
             f'surface "{surface.name}" opens {path}, which it does not serve'
             for path in sorted(opened - paths)
+        ]
+        faults += [
+            f'surface "{surface.name}" lets clients keep {path}, which is not public'
+            for path in sorted(surface.cached_paths - surface.public_paths)
         ]
         served |= dict.fromkeys(paths, surface.name)
     return faults

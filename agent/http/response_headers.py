@@ -3,7 +3,7 @@
 Every response has them, whether a route, a middleware, LangServe or the connection itself created it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Final
 
 from starlette.datastructures import MutableHeaders
@@ -36,16 +36,23 @@ def html_headers(policy: str) -> Mapping[str, str]:
     }
 
 
-def add_headers(headers: MutableHeaders, added: Mapping[str, str]) -> None:
-    """Adds `added`. Existing headers stay, but `no-store` is always added to `Cache-Control`."""
+def add_headers(headers: MutableHeaders, added: Mapping[str, str], *, may_cache: bool = False) -> None:
+    """Adds `added`. Existing headers stay, but `no-store` is added to each `Cache-Control`, unless the route
+    `may_cache`: then its own counts.
+    """
     for name, value in added.items():
         headers.setdefault(name, value)
-    if added["Cache-Control"] == "no-store" and "no-store" not in headers["Cache-Control"]:
+    stores_nothing = added["Cache-Control"] == "no-store" and not may_cache
+    if stores_nothing and "no-store" not in headers["Cache-Control"]:
         headers["Cache-Control"] += ", no-store"
 
 
-def response_headers(app: ASGIApp, *, headers: Mapping[str, str] = API_HEADERS) -> ASGIApp:
-    """ASGI middleware, to be the outermost: adds `headers` to every response."""
+def response_headers(
+    app: ASGIApp, *, headers: Mapping[str, str] = API_HEADERS, cached: Collection[str] = ()
+) -> ASGIApp:
+    """ASGI middleware, to be the outermost: adds `headers` to every response. Routes at the paths `cached`
+    say themselves how long their responses may be kept.
+    """
 
     async def with_headers(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -54,7 +61,8 @@ def response_headers(app: ASGIApp, *, headers: Mapping[str, str] = API_HEADERS) 
 
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
-                add_headers(MutableHeaders(scope=message), headers)
+                may_cache = scope["path"] in cached
+                add_headers(MutableHeaders(scope=message), headers, may_cache=may_cache)
             await send(message)
 
         await app(scope, receive, send_with_headers)

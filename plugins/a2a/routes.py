@@ -1,5 +1,6 @@
 """`GET /.well-known/agent-card.json` and `POST /a2a`: A2A over JSON-RPC."""
 
+import hashlib
 from typing import Any, Final
 
 from fastapi import APIRouter, Request
@@ -22,6 +23,9 @@ from plugins.a2a.tasks import Tasks
 from plugins.a2a.version import is_v03
 
 AGENT_CARD_PATH: Final = "/.well-known/agent-card.json"
+_CACHED: Final = "private, max-age=300"
+"""A client may use a card for five minutes (A2A 1.0, section 8.6.1). `private`: it says where clients send
+their user's access token, so no cache between them and the agent keeps it."""
 _ID: Final = {"type": ["string", "integer", "null"]}
 _FAULT: Final = {
     "type": "object",
@@ -39,6 +43,10 @@ _RESPONSE: Final = {
     "additionalProperties": False,
 }
 _CARD: Final[dict[str, Any]] = {"type": "object", "required": ["name", "version", "skills"]}
+_CARD_RESPONSES: Final[dict[int | str, dict[str, Any]]] = {
+    200: {"content": {"application/json": {"schema": _CARD}}},
+    304: {"description": "The client has the card."},
+}
 
 
 def a2a_routes(agent: Agent) -> APIRouter:
@@ -49,10 +57,16 @@ def a2a_routes(agent: Agent) -> APIRouter:
     router = APIRouter(route_class=DirectRoute)
 
     @router.head(AGENT_CARD_PATH, include_in_schema=False)
-    @router.get(AGENT_CARD_PATH, responses={200: {"content": {"application/json": {"schema": _CARD}}}})
-    async def card(request: Request) -> JSONResponse:
-        """A2A's agent card."""
-        return JSONResponse(agent_card(settings, public_address(settings, request.scope)))
+    @router.get(AGENT_CARD_PATH, responses=_CARD_RESPONSES)
+    async def card(request: Request) -> Response:
+        """A2A's agent card. A client that has it already, by its `ETag`, receives no body."""
+        response = JSONResponse(agent_card(settings, public_address(settings, request.scope)))
+        etag = f'"{hashlib.sha256(response.body).hexdigest()[:32]}"'
+        headers = {"Cache-Control": _CACHED, "ETag": etag}
+        if _names(request.headers.get("If-None-Match", ""), etag):
+            return Response(status_code=304, headers=headers)
+        response.headers.update(headers)
+        return response
 
     @router.post(
         RPC_PATH,
@@ -86,6 +100,12 @@ def a2a_routes(agent: Agent) -> APIRouter:
     return router
 
 
+def _names(condition: str, etag: str) -> bool:
+    """Whether `If-None-Match` names the response with `etag` (RFC 9110, section 13.1.2)."""
+    tags = [tag.strip().removeprefix("W/") for tag in condition.split(",")]
+    return etag in tags or tags == ["*"]
+
+
 def _check_media_type(content_type: str | None) -> None:
     """Requests are JSON (A2A 1.0, section 9.1); one that does not say what it is counts as that. Raises
     `A2AError`.
@@ -99,6 +119,7 @@ A2A: Final = Surface(
     name="a2a",
     routes=a2a_routes,
     public_paths=frozenset({AGENT_CARD_PATH}),
+    cached_paths=frozenset({AGENT_CARD_PATH}),
     request_headers=(VERSION_HEADER,),
 )
 """The body alone shows whether a request starts a run."""

@@ -166,3 +166,19 @@ class TestStateless:
         answer = {"message": MESSAGE | {"taskId": "c-1." + "0" * 32}}
         assert await reason(served, "SendMessage", answer) == "UNSUPPORTED_OPERATION"
         assert served.model.asked == []
+
+
+async def test_a_client_may_keep_the_card_for_five_minutes_and_asks_by_its_etag(threads: ThreadsOf) -> None:
+    served = await threads()
+    card = await served.ask("GET", AGENT_CARD_PATH)
+    assert card.headers["Cache-Control"] == "private, max-age=300"
+    etag = card.headers["ETag"]
+    for condition in (etag, f"W/{etag}", f'"other", {etag}', "*"):
+        same = await served.ask("GET", AGENT_CARD_PATH, **{"If-None-Match": condition})
+        assert (same.status_code, same.content, same.headers["ETag"]) == (304, b"", etag)
+        assert same.headers["Cache-Control"] == "private, max-age=300"
+    for condition in ('"other"', etag.strip('"'), ""):
+        other = await served.ask("GET", AGENT_CARD_PATH, **{"If-None-Match": condition})
+        assert (other.status_code, other.content) == (200, card.content)
+    refused = await served.ask("PUT", AGENT_CARD_PATH)
+    assert refused.headers["Cache-Control"] == "no-store"

@@ -189,3 +189,31 @@ def install_thief(folder: Path, code: str) -> None:
     """A second package with a surface, `thief`."""
     (folder / "thief_surface.py").write_text(code)
     install(folder, "thief", "thief = thief_surface:GREETING")
+
+
+@pytest.mark.promise("verified-caller")
+async def test_only_the_public_paths_that_a_surface_names_may_be_kept_by_clients(
+    installed: Path, sandbox: Sandbox
+) -> None:
+    kept = re.sub(
+        r"return (\{.*\})", r'return JSONResponse(\1, headers={"Cache-Control": "max-age=60"})', GREETING
+    )
+    kept = f"from starlette.responses import JSONResponse\n{kept}"
+    cached = 'cached_paths=frozenset({"/greeting/version"}), '
+    named = kept.replace("public_paths=", f"{cached}public_paths=")
+    for text, expected in ((kept, "max-age=60, no-store"), (named, "max-age=60")):
+        (installed / "greeting_surface.py").write_text(text)
+        sys.modules.pop("greeting_surface", None)
+        with running_agent(sandbox) as server:
+            async with server.client() as client:
+                version = await client.get("/greeting/version")
+                assert version.headers["Cache-Control"] == expected
+                assert (await client.get("/greeting")).headers["Cache-Control"] == "max-age=60, no-store"
+
+
+@pytest.mark.promise("verified-caller")
+def test_surface_cannot_let_clients_keep_what_is_not_public(installed: Path, sandbox: Sandbox) -> None:
+    named = GREETING.replace("public_paths=", 'cached_paths=frozenset({"/greeting"}), public_paths=')
+    (installed / "greeting_surface.py").write_text(named)
+    with pytest.raises(ConfigurationError, match="lets clients keep /greeting, which is not public"):
+        create_app(read_settings(sandbox.environment))
