@@ -11,6 +11,7 @@ import { ChangeWatch } from './chat/change-watch.js';
 import { Chat } from './chat/chat.js';
 import { ConversationDatabase } from './chat/conversation-database.js';
 import { ConversationList } from './chat/conversation-list.js';
+import { fileName } from './chat/file-name.js';
 import { Files } from './chat/files.js';
 import { Inbox } from './chat/inbox.js';
 import { KeptConversation } from './chat/kept-conversation.js';
@@ -134,11 +135,12 @@ export class Application extends EventTarget {
   /** The conversation as a file: its name and its text. Raises `AgentFailure`. @param {'md' | 'json'} form */
   async exported(form) {
     const { chat: { thread }, language, threads } = this;
-    const name = `conversation-${thread}.${form}`;
-    if (form === 'json') return { name, text: JSON.stringify(await threads.export(thread), null, 2) };
-    const read = (before) => (before === undefined ? threads.read(thread) : threads.messages(thread, before));
+    const title = this.title || language.text('list.untitled');
+    const json = await threads.export(thread);
+    const name = fileName(title, form);
+    if (form === 'json') return { name, text: json };
     const { markdownOf } = await import('./chat/exported.js'); // few people need it
-    return { name, text: await markdownOf(this.title, read, (key, values) => language.text(key, values)) };
+    return { name, text: markdownOf(title, json, language) };
   }
 
   get logoUrl() {

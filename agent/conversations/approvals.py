@@ -119,6 +119,11 @@ class SqlApprovalStore:
         states = await self.rows.read(principal, condition, owner_digest(principal), thread_id)
         return states[0] if states else None
 
+    async def of_thread(self, principal: Principal, thread_id: str) -> Sequence[ApprovalState]:
+        """All that `principal` was asked in the thread, in any status, the oldest first."""
+        condition = "owner = ? AND thread_id = ? ORDER BY created_at, id"
+        return await self.rows.read(principal, condition, owner_digest(principal), thread_id)
+
     async def recent(self, principal: Principal, since: float) -> Sequence[ApprovalState]:
         """The newest 50 that `principal` was asked since then, in any status, the newest first."""
         condition = "owner = ? AND created_at >= ? ORDER BY created_at DESC, id LIMIT 50"

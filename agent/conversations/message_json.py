@@ -48,7 +48,7 @@ def message_from_json(members: Mapping[str, Any]) -> AnyMessage:
         raise ValueError("the stored message does not have the expected form") from None
 
 
-def encoded(members: Mapping[str, Any]) -> bytes:
+def encoded(members: Mapping[str, Any] | list[Mapping[str, Any]]) -> bytes:
     """JSON in UTF-8, without spaces. Lone surrogates, which a client may send, are escaped."""
     try:
         return json.dumps(members, ensure_ascii=False, separators=(",", ":")).encode()

@@ -321,6 +321,10 @@ class Conversations:
             approval_id = "" if latest is None else latest.request.id
         await check_open(self.parts, caller.principal, thread, [approval_id])
 
+    async def approvals_of(self, caller: VerifiedAccessToken, thread_id: str) -> Sequence[ApprovalState]:
+        """What the caller was asked in the thread, in any status, the oldest first."""
+        return await self.parts.approvals.of_thread(caller.principal, thread_id)
+
     async def open_approvals(self, principal: Principal) -> list[ApprovalState]:
         """The approvals of all threads of `principal` that can still be given."""
         now = self.parts.clock()

@@ -15,14 +15,14 @@ export async function send(fetch, url, options) {
  * @param {object} agent
  * @param {string} agent.agentUrl
  * @param {() => string} agent.accessToken the current one
- * @returns {(method: string, path: string, json?: string, signal?: AbortSignal) => Promise<any>} the body of the response,
- *   `undefined` if it has none. Raises `AgentFailure` if the agent refuses the request, or cannot be reached
+ * @returns {(method: string, path: string, json?: string, signal?: AbortSignal, read?: (response: Response) => Promise<any>) => Promise<any>}
+ *   the body of the response, as JSON or as `read` reads it; `undefined` if it has none, or is cut off. Raises `AgentFailure` if the agent refuses the request, or cannot be reached
  */
 export function requester({ agentUrl, accessToken, fetch = globalThis.fetch.bind(globalThis) }) {
-  return async (method, path, json, signal) => {
+  return async (method, path, json, signal, read = (response) => response.json()) => {
     const headers = { Authorization: `Bearer ${accessToken()}`, ...(json && { 'Content-Type': 'application/json' }) };
     const response = await send(fetch, agentUrl + path, { method, headers, body: json, signal });
-    const given = await response.json().catch(() => undefined);
+    const given = await (response.ok ? read(response) : response.json()).catch(() => undefined);
     if (!response.ok) throw failureFromBody(given, response);
     return given;
   };

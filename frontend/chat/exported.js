@@ -1,32 +1,138 @@
-/** A conversation as a file in Markdown: questions, answers, and who called what under whose rights. */
+/**
+ * A conversation as a file in Markdown: questions and answers, and of each call whose rights it used, its arguments as they were
+ * proposed and as it was made with them, and who decided about it, when and why.
+ */
 
-import { printable } from '../printable.js';
+import { indentedJson, printable } from '../printable.js';
+import { deviceName } from '../view/device.js';
 import { identityKind } from '../view/identity.js';
 import { answerText, toolCalls, turnsOf } from './conversation.js';
 
+const FILES = '],"files":[';
+const NUMBERS = /-?\d[\d.eE+-]*/g;
+/** Statuses of approvals that were given. */
+const GIVEN = ['approved', 'used'];
+
 /**
- * @param {(before?: number) => Promise<{messages: object[], next: number | null}>} read a page of messages
- * @param {(key: string, values?: object) => string} text the page's words
+ * @param {string} title
+ * @param {string} json the agent's export of the conversation
+ * @param {import('../language/language.js').Language} language
  */
-export async function markdownOf(title, read, text) {
-  let messages = [];
-  for (let next; next !== null;) {
-    const page = await read(next);
-    messages = [...page.messages, ...messages];
-    next = page.next ?? null;
-  }
-  const turns = turnsOf(messages).map(({ question, at, writtenBy, answer }) => [
-    `## ${text('chat.you')}${at ? ` · ${at}` : ''}`,
-    writtenBy && `> ${text('chat.written_by', { program: writtenBy })}`,
+export function markdownOf(title, json, language) {
+  const { messages, approvals, written } = parsed(json);
+  const shown = messages.filter(({ replaced }) => !replaced);
+  const proposals = proposalsOf(shown, written);
+  const decisions = new Map(approvals.map((approval) => [approval.call_id, approval]));
+  const about = (call) => aboutCall(call, proposals.get(call.callId) ?? [], decisions.get(call.callId), language);
+  const turns = turnsOf(shown.map((message) => asShown(message, written)).filter(Boolean)).map(({ question, at, writtenBy, answer }) => [
+    `## ${language.text('chat.you')}${at ? ` · ${at}` : ''}`,
+    writtenBy && `> ${language.text('chat.written_by', { program: writtenBy })}`,
     question,
-    `## ${text('chat.agent')}${answer.at ? ` · ${answer.at}` : ''}`,
-    ...toolCalls(answer).map((call) => callLine(call, text)),
+    `## ${language.text('chat.agent')}${answer.at ? ` · ${answer.at}` : ''}`,
+    ...toolCalls(answer).flatMap(about),
     answerText(answer),
+    answer.status === 'stopped' && `> ${language.text('chat.status_stopped')}`,
   ].filter(Boolean).join('\n\n'));
   return printable(`${[`# ${title}`, ...turns].join('\n\n')}\n`);
 }
 
-function callLine(call, text) {
+/**
+ * The conversation without the bytes of its files. A number that would lose digits is a string until `written` writes it as
+ * JSON again.
+ */
+function parsed(json) {
+  const end = json.lastIndexOf(FILES);
+  const mark = crypto.randomUUID();
+  const exact = (number) => (String(Number(number)) === number ? number : `"${mark}${number}"`);
+  const kept = outsideOfStrings(end < 0 ? json : `${json.slice(0, end)}]}`, (text) => text.replace(NUMBERS, exact));
+  const { messages, approvals = [] } = JSON.parse(kept);
+  return { messages, approvals, written: (value) => JSON.stringify(value).replaceAll(new RegExp(`"${mark}([^"]*)"`, 'g'), '$1') };
+}
+
+/** JSON with each part that is outside of its strings changed. By steps: a regular expression fails for strings of some megabytes. */
+function outsideOfStrings(json, change) {
+  const parts = [];
+  for (let at = 0; at < json.length;) {
+    const begin = json.indexOf('"', at);
+    if (begin < 0) return [...parts, change(json.slice(at))].join('');
+    let end = json.indexOf('"', begin + 1);
+    while (isEscaped(json, end)) end = json.indexOf('"', end + 1);
+    if (end < 0) return json; // it is none
+    parts.push(change(json.slice(at, begin)), json.slice(begin, end + 1));
+    at = end + 1;
+  }
+  return parts.join('');
+}
+
+/** Whether the character is after an odd number of backslashes. */
+function isEscaped(json, at) {
+  let first = at;
+  while (json[first - 1] === '\\') first -= 1;
+  return (at - first) % 2 === 1;
+}
+
+/** Of each call, the arguments with which it was stored: as the model proposed them, and then as they were changed. */
+function proposalsOf(messages, written) {
+  const proposals = new Map();
+  for (const { id, args } of messages.flatMap(({ tool_calls: calls = [] }) => calls)) {
+    const known = proposals.get(id) ?? [];
+    const json = written(args);
+    if (known.at(-1) !== json) proposals.set(id, [...known, json]);
+  }
+  return proposals;
+}
+
+/** A stored message in the form in which the agent shows it. */
+function asShown({ type, id, content, created_at: at, ...message }, written) {
+  const about = (members) => ({ metadata: { 'idaas-agent': { created_at: at, ...members } } });
+  switch (type) {
+    case 'human': return { id, role: 'user', content: textOf(content), ...about({ written_by: message.written_by }) };
+    case 'tool': {
+      const result = { ok: message.status === 'success', ...message.artifact };
+      return { id, role: 'tool', toolCallId: message.tool_call_id, content: textOf(content), ...about(result) };
+    }
+    case 'ai': {
+      const calls = message.tool_calls?.map((call) => ({ id: call.id, type: 'function', function: { name: call.name, arguments: written(call.args) } }));
+      return { id, role: 'assistant', content: textOf(content), toolCalls: calls, ...about({ finish_reason: message.finish_reason }) };
+    }
+    default: return undefined;
+  }
+}
+
+function textOf(content) {
+  if (typeof content === 'string') return content;
+  return content.map((block) => (typeof block === 'string' ? block : block.text ?? (block.name && `[${block.name}]`) ?? '')).join('');
+}
+
+function aboutCall(call, proposals, approval, language) {
   const { service, tool, outcome } = call;
-  return `> ${text(`tool.${outcome}`, { service: service ?? text('service.unnamed') })} · \`${tool}\` · ${text(`identity.${identityKind(call)}`)}`;
+  const outcomeWords = language.text(`tool.${outcome}`, { service: service ?? language.text('service.unnamed') });
+  const line = `> ${outcomeWords} · \`${tool}\` · ${language.text(`identity.${identityKind(call)}`)}`;
+  const words = [...(approval ? [decisionWords(approval, language)] : []), ...reasons(call, approval, language)];
+  return [[line, ...words.map((text) => `> ${text.replaceAll('\n', '\n> ')}`)].join('  \n'), ...argumentBlocks(call, proposals, language)];
+}
+
+/** As proposed, and as the call was made, if these differ. */
+function argumentBlocks({ outcome }, proposals, language) {
+  const block = (key, json) => `${language.text(key)}:\n\n\`\`\`json\n${indentedJson(json)}\n\`\`\``;
+  if (proposals.length === 0) return [];
+  const [first, last] = [proposals[0], proposals.at(-1)];
+  if (proposals.length === 1) return [block(outcome === 'not_called' ? 'export.proposed' : 'tool.arguments', first)];
+  return [block('export.proposed', first), block(outcome === 'not_called' ? 'export.changed' : 'export.called', last)];
+}
+
+function decisionWords({ status, approvers, decided_at: at, decided_on: device }, language) {
+  if (!at) return language.text(`export.status_${status}`);
+  const who = approvers ? language.text('export.another', { group: approvers }) : language.text('export.you');
+  const verb = GIVEN.includes(status) || status === 'withdrawn' ? 'approved' : 'declined';
+  return language.text(`export.${verb}${device ? '_on' : ''}`, { who, time: at, device: device ? deviceName(device) : '' });
+}
+
+function reasons({ declined, expired, withdrawn }, approval, language) {
+  return [
+    declined && `${language.text('tool.reason')}: ${declined}`,
+    !approval && expired && language.text('export.status_expired'),
+    !approval && withdrawn && language.text('export.status_withdrawn'),
+    approval?.rules.length > 0 && `${language.text('inbox.rules')}: ${approval.rules.join('; ')}`,
+  ].filter(Boolean);
 }

@@ -1,5 +1,7 @@
 /** The user's conversations at the agent (`/threads`). Every method raises `AgentFailure` if the agent refuses it. */
 
+import { AgentFailure } from './agent-failure.js';
+
 /** The first question waits for the list no longer than this. */
 const LIST_MS = 5000;
 
@@ -77,9 +79,11 @@ export class Threads {
     return this.#call('POST', `/${id}/versions/${version}`);
   }
 
-  /** The whole conversation, as it is stored. */
-  export(id) {
-    return this.#call('GET', `/${id}/export`);
+  /** The whole conversation as it is stored: its JSON, because a number that was parsed and written again may have lost digits. */
+  async export(id) {
+    const json = await this.#call('GET', `/${id}/export`, undefined, undefined, (response) => response.text());
+    if (json === undefined) throw new AgentFailure({ code: 'answer_interrupted' });
+    return json;
   }
 
   /**
@@ -93,7 +97,7 @@ export class Threads {
     return this.#call('POST', `/${id}/approvals/${approvalId}`, `${JSON.stringify(members).slice(0, -1)}${exact}}`);
   }
 
-  #call(method, path, json, signal) {
-    return this.request(method, `/threads${path}`, json, signal);
+  #call(method, path, json, signal, read) {
+    return this.request(method, `/threads${path}`, json, signal, read);
   }
 }

@@ -251,7 +251,7 @@ class ApprovalState:
         if approver is not None and not (group and approver.may_approve(self.request.principal, group)):
             raise invalid_approval("the approver is the asker, or not of the group")
 
-    def _visible_to(self, viewer: Approver | None) -> dict[str, object]:
+    def decision_shown_to(self, viewer: Approver | None) -> dict[str, object]:
         """When it was decided; for those whom it asks also by whom, and for that person on which device.
         `None` is its principal.
         """
@@ -283,7 +283,7 @@ class ApprovalState:
             return
         text = f'status must be "{expected}", found "{status}"'
         code = _REFUSALS.get(status, GraphCode.APPROVAL_USED)
-        raise ApprovalError(code, text, decided=self._visible_to(approver))
+        raise ApprovalError(code, text, decided=self.decision_shown_to(approver))
 
 
 @dataclass(frozen=True, slots=True)

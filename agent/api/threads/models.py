@@ -90,6 +90,28 @@ class ExportedMessage(BaseModel):
     replaced: bool
 
 
+class ExportedApproval(Wire):
+    """What was asked about a call, and what came of it. `edited`: the call was approved with other arguments
+    than it was proposed with; both are in `messages`, under the id of the response that has the call.
+    `decided_by` and `decided_on` are a `sub` and a device, if the owner may know them.
+    """
+
+    id: str
+    kind: str
+    call_id: str
+    service: str
+    tool: str
+    access_identity: Literal["Machine", "Human"] | None
+    approvers: str | None
+    rules: list[str]
+    created_at: str
+    status: Literal["open", "approved", "used", "rejected", "withdrawn", "expired"]
+    edited: bool
+    decided_at: str | None
+    decided_by: str | None
+    decided_on: str | None
+
+
 class ExportedThread(Wire):
     """A whole conversation. `data` of its files is base64."""
 
@@ -98,6 +120,7 @@ class ExportedThread(Wire):
     created_at: str
     updated_at: str
     messages: list[ExportedMessage]
+    approvals: list[ExportedApproval]
     files: list[dict[str, Any]]
 
 

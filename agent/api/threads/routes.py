@@ -2,7 +2,7 @@
 
 import base64
 from collections import Counter
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Path, Query, Request
@@ -32,6 +32,7 @@ from agent.conversations.threads import ThreadStore
 from agent.errors.error_response import RequestError
 from agent.http.authentication import caller_of
 from agent.runs.conversation_runs import Conversations
+from graph.approvals.record import ApprovalState
 from graph.approvals.request import approval_of
 from identity.printable import rfc3339
 from tools.file import UNKNOWN, media_type
@@ -76,10 +77,34 @@ def message_page(page: Sequence[StoredMessage]) -> dict[str, Any]:
     return {"messages": messages, "next": cursor}
 
 
-async def exported(threads: ThreadStore, owned: OwnedThread, thread: Thread) -> AsyncIterator[bytes]:
+def exported_approval(state: ApprovalState, now: float) -> dict[str, Any]:
+    """The members of `ExportedApproval`."""
+    request = state.request
+    decision = state.decision_shown_to(None)
+    return {
+        "id": request.id,
+        "kind": request.kind,
+        "call_id": request.call_id,
+        "service": request.service,
+        "tool": request.tool,
+        "access_identity": request.access_identity,
+        "approvers": request.approvers,
+        "rules": list(request.ruled.rules),
+        "created_at": rfc3339(request.created_at),
+        "status": state.status_at(now),
+        "edited": state.approved_digest not in (None, request.digest),
+        "decided_at": None if state.decided_at is None else rfc3339(state.decided_at),
+        "decided_by": decision.get("decided_by"),
+        "decided_on": decision.get("decided_on"),
+    }
+
+
+async def exported(
+    threads: ThreadStore, owned: OwnedThread, thread: Thread, approvals: Sequence[Mapping[str, Any]]
+) -> AsyncIterator[bytes]:
     """The thread as one JSON object, in parts: few of its messages, and one of its files, are in memory.
 
-    The files follow the messages, each with its bytes as base64.
+    What was approved follows the messages, and then the files, each with its bytes as base64.
     """
     about = {"id": thread.id, "title": thread.title}
     times = {"created_at": rfc3339(thread.created_at), "updated_at": rfc3339(thread.updated_at)}
@@ -91,7 +116,7 @@ async def exported(threads: ThreadStore, owned: OwnedThread, thread: Thread) -> 
         yield separator + b",".join(parts)
         separator = b","
         after = messages[-1].seq
-    yield b'],"files":['
+    yield b'],"approvals":' + encoded(list(approvals)) + b',"files":['
     separator = b""
     for identifier in await threads.files.ids(owned):
         for data in (await threads.files.read(owned, [identifier])).values():
@@ -205,8 +230,9 @@ def thread_routes(conversations: Conversations) -> APIRouter:
         owned = _owned(request, thread_id)
         threads = conversations.threads
         thread = await threads.get(owned)
-
-        parts = exported(threads, owned, thread)
+        now = conversations.parts.clock()
+        states = await conversations.approvals_of(caller_of(request.scope), thread_id)
+        parts = exported(threads, owned, thread, [exported_approval(state, now) for state in states])
         name = {"Content-Disposition": f'attachment; filename="conversation-{thread_id}.json"'}
         return StreamingResponse(parts, media_type="application/json", headers=name)
 

@@ -53,10 +53,13 @@ async def test_edited_question_replaces_the_old_one_and_both_can_be_seen_and_sav
     await expect(page.locator(".about time").last).to_have_text(re.compile(r"\d"))
 
     await page.get_by_title("More").click()
-    for form, expected in (("Markdown", "## Agent"), ("JSON", '"replaced": true')):
+    for form, expected in (("Markdown", "## Agent"), ("JSON", '"replaced":true')):
         async with page.expect_download() as saved:
             await page.get_by_role("button", name=f"Save as {form}").click()
-        text = (await (await saved.value).path()).read_text(encoding="utf-8")
+        file = await saved.value
+        ending = "md" if form == "Markdown" else "json"
+        assert re.fullmatch(rf"Good morning \d{{4}}-\d\d-\d\d\.{ending}", file.suggested_filename)
+        text = (await file.path()).read_text(encoding="utf-8")
         assert expected in text
         assert ("The right question" in text) == (form == "JSON")
     await page.get_by_label("Dark").check()

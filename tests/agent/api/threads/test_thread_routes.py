@@ -14,6 +14,7 @@ from agent.conversations.thread import MAX_TITLE
 from agent.conversations.threads import ThreadStore
 from tests.agent.api.threads.served_threads import Threads, ThreadsOf
 from tests.graph.scripted_model import DONE, calls
+from tests.leave_application import APPLIES, LEAVE
 from tests.responsive import responsive
 
 LONG = "x" * 2001
@@ -152,6 +153,33 @@ async def test_export_has_the_whole_conversation_as_a_file(threads: ThreadsOf) -
     assert [message["type"] for message in body["messages"]] == ["human", "ai", "tool", "ai"]
     assert body["messages"][1]["tool_calls"][0]["args"] == {"city": "Hangzhou"}
     assert all(message["created_at"].endswith("Z") for message in body["messages"])
+
+
+async def test_export_says_what_was_proposed_called_and_decided(threads: ThreadsOf) -> None:
+    served = await threads([APPLIES, DONE, APPLIES, DONE], ACCESS_IDENTITY="Human")
+    decisions = [
+        {"decision": "edit", "arguments": LEAVE | {"days": 1}},
+        {"decision": "reject", "message": "Not now."},
+    ]
+    for number, decision in enumerate(decisions):
+        await served.say(f"Apply {number}")
+        [approval] = (await served.ask("GET", "/threads/thread-1")).json()["approvals"]
+        path = f"/threads/thread-1/approvals/{approval['id']}"
+        await served.ask("POST", path, body=decision, **{"User-Agent": "A phone"})
+        await served.ask("GET", "/threads/thread-1/events")
+    body = (await served.ask("GET", "/threads/thread-1/export")).json()
+    proposals = [call["args"] for message in body["messages"] for call in message.get("tool_calls", ())]
+    assert [args["days"] for args in proposals] == [3, 1, 3]
+    edited, rejected = body["approvals"]
+    assert (edited["status"], edited["edited"]) == ("used", True)
+    assert (rejected["status"], rejected["edited"]) == ("rejected", False)
+    for shown in (edited, rejected):
+        assert shown["decided_by"] == "user_alice01"
+        assert shown["decided_on"] == "A phone"
+        assert shown["decided_at"].endswith("Z")
+        assert (shown["tool"], shown["access_identity"], shown["approvers"]) == ("leave_apply", "Human", None)
+    assert edited["call_id"] in {message.get("tool_call_id") for message in body["messages"]}
+    assert "Not now." in body["messages"][-2]["content"]
 
 
 async def test_large_conversation_is_exported_whole_while_others_are_served(threads: ThreadsOf) -> None:
