@@ -339,8 +339,8 @@ export class Application extends EventTarget {
     if (code === DECIDED[0]) chat.remark(decidedAt ?? Date.parse(kept.updated_at), decidedOn);
   }
 
-  chooseLanguage(code) {
-    this.language = chooseLanguage(code, this.languageStorage);
+  async chooseLanguage(code) {
+    this.language = await chooseLanguage(code, this.languageStorage);
     this.#changed();
   }
 

@@ -24,7 +24,7 @@ async function start() {
   const root = document.getElementById('page');
   const languageStorage = allowed(() => localStorage);
   const configured = window.APP_CONFIG?.LANGUAGE;
-  const language = preferredLanguage({ configured, storage: languageStorage, browser: navigator.languages });
+  const language = await preferredLanguage({ configured, storage: languageStorage, browser: navigator.languages });
 
   try {
     const configuration = readConfiguration(window.APP_CONFIG, location);

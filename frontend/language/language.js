@@ -2,19 +2,31 @@
 
 import { en } from './en.js';
 import { enErrors } from './en-errors.js';
-import { zh } from './zh.js';
-import { zhErrors } from './zh-errors.js';
 import { printable } from '../printable.js';
 
-/** Language code → key → message. */
-export const MESSAGES = Object.freeze({ en: { ...en, ...enErrors }, zh: { ...zh, ...zhErrors } });
+/** Language code → key → message, of the languages that were loaded. English is there from the beginning. */
+export const MESSAGES = { en: Object.freeze({ ...en, ...enErrors }) };
+/** Modules that are loaded when a person needs them. */
+const MORE = {
+  zh: async () => ({ ...(await import('./zh.js')).zh, ...(await import('./zh-errors.js')).zhErrors }),
+};
 const KEY = 'idaas-agent.language';
 
 /** The languages that the page speaks: code → its own name. */
 export const LANGUAGES = Object.freeze({ en: 'English', zh: '中文' });
 
+/** Loads the messages of a language, once. If they cannot be loaded, the language is English. @returns {Promise<Language>} */
+export async function loaded(code) {
+  try {
+    MESSAGES[code] ??= Object.freeze(await MORE[code]());
+  } catch {
+    return new Language('en');
+  }
+  return new Language(code);
+}
+
 export class Language {
-  /** @param {'en' | 'zh'} code */
+  /** @param {'en' | 'zh'} code of a language that was `loaded` */
   constructor(code) {
     this.code = code;
     this.messages = MESSAGES[code];
@@ -107,14 +119,15 @@ export class Language {
 
 /** The language chosen here before, else the configured one, else the first of the browser's that the page speaks. */
 export function preferredLanguage({ configured, storage, browser = [] }) {
+  const isSpoken = (code) => Object.hasOwn(LANGUAGES, code ?? '');
   const chosen = storage?.getItem(KEY);
-  if (Object.hasOwn(MESSAGES, chosen ?? '')) return new Language(chosen);
-  const spoken = browser.map((tag) => tag.toLowerCase().split('-')[0]).find((code) => Object.hasOwn(MESSAGES, code));
-  return new Language(Object.hasOwn(MESSAGES, configured ?? '') ? configured : spoken ?? 'en');
+  if (isSpoken(chosen)) return loaded(chosen);
+  const spoken = browser.map((tag) => tag.toLowerCase().split('-')[0]).find(isSpoken);
+  return loaded(isSpoken(configured) ? configured : spoken ?? 'en');
 }
 
 /** Remembers the person's choice for later visits. */
 export function chooseLanguage(code, storage) {
   storage?.setItem(KEY, code);
-  return new Language(code);
+  return loaded(code);
 }

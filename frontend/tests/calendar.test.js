@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { Language } from '../language/language.js';
+import { Language, loaded } from '../language/language.js';
 import { dayGroup } from '../view/calendar.js';
+
+await loaded('zh');
 
 const NOON = new Date(2031, 4, 14, 12).getTime();
 const before = (days, hour = 12) => new Date(2031, 4, 14 - days, hour).getTime();

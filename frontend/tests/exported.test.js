@@ -2,7 +2,9 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { markdownOf } from '../chat/exported.js';
 import { fileName } from '../chat/file-name.js';
-import { Language } from '../language/language.js';
+import { Language, loaded } from '../language/language.js';
+
+await loaded('zh');
 
 const english = new Language('en');
 const AT = '2031-05-14T09:00:00.000Z';

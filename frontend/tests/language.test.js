@@ -2,8 +2,10 @@ import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { LANGUAGES, Language, MESSAGES, chooseLanguage, preferredLanguage } from '../language/language.js';
+import { LANGUAGES, Language, MESSAGES, chooseLanguage, loaded, preferredLanguage } from '../language/language.js';
 import { MemoryStorage } from './memory-storage.js';
+
+await loaded('zh');
 
 const FRONTEND = fileURLToPath(new URL('..', import.meta.url));
 const SOURCES = ['', 'view/', 'sign-in/', 'chat/'].flatMap((folder) =>
@@ -58,15 +60,15 @@ test('every code of a sign-in error has a text and a remedy', () => {
   }
 });
 
-test('the language is the chosen one, then the configured one, then that of the browser, then English', () => {
+test('the language is the chosen one, then the configured one, then that of the browser, then English', async () => {
   const storage = new MemoryStorage();
-  const preferred = (options) => preferredLanguage({ storage, ...options }).code;
-  assert.equal(preferred({ browser: ['fr', 'zh-CN', 'en'] }), 'zh');
-  assert.equal(preferred({ browser: ['fr'] }), 'en');
-  assert.equal(preferred({ configured: 'zh', browser: ['en'] }), 'zh');
-  assert.equal(preferred({ configured: 'constructor', browser: ['en'] }), 'en');
-  chooseLanguage('en', storage);
-  assert.equal(preferred({ configured: 'zh' }), 'en');
+  const preferred = async (options) => (await preferredLanguage({ storage, ...options })).code;
+  assert.equal(await preferred({ browser: ['fr', 'zh-CN', 'en'] }), 'zh');
+  assert.equal(await preferred({ browser: ['fr'] }), 'en');
+  assert.equal(await preferred({ configured: 'zh', browser: ['en'] }), 'zh');
+  assert.equal(await preferred({ configured: 'constructor', browser: ['en'] }), 'en');
+  assert.equal((await chooseLanguage('en', storage)).code, 'en');
+  assert.equal(await preferred({ configured: 'zh' }), 'en');
 });
 
 test('values of a message are printable', () => {

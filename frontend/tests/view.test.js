@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { Language } from '../language/language.js';
+import { Language, loaded } from '../language/language.js';
 import { endNote, unavailableNote } from '../view/answer-end.js';
 import { approvalTitle } from '../view/approval-card.js';
 import { argumentChoice, argumentLabel, choicesOf } from '../view/argument-field.js';
@@ -9,6 +9,8 @@ import { deviceName } from '../view/device.js';
 import { failureWords } from '../view/failure.js';
 import { identityKind, identitySentence } from '../view/identity.js';
 import { plainText } from '../view/markdown.js';
+
+await loaded('zh');
 
 const english = new Language('en');
 const chinese = new Language('zh');

@@ -57,7 +57,10 @@ def test_the_page_and_the_agent_say_alike_whose_rights_a_call_uses():
 
 
 def messages() -> dict[str, dict[str, str]]:
-    script = "import('./language/language.js').then(({MESSAGES}) => console.log(JSON.stringify(MESSAGES)))"
+    script = (
+        "import('./language/language.js').then(async ({LANGUAGES, MESSAGES, loaded}) => {"
+        "await Promise.all(Object.keys(LANGUAGES).map(loaded)); console.log(JSON.stringify(MESSAGES))})"
+    )
     found: dict[str, dict[str, str]] = json.loads(node("--input-type=module", "-e", script).stdout)
     return found
 

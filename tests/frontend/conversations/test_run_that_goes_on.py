@@ -61,7 +61,7 @@ async def test_stop_ends_a_run_that_goes_on_after_a_reload(page: Page, lasting_a
     await expect(page.locator(".stopped")).to_have_text("Stopped. What had come so far is kept.")
 
 
-async def test_an_answer_that_was_stopped_before_its_first_word_says_so_after_a_reload(
+async def test_each_answer_that_was_stopped_says_so_after_a_reload(
     page: Page, lasting_agent: LastingAgent
 ) -> None:
     lasting_agent.will_say(AIMessage(WORDS), waits=True)
@@ -69,8 +69,16 @@ async def test_an_answer_that_was_stopped_before_its_first_word_says_so_after_a_
     await expect(prose(page)).to_have_text("Monday")
     [thread] = (await lasting_agent.ask("GET", "/threads")).json()["threads"]
     await lasting_agent.ask("POST", f"/threads/{thread['id']}/cancel")
-    lasting_agent.will_say(calls(("leave_balance", {})), AIMessage(WORDS), waits=True)
+    await page.reload()
+    await expect(page.locator(".stopped")).to_have_count(1)
+
+    def second(_: Any) -> AIMessage:
+        lasting_agent.model.waits = True
+        return AIMessage(WORDS)
+
+    lasting_agent.will_say(calls(("leave_balance", {})), second)
     await ask(page, "And after that?")
+    await expect(prose(page)).to_have_text("Monday")
     await expect(page.locator("details.tool-ok")).to_have_count(1)
     await page.get_by_role("button", name="Stop").click()
     await expect(page.locator(".stopped")).to_have_count(2)
