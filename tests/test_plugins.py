@@ -27,7 +27,7 @@ STARTED = [
 """The core's tests of a served agent and of its commands."""
 FOUND = ["test_surfaces", "test_installed_commands", "test_left", *(test.split("::")[1] for test in STARTED)]
 """The names of all of the core's tests of what it finds by entry points."""
-OF_PLUGINS = ("AGENT_PAGE_URL", "APPROVAL_WEBHOOK_URL", "POLICY_FILE", "PREPARE_SCOPE")
+OF_PLUGINS = ("APPROVAL_WEBHOOK_URL", "POLICY_FILE", "PREPARE_SCOPE")
 """Variables that plug-ins declare."""
 LEFT = f"""from agent.settings.settings import variables
 
