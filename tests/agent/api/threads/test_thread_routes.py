@@ -167,6 +167,7 @@ async def test_export_says_what_was_proposed_called_and_decided(threads: Threads
         path = f"/threads/thread-1/approvals/{approval['id']}"
         await served.ask("POST", path, body=decision, **{"User-Agent": "A phone"})
         await served.ask("GET", "/threads/thread-1/events")
+        served.sandbox.clock.advance(1)  # the oldest is first
     body = (await served.ask("GET", "/threads/thread-1/export")).json()
     proposals = [call["args"] for message in body["messages"] for call in message.get("tool_calls", ())]
     assert [args["days"] for args in proposals] == [3, 1, 3]
