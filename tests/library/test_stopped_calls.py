@@ -92,9 +92,9 @@ class Requests:
 
     async def made(self) -> list[str]:
         """How each of them ends."""
-        return [await self._end(self.client.get(f"https://{HOST}/days")), await self._end(self.key())]
+        return [await self.end_of(self.client.get(f"https://{HOST}/days")), await self.end_of(self.key())]
 
-    async def _end(self, request: Any) -> str:
+    async def end_of(self, request: Any) -> str:
         try:
             await request
         except ServiceError as error:
@@ -131,16 +131,26 @@ async def test_request_of_an_application_outside_of_a_tool_is_refused_while_it_i
         assert await requests.made() == [MADE, MADE]
 
 
-async def test_request_whose_credential_arrives_after_a_stop_is_not_sent(
-    granted: Sandbox, identity: Identity
+@pytest.mark.parametrize("way", ["auth", "api_key"])
+async def test_credential_that_arrives_after_a_stop_is_not_used(
+    granted: Sandbox, identity: Identity, way: str
 ) -> None:
     requests = Requests(identity, "Machine")
     await identity.parts()
-    in_progress = asyncio.create_task(requests.made())
+    request = requests.key() if way == "api_key" else requests.client.get(f"https://{HOST}/days")
+    in_progress = asyncio.create_task(requests.end_of(request))
     await asyncio.sleep(0)  # it waits for IDaaS
     decides(identity, Target.ALL_CALLS)
-    assert await in_progress == [REFUSED, REFUSED]
+    assert await in_progress == REFUSED
     assert requests.sent == []
+
+
+async def test_no_credential_is_obtained_for_a_stopped_request(granted: Sandbox, identity: Identity) -> None:
+    requests = Requests(identity, "Machine")
+    decides(identity, Target.ALL_CALLS)
+    granted.cloud.counters.reset()
+    assert await requests.made() == [REFUSED, REFUSED]
+    assert granted.cloud.counters.snapshot() == {}
 
 
 async def test_request_is_refused_until_the_stops_were_read(granted: Sandbox, identity: Identity) -> None:
