@@ -21,7 +21,7 @@ def audit_log(
         destination,
         key=_audit_key(settings),
         required=settings.audit_required,
-        logged=not isinstance(destination, StandardOutput),  # where the logger's lines usually end too
+        logged=destination is None,  # else each line would be on standard error, too
         clock=clock,
         measures=measures,
     )
