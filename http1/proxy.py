@@ -88,16 +88,24 @@ OF_PROCESS: Final = ProxyVariables()
 _USED: Final[ContextVar[ProxyVariables]] = ContextVar("http1.proxies", default=OF_PROCESS)
 
 
-def uses_proxy(url: str) -> bool:
-    """Whether requests of the agent to `url` go through a proxy. The client library itself decides."""
+def proxy_of(url: str) -> Proxy | None:
+    """The proxy through which requests of the agent to `url` go; `None`: they go directly. The client library
+    itself decides.
+    """
+    taken: list[Proxy | None] = []
 
     def way(proxy: Proxy | None) -> httpx.MockTransport:
-        status = httpx.codes.OK if proxy is None else httpx.codes.USE_PROXY
-        return httpx.MockTransport(lambda _: httpx.Response(status))
+        def answer(_: httpx.Request) -> httpx.Response:
+            taken.append(proxy)
+            return httpx.Response(httpx.codes.OK)
+
+        return httpx.MockTransport(answer)
 
     mounts = {pattern: way(proxy) for pattern, proxy in environment_proxies(httpx).items()}
     with httpx.Client(transport=way(None), mounts=mounts) as client:
-        return client.head(url).status_code == httpx.codes.USE_PROXY
+        client.head(url)
+    [proxy] = taken
+    return proxy
 
 
 def _proxy(url: str, variable: str) -> Proxy:

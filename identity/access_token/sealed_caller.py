@@ -13,6 +13,7 @@ import hashlib
 import hmac
 import json
 import math
+import re
 import secrets
 import time
 from base64 import urlsafe_b64encode
@@ -31,6 +32,8 @@ from identity.errors import AccessTokenError
 from identity.principal import Principal
 from identity.secrets.secret import Secret
 
+_HEXADECIMAL: Final = re.compile(r"[0-9A-Fa-f]{64}")
+"""A key as `openssl rand -hex 32` prints it: it would be read as base64url of 48 bytes."""
 _KEY_BYTES: Final = 32
 _MAX_KEYS: Final = 2
 
@@ -66,6 +69,9 @@ class SealingKeys:
 
 
 def _key(line: str) -> bytes:
+    if _HEXADECIMAL.fullmatch(line):
+        remedy = "xxd -r -p FILE | base64 | tr '+/' '-_' converts one"
+        raise ValueError(f"must contain keys in base64url, found hexadecimal digits: {remedy}")
     try:
         key = decode_base64url(line.rstrip("="))
     except ValueError:

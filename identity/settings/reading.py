@@ -162,12 +162,22 @@ def _fault(fault: Mapping[str, Any]) -> str:
     if kind == "missing":
         return f"{name} must be set"
     if kind == "value_error":
-        return f"{name} {str(fault['msg']).removeprefix('Value error, ')}".strip()
+        text = str(fault["msg"]).removeprefix("Value error, ")
+        return f"{name} {text}{_file_of(fault, text)}".strip()
     if kind in _KINDS:
         return f"{name} must be {_KINDS[kind].format_map(context)}, found {found}"
     if kind == "string_pattern_mismatch":
         return f"{name} must be one word, without spaces"
     return f"{name} has a value that cannot be used"
+
+
+def _file_of(fault: Mapping[str, Any], text: str) -> str:
+    """The path of the file that a variable names, unless the `text` of the fault has it. Of a value that is
+    no file nothing is shown: somebody may have put the secret itself there.
+    """
+    path = fault.get("input")
+    is_file = str(fault["loc"][0]).endswith("_file") and isinstance(path, str) and holds(Path(path).is_file)
+    return f' (the file "{path}")' if is_file and str(path) not in text else ""
 
 
 def _shown(value: object) -> str:

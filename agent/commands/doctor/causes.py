@@ -19,7 +19,7 @@ from agent.errors.error_codes import AgentCode
 from agent.settings.declared_services import declared_services
 from agent.settings.settings import Settings
 from graph.error_codes import GraphCode
-from http1.proxy import uses_proxy
+from http1.proxy import Proxy, proxy_of
 from identity.error_codes import IdentityCode
 from identity.errors import AgentError
 from identity.idaas.client_authentication.plugin import Plugin
@@ -38,7 +38,9 @@ _DATED: Final = frozenset({"CLIENT_SECRET_JWT", "PRIVATE_KEY_JWT", "PCA", "PKCS7
 
 
 async def obstacle(url: str, setting: str, tls: ssl.SSLContext) -> Explanation | None:
-    """Why `url`, configured by `setting`, cannot be reached; `None` if it can, or if a proxy is used."""
+    """Why `url`, configured by `setting`, cannot be reached; `None` if it can, or if a proxy that lives is
+    used.
+    """
     parts = urlsplit(url)
     host = parts.hostname or ""
     secure = parts.scheme in ("https", "rediss")
@@ -47,8 +49,8 @@ async def obstacle(url: str, setting: str, tls: ssl.SSLContext) -> Explanation |
     tls_of_url = tls if secure else None
     problem = "no connection"
     sandbox = ""
-    if parts.scheme in ("http", "https") and uses_proxy(url):
-        return None
+    if parts.scheme in ("http", "https") and (proxy := proxy_of(url)) is not None:
+        return await _obstacle_at_proxy(proxy, host)
     try:
         async with asyncio.timeout(_SECONDS):
             _, writer = await asyncio.open_connection(host, port, ssl=tls_of_url)
@@ -64,6 +66,22 @@ async def obstacle(url: str, setting: str, tls: ssl.SSLContext) -> Explanation |
         return None
     names = {"host": host, "port": port, "setting": setting, "seconds": _SECONDS}
     return Explanation.found(reason, **names, problem=problem, sandbox=sandbox)
+
+
+async def _obstacle_at_proxy(proxy: Proxy, host: str) -> Explanation | None:
+    """Why the proxy to `host` cannot be reached. What it does with a request is not examined."""
+    try:
+        async with asyncio.timeout(_SECONDS):
+            _, writer = await asyncio.open_connection(proxy.host, proxy.port)
+    except OSError as error:
+        problem = (error.strerror or "no connection").lower()
+        return Explanation.found(
+            "proxy_unreachable", host=host, proxy=f"{proxy.host}:{proxy.port}", problem=problem
+        )
+    writer.close()
+    with suppress(OSError):
+        await writer.wait_closed()
+    return None
 
 
 async def instance_difference(

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
+from agent.commands.help_panels import RUN, listed_in
 from agent.commands.terminal import (
     ENV_FILE,
     environment,
@@ -28,6 +29,7 @@ NOT_CHECKED: Final = 3
 _MARKS: Final = {"ok": "[green]ok[/]     ", "failed": "[red]failed[/] ", "skipped": "[dim]skipped[/]"}
 
 
+@listed_in(RUN)
 def doctor(
     env_file: ENV_FILE = None,
     page: Annotated[

@@ -205,7 +205,7 @@ def test_key_of_user_events_is_read_from_its_file(environment: dict[str, str], t
     assert settings.idaas_events_key_file == Secret("ab" * 32)
     file.write_text("sesame\n")
     [fault] = faults(environment | {"IDAAS_EVENTS_KEY_FILE": str(file)}).faults
-    assert fault == "IDAAS_EVENTS_KEY_FILE must have 64 hexadecimal digits"
+    assert fault == f'IDAAS_EVENTS_KEY_FILE must have 64 hexadecimal digits (the file "{file}")'
 
 
 async def test_agent_without_the_tutorials_services_starts(sandbox: Sandbox) -> None:

@@ -159,6 +159,7 @@ async def test_malformed_envelope_is_refused(envelope: object) -> None:
         (f"{FIRST}\n{SECOND}\n{FIRST}", "found 3"),
         ("not base64!", "base64url"),
         ("AAAA", "32"),
+        ("0a" * 32, "hexadecimal"),
     ],
 )
 def test_unusable_keys_are_refused_without_showing_them(text: str, fault: str) -> None:

@@ -32,6 +32,7 @@ from sandbox.authn_method import AuthnMethod
 from tests.agent.commands.doctor.declared_cases import DECLARED_CASES
 from tests.agent.commands.doctor.doctor_cases import CASES, HUMAN, USER, Case
 from tests.clock import same_clock
+from tests.http_proxy import HttpProxy
 from tests.suite import Sandbox
 from tools.error_codes import ToolCode
 
@@ -298,7 +299,26 @@ async def test_address_is_examined_unless_the_agents_requests_to_it_use_a_proxy(
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
     barred = await obstacle("https://127.0.0.1:1/", "JWKS_ENDPOINT", ssl.create_default_context())
-    assert (barred is not None) is direct
+    assert barred is not None
+    assert (barred.reason == "refused") is direct
+
+
+async def test_proxy_that_takes_no_connection_is_named_without_its_password(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)
+    monkeypatch.setenv("HTTPS_PROXY", "http://user:canary@127.0.0.1:9")
+    barred = await obstacle("https://idaas.example/", "JWKS_ENDPOINT", ssl.create_default_context())
+    assert barred is not None
+    assert barred.reason == "proxy_unreachable"
+    assert "idaas.example go through the proxy 127.0.0.1:9" in barred.cause
+    assert "canary" not in f"{barred.cause} {barred.remedy}"
+    async with HttpProxy() as proxy:
+        monkeypatch.setenv("HTTPS_PROXY", proxy.url)
+        context = ssl.create_default_context()
+        assert await obstacle("https://idaas.example/", "JWKS_ENDPOINT", context) is None
 
 
 async def test_rule_that_needs_auth_time_is_named_if_the_token_of_the_user_has_none(

@@ -94,7 +94,8 @@ def test_unusable_system_prompt_is_a_fault_among_the_others(environment, tmp_pat
     if content is not None:
         file.write_bytes(content)
     found = faults(environment | {"SYSTEM_PROMPT_FILE": str(file), "MAX_RUNS": "-1"}).faults
-    assert sorted(found)[1:] == [f"SYSTEM_PROMPT_FILE {fault}"]
+    place = "" if content is None else f' (the file "{file}")'
+    assert sorted(found)[1:] == [f"SYSTEM_PROMPT_FILE {fault}{place}"]
 
 
 @pytest.mark.parametrize("path", ["/dev/zero", "/", "x" * 5_000])
