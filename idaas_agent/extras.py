@@ -13,6 +13,7 @@ EXTRAS: Final = {
     "langchain_mcp_adapters": "mcp",
     "langchain_openai": "server",
     "langserve": "server",
+    "markdown_it": "server",
     "mcp": "mcp",
     "openai": "server",
     "opentelemetry": "otel",

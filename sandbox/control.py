@@ -88,10 +88,12 @@ class Control:
         return {"access_token": token}
 
     def _users_token(self, body: Body, audience: str, permissions: tuple[str, ...] | None) -> str:
-        user, signed_in = body.get("user", "alice"), body.get("auth_time")
-        if user not in self._cloud.directory.users:
-            known = ", ".join(self._cloud.directory.users)
-            raise HTTPException(404, f'user "{user}" is unknown; known are {known}')
+        named, signed_in = body.get("user", "alice"), body.get("auth_time")
+        users = self._cloud.directory.users
+        user = next((name for name, person in users.items() if named in (name, person.subject)), None)
+        if user is None:
+            known = ", ".join(users)
+            raise HTTPException(404, f'user "{named}" is unknown; known are {known}')
         if isinstance(signed_in, bool) or not isinstance(signed_in, int | None):
             raise HTTPException(400, '"auth_time" must be a time in unix seconds')
         return self._cloud.user_token(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from agent.commands.help_panels import DECIDE, listed_in
 from agent.commands.terminal import ENV_FILE, operator_settings, out, stop, stop_by, users_token
 from agent.settings.settings import Settings
 from identity.access_token.verified_access_token import VerifiedAccessToken
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from tools.mcp_service.selection import ToolSelection, UnacceptedTool
 
 
+@listed_in(DECIDE)
 def accept_tools(
     service: Annotated[str, typer.Argument(help="An MCP server: amap, or one of SERVICES_FILE.")],
     digest: Annotated[

@@ -11,6 +11,7 @@ from typing import Annotated, Any, Final, NoReturn
 import typer
 from rich.text import Text
 
+from agent.commands.help_panels import RECORDS
 from agent.commands.terminal import ENV_FILE, environment, err, out, seconds_of
 from agent.operations.audit.verify import Place, Verification, VerifiedChain, read_lines
 from agent.operations.audit.verify import verify as verified
@@ -18,7 +19,7 @@ from identity.audit.chain import AuditKey, Head, record_of
 from identity.printable import printable_line, rfc3339
 from identity.settings.variables import keys_in_file
 
-app = typer.Typer(help="The audit log: verify it, show it.", no_args_is_help=True)
+app = typer.Typer(rich_help_panel=RECORDS, help="The audit log: verify it, show it.", no_args_is_help=True)
 
 FILES = Annotated[
     list[Path] | None, typer.Argument(help="Files of one log, in any order. \\[env var: AUDIT_LOG_FILE]")

@@ -11,7 +11,8 @@ from typing import Annotated, Final
 import httpx
 import typer
 
-from agent.commands.conversation import Conversation, RefusedError
+from agent.commands.conversation import DEFAULT_URL, Conversation, RefusedError
+from agent.commands.help_panels import TRY, listed_in
 from agent.commands.keyboard import can_be_asked, read_message
 from agent.commands.terminal import DEFAULT_SANDBOX_URL, SANDBOX_URL, err, out, stop, users_token
 from agent.settings.settings import TOKEN_VARIABLE
@@ -19,17 +20,18 @@ from agent.settings.settings import TOKEN_VARIABLE
 _HELP: Final = "A line that ends with \\ goes on in the next one. Ctrl-C stops an answer, Ctrl-D leaves."
 
 
+@listed_in(TRY)
 def chat(
     question: Annotated[
         str | None, typer.Argument(help="The question. Without one, a conversation until Ctrl-D.")
     ] = None,
-    url: Annotated[
-        str, typer.Option(envvar="AGENT_URL", help="Address of the agent.")
-    ] = "http://localhost:9002",
+    url: Annotated[str, typer.Option(envvar="AGENT_URL", help="Address of the agent.")] = DEFAULT_URL,
     thread: Annotated[
         str | None, typer.Option(help="The identifier of the conversation that is continued.")
     ] = None,
-    user: Annotated[str, typer.Option(help="The sandbox user whose token is sent.")] = "alice",
+    user: Annotated[
+        str, typer.Option(help="The user of the sandbox whose token is sent: their sub, or a name.")
+    ] = "alice",
     token_file: Annotated[
         Path | None, typer.Option(help=f"A file with an access token. Or set {TOKEN_VARIABLE}.")
     ] = None,
@@ -61,7 +63,7 @@ def chat(
     except httpx.TransportError as error:
         stop(f"no response from {url}: {type(error).__name__}", "idaas-agent up runs the agent")
     except EOFError:
-        stop("the approval is open", f"to decide: idaas-agent chat --thread {conversation.thread}")
+        stop("the approval is open", f"to decide: {conversation.command}")
     except KeyboardInterrupt:
         conversation.cancel()
         err.print("stopped")
@@ -77,9 +79,7 @@ def _converse(conversation: Conversation) -> None:
         for message in conversation.messages:
             if message["role"] == "user":
                 readline.add_history(message["content"])
-    for message in conversation.messages[-2:]:  # the last question and its answer
-        style = "dim" if message["role"] == "user" else None
-        out.print(message["content"], style=style)
+    conversation.show_latest()
     err.print(_HELP, style="dim")
     while (question := _question()) is not None:
         try:
@@ -93,7 +93,7 @@ def _converse(conversation: Conversation) -> None:
             err.print(str(error), style="red")
             if error.code == "approval_open":  # since a question on another device
                 conversation.reopen()
-    err.print(f"\nto continue: idaas-agent chat --thread {conversation.thread}", style="dim")
+    err.print(f"\nto continue: {conversation.command}", style="dim")
 
 
 def _question() -> str | None:
@@ -126,9 +126,10 @@ def _token(token_file: Path | None) -> str | None:
     return users_token() or None
 
 
+@listed_in(TRY)
 def token(
     user: Annotated[
-        str, typer.Option(help="A user of the sandbox: alice, bob, or one of sandbox.toml.")
+        str, typer.Option(help="A user of the sandbox, by their sub, or by a name such as alice.")
     ] = "alice",
     client: Annotated[
         str | None,

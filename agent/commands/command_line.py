@@ -11,6 +11,7 @@ from typing import Annotated, Any, Final
 import typer
 from typer.core import TyperGroup
 
+from agent.commands.help_panels import PANELS, panel_of
 from agent.entry_points import installed_entries
 from idaas_agent.extras import missing_extra
 from identity.errors import ConfigurationError
@@ -52,9 +53,9 @@ def _lacks(error: Exception) -> str | None:
 
 def _add(parent: typer.Typer, name: str, command: Any) -> None:  # noqa: ANN401 - what Typer takes
     if isinstance(command, typer.Typer):
-        parent.add_typer(command, name=name)
+        parent.add_typer(command, name=name, rich_help_panel=command.rich_help_panel)
     else:
-        parent.command(name)(command)
+        parent.command(name, rich_help_panel=panel_of(command))(command)
 
 
 def _command(name: str, entry: EntryPoint) -> Any:  # noqa: ANN401 - what Typer makes
@@ -78,9 +79,25 @@ def _command(name: str, entry: EntryPoint) -> Any:  # noqa: ANN401 - what Typer 
 class Commands(TyperGroup):
     """The installed commands, by their names."""
 
+    _in_panels: list[str] | None = None
+    """The names in the order of the help, while that is printed."""
+
     def list_commands(self, ctx: Any) -> list[str]:  # noqa: ANN401, ARG002 - Typer's signature
         """The names of the commands, in alphabetical order."""
-        return sorted(name for name in _entries() if "." not in name)
+        return self._in_panels or sorted(name for name in _entries() if "." not in name)
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:  # noqa: ANN401 - Typer's signature
+        """Lists the commands by their panels, for which all are imported."""
+
+        def place(name: str) -> int:
+            panel = getattr(self.get_command(ctx, name), "rich_help_panel", None)
+            return PANELS.index(panel) if panel in PANELS else len(PANELS)
+
+        self._in_panels = sorted(self.list_commands(ctx), key=place)
+        try:
+            super().format_help(ctx, formatter)
+        finally:
+            self._in_panels = None
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ANN401 - Typer's signature
         """The command of this name, imported now, with those that others add to it; `None` if there is
@@ -121,7 +138,6 @@ class Commands(TyperGroup):
 app = typer.Typer(
     cls=Commands,
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,  # they would print local variables
     context_settings={"help_option_names": ["-h", "--help"]},
     help="An AI agent that never acts without a known identity.",

@@ -1,6 +1,7 @@
 """A conversation with a running agent over AG-UI, on a terminal: answers, calls, and decisions."""
 
 import json
+import shlex
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -9,13 +10,15 @@ from typing import Any, Final
 
 import httpx
 
+from agent.commands.answer_text import AnswerText
 from agent.commands.keyboard import read_answer
-from agent.commands.terminal import err, out, stop
+from agent.commands.terminal import err, out, own_command, stop
 from identity.credentials.rights import LABELS, rights_of
-from identity.printable import printable_json, printable_line, without_open_emoji
+from identity.printable import printable_json, printable_line
 from identity.strict_json import read_object
 
 _TIMEOUT: Final = httpx.Timeout(10, read=300)
+DEFAULT_URL: Final = "http://localhost:9002"
 _CUT_OFF: Final = {
     "length": "The answer was cut off at the limit of the language model.",
     "content_filter": "The rest of the answer was withheld by the filter of the language model.",
@@ -58,8 +61,22 @@ class Conversation:
     """The messages of the person and of the model, as far as they are known here."""
     _tools: dict[str, str] = field(default_factory=dict)
     """The names of tools by the ids of calls."""
-    _in_line: bool = False
-    _open_emoji: str = ""
+    _answer: AnswerText = field(default_factory=lambda: AnswerText(out))
+
+    @property
+    def command(self) -> str:
+        """What continues the conversation in this shell."""
+        address = "" if self.url == DEFAULT_URL else f" --url {shlex.quote(self.url)}"
+        return f"{own_command()} chat{address} --thread {shlex.quote(self.thread)}"
+
+    def show_latest(self) -> None:
+        """Shows the last question and its answer."""
+        for message in self.messages[-2:]:
+            if message["role"] == "user":
+                out.print(message["content"], style="dim")
+                continue
+            self._answer.add(message["content"])
+            self._answer.end()
 
     def ask(self, question: str) -> None:
         """Sends the question and shows what follows, until the run has ended. Raises `RefusedError`.
@@ -91,7 +108,7 @@ class Conversation:
         """Ends the run. When it returns, the agent accepts the next question."""
         with suppress(httpx.TransportError):
             httpx.post(f"{self.url}/threads/{self.thread}/cancel", headers=self._headers(), timeout=_TIMEOUT)
-        self._end_line()
+        self._answer.end()
 
     def _headers(self) -> dict[str, str]:
         return {"Authorization": f"Bearer {self.token()}"}
@@ -115,22 +132,24 @@ class Conversation:
                     if isinstance(outcome, dict):
                         interrupts = list(outcome.get("interrupts", ()))
             finally:
-                self._end_line()
+                self._answer.end()
         return interrupts
 
     def _show(self, event: dict[str, Any]) -> None:
         about = _about(event)
+        if event.get("type") != "TEXT_MESSAGE_CONTENT":
+            self._answer.pause()
         match event.get("type"):
             case "TEXT_MESSAGE_START":
                 message = {"id": str(event.get("messageId")), "role": "assistant", "content": ""}
                 self.messages.append(message)
             case "TEXT_MESSAGE_CONTENT":
                 delta = str(event.get("delta"))
-                self._print_piece(delta)
+                self._answer.add(delta)
                 if self.messages and self.messages[-1]["role"] == "assistant":
                     self.messages[-1]["content"] += delta
             case "TEXT_MESSAGE_END":
-                self._end_line()
+                self._answer.end()
             case "TOOL_CALL_START":
                 self._tools[str(event.get("toolCallId"))] = str(event.get("toolCallName"))
             case "TOOL_CALL_RESULT":
@@ -156,20 +175,6 @@ class Conversation:
             case "RUN_ERROR":
                 raise RefusedError(event)
 
-    def _print_piece(self, delta: str) -> None:
-        """Prints a piece of an answer; an emoji at its end is printed with what follows."""
-        text = self._open_emoji + delta
-        whole = without_open_emoji(text)
-        out.print(whole, end="")
-        self._open_emoji = text[len(whole) :]
-        self._in_line = True
-
-    def _end_line(self) -> None:
-        if self._in_line:
-            out.print(self._open_emoji)
-        self._open_emoji = ""
-        self._in_line = False
-
     def _decide(self, interrupts: list[Any]) -> None:
         """Asks the person about each call that waits, until the run has ended."""
         while interrupts:
@@ -194,10 +199,7 @@ class Conversation:
             scope = approval.get("scope") or approval.get("credential") or "no credential"
             err.print_lines([f"{_call(approval)}, with {scope}"])
         if group := approval.get("approvers"):
-            stop(
-                f"the call waits for the decision of {_who(group)}",
-                f"go on when they have: idaas-agent chat --thread {self.thread}",
-            )
+            stop(f"the call waits for the decision of {_who(group)}", f"go on when they have: {self.command}")
         if "url" in approval:
             host = (approval.get("question") or {}).get("host")
             what = "allow the access" if host is None else f"go on there. Its host is {host}"
@@ -206,7 +208,7 @@ class Conversation:
         if question is None or not self.can_ask:
             stop(
                 "the run waits for your decision, and it cannot be made here",
-                f"decide on the page, or on a terminal: idaas-agent chat --thread {self.thread}",
+                f"decide on the page, or on a terminal: {self.command}",
             )
         answer: dict[str, Any] = {"interruptId": interrupt["id"], "status": "resolved"}
         while True:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from agent.commands.help_panels import WITHDRAW, listed_in
 from agent.commands.no_access import NO_ACCESS
 from agent.commands.revoke import stored_revocations
 from agent.commands.terminal import ENV_FILE, operator_settings, out, stop
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from tools.service import Service
 
 
+@listed_in(WITHDRAW)
 def grants(
     user: Annotated[str | None, typer.Option("--user", help="Only of this user, by their sub.")] = None,
     withdraw: Annotated[

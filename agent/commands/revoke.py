@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from agent.commands.audit import records
+from agent.commands.help_panels import WITHDRAW, listed_in
 from agent.commands.terminal import ENV_FILE, err, operator_settings, out, own_command, seconds_of, stop
 from agent.operations.revocation.store import RevocationStore, StoreError
 from agent.settings.settings import Settings
@@ -35,6 +36,7 @@ _Token = Annotated[
 ]
 
 
+@listed_in(WITHDRAW)
 def revoke(
     user: _User = None,
     token_hash: _Hash = None,
@@ -96,6 +98,7 @@ def seen_subjects(settings: Settings) -> set[str] | None:
     return {str(record["principal"].get("sub")) for record in verified if record["principal"]}
 
 
+@listed_in(WITHDRAW)
 def unrevoke(
     user: _User = None,
     token_hash: _Hash = None,

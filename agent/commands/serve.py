@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from agent.commands.help_panels import RUN, listed_in
 from agent.commands.terminal import ENV_FILE, environment, export_for_sdks, settings_or_stop, stop, stop_by
 from agent.settings.settings import Settings, read_settings
 from agent.settings.variable_names import misspelt_variables
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 _LOG = logging.getLogger("idaas_agent.serve")
 
 
+@listed_in(RUN)
 def serve(
     host: Annotated[str | None, typer.Option(help="Address to listen on. \\[env var: AGENT_HOST]")] = None,
     port: Annotated[int | None, typer.Option(help="Port to listen on. \\[env var: AGENT_PORT]")] = None,

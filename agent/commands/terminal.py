@@ -8,10 +8,10 @@ import sys
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Final, NoReturn
+from typing import Annotated, Final, Literal, NoReturn, TypeAlias
 
 import typer
-from rich.cells import chop_cells
+from rich.cells import cell_len, chop_cells
 from rich.console import Console, ConsoleOptions, RenderableType
 from rich.segment import Segment
 
@@ -28,11 +28,14 @@ SANDBOX_URL = Annotated[
     str,
     typer.Option("--sandbox-url", envvar="SANDBOX_URL", help="Address of the running sandbox, plain HTTP."),
 ]
+EnvFiles: TypeAlias = list[Path] | None
+"""Of two files with one variable, the later one counts."""
 ENV_FILE = Annotated[
-    Path | None,
+    EnvFiles,
     typer.Option(
         "--env-file",
-        help="A file of variables, such as .sandbox/agent.env. The environment takes precedence.",
+        help="A file of variables, such as .sandbox/agent.env. The environment takes precedence."
+        " Repeatable: of two files the later one counts.",
     ),
 ]
 _SANDBOX_FILE: Final = Path(".sandbox/agent.env")
@@ -47,11 +50,14 @@ _UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 class Terminal(Console):
     """A console that shows text literally: without markup, emoji codes or control characters.
 
-    Only styles that the code passes become control sequences.
+    Only styles that the code passes become control sequences, and with NO_COLOR none does.
     """
 
     def __init__(self, *, stderr: bool = False) -> None:
-        super().__init__(stderr=stderr, highlight=False, soft_wrap=True, markup=False, emoji=False)
+        colors: Literal["auto"] | None = None if os.environ.get("NO_COLOR") else "auto"
+        super().__init__(
+            stderr=stderr, color_system=colors, highlight=False, soft_wrap=True, markup=False, emoji=False
+        )
 
     def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
         """Filters all output before styles become control sequences."""
@@ -66,11 +72,23 @@ class Terminal(Console):
         width = max(_LEAST_WIDTH, self.width - len(_GOES_ON))
         for line in lines:
             text = printable(line).replace("\n", " ")
-            rows = chop_cells(text, width) if self.is_terminal else [text]
-            first, *others = rows or [""]
+            first, *others = _rows(text, width) if self.is_terminal else [text]
             self.print(first)
             for row in others:
                 self.print(f"{_GOES_ON}{row}")
+
+
+def _rows(text: str, width: int) -> list[str]:
+    """`text` in rows of `width` cells at most, broken behind spaces where there are any. No character of it
+    is lost.
+    """
+    rows = []
+    while cell_len(text) > width:
+        row = chop_cells(text[: width + 1], width)[0]
+        end = row.rfind(" ") + 1 or len(row)
+        rows.append(text[:end])
+        text = text[end:]
+    return [*rows, text]
 
 
 out = Terminal()
@@ -98,19 +116,24 @@ def doctor_command(env_file: Path) -> str:
     return f"{without_own_authorities}{own_command()} doctor --env-file {env_file}"
 
 
-def environment(env_file: Path | None = None) -> dict[str, str]:
-    """The process's environment and the variables of `env_file`; a non-empty variable of the process wins.
+def variables_in(env_files: EnvFiles) -> dict[str, str]:
+    """The variables of the files. Ends the command at a file that cannot be read, with its path."""
+    in_files: dict[str, str] = {}
+    for file in env_files or ():
+        if not file.is_file():
+            stop(f"there is no file {str(file)!r}", "idaas-agent sandbox writes .sandbox/agent.env")
+        try:
+            in_files |= read_env_file(file)
+        except ValueError as error:
+            stop(f"the file {str(file)!r} {error}")
+    return in_files
+
+
+def environment(env_files: EnvFiles = None) -> dict[str, str]:
+    """The process's environment and the variables of `env_files`; a non-empty variable of the process wins.
     Quotation marks around a value are taken off.
     """
-    in_file: Mapping[str, str] = {}
-    if env_file is not None:
-        if not env_file.is_file():
-            stop(f"there is no file {str(env_file)!r}", "idaas-agent sandbox writes .sandbox/agent.env")
-        try:
-            in_file = read_env_file(env_file)
-        except ValueError as error:
-            stop(f"the file {str(env_file)!r} {error}")
-    return without_quotation_marks(with_env_file(os.environ, in_file))
+    return without_quotation_marks(with_env_file(os.environ, variables_in(env_files)))
 
 
 def users_token() -> str:
@@ -142,24 +165,24 @@ def print_misspelt(variables: Mapping[str, str]) -> None:
         err.print(f"warning: {warning}", style="yellow")
 
 
-def print_overridden(env_file: Path | None) -> None:
-    """Names each variable of `env_file` that the process's environment replaces."""
-    added = read_env_file(env_file) if env_file else {}
-    for name, value in added.items():
-        if os.environ.get(name, "").strip() and os.environ[name] != value:
-            note = f"note: {name} of the environment replaces that of {env_file}"
-            err.print(f"{note}, which is used after: unset {name}", style="yellow")
+def print_overridden(env_files: EnvFiles) -> None:
+    """Names each variable of a file that the process's environment replaces."""
+    for file in env_files or ():
+        for name, value in variables_in([file]).items():
+            if os.environ.get(name, "").strip() and os.environ[name] != value:
+                note = f"note: {name} of the environment replaces that of {file}"
+                err.print(f"{note}, which is used after: unset {name}", style="yellow")
 
 
-def print_sandbox_hint(env_file: Path | None) -> None:
+def print_sandbox_hint(env_files: EnvFiles) -> None:
     """Names the option that uses the sandbox of this folder, if there is one and it was not given."""
-    if env_file is None and _SANDBOX_FILE.is_file():
+    if not env_files and _SANDBOX_FILE.is_file():
         err.print(f"for the sandbox of this folder add --env-file {_SANDBOX_FILE}")
 
 
 def settings_or_stop(
     variables: Mapping[str, str],
-    env_file: Path | None = None,
+    env_files: EnvFiles = None,
     *,
     read: Callable[[Mapping[str, str]], Settings] = read_settings,
 ) -> Settings:
@@ -169,17 +192,17 @@ def settings_or_stop(
     except ConfigurationError as error:
         print_error(error)
         print_misspelt(variables)
-        print_sandbox_hint(env_file)
+        print_sandbox_hint(env_files)
         raise typer.Exit(1) from None
 
 
-def operator_settings(env_file: Path | None, **others: str) -> Settings:
+def operator_settings(env_files: EnvFiles, **others: str) -> Settings:
     """The settings for a command that prints its result, and needs those that it uses. `others` are variables
     of its options. Reading a setting that is missing or invalid raises `ConfigurationError`, which ends the
     command with its faults (`command_line.Commands`).
     """
-    variables = for_printing_command(environment(env_file) | others)
-    return settings_or_stop(variables, env_file, read=read_command_settings)
+    variables = for_printing_command(environment(env_files) | others)
+    return settings_or_stop(variables, env_files, read=read_command_settings)
 
 
 def stop_by(error: AgentError) -> NoReturn:

@@ -10,15 +10,27 @@ from typing import Annotated, Any, Final
 import httpx
 import typer
 
-from agent.commands.terminal import ENV_FILE, environment, err, operator_settings, out, settings_or_stop, stop
+from agent.commands.help_panels import RUN, listed_in
+from agent.commands.terminal import (
+    ENV_FILE,
+    EnvFiles,
+    environment,
+    err,
+    operator_settings,
+    out,
+    settings_or_stop,
+    stop,
+    variables_in,
+)
 from agent.settings.settings import Settings
-from identity.settings.env_file import read_env_file
 from plugins.package import enterprise_service as enterprise
 from plugins.package.agentrun import AgentRunOptions, package_agentrun
 from plugins.package.carried import AGENTRUN, TREE, Configuration, Form, package_tree, settings_there
 from plugins.package.parts import PackagingError, install_dependencies
 
-app = typer.Typer(help="Deployment packages: agentrun, tree, enterprise-service.", no_args_is_help=True)
+app = typer.Typer(
+    rich_help_panel=RUN, help="Deployment packages: agentrun, tree, enterprise-service.", no_args_is_help=True
+)
 
 _ROOT: Final = Path(__file__).resolve().parents[2]
 _Python = Annotated[str, typer.Option(help="Python of the platform's image.")]
@@ -126,6 +138,7 @@ def enterprise_service(
     out.print("next, in that folder: s deploy; then set ENTERPRISE_SERVICE_URL to the trigger's address")
 
 
+@listed_in(RUN)
 def trigger_jwks(
     deployed: Annotated[
         Path | None, typer.Option(help="An s.yaml whose trigger's keys are compared with IDaaS's.")
@@ -165,7 +178,7 @@ def trigger_jwks(
 
 
 def _configuration(
-    form: Form, env_file: Path | None, lock: Path, own_lock: Path | None, sets: list[str] | None
+    form: Form, env_file: EnvFiles, lock: Path, own_lock: Path | None, sets: list[str] | None
 ) -> Configuration:
     """The configuration to deploy: the variables that are set, and the changes by `--set`."""
     chosen = {}
@@ -175,7 +188,7 @@ def _configuration(
             stop(f"--set must have the form NAME=VALUE, found {name}")
         chosen[name] = value.strip()
     variables = environment(env_file)
-    of_file = read_env_file(env_file) if env_file else {}
+    of_file = variables_in(env_file)
     read = partial(settings_there, chosen=chosen, form=form)
     settings = settings_or_stop(variables, env_file, read=read)
     return Configuration(settings, variables, lock, own_lock, chosen, tuple(of_file))

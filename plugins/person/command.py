@@ -10,6 +10,7 @@ from typing import Annotated, Any, TypeVar
 
 import typer
 
+from agent.commands.help_panels import RECORDS
 from agent.commands.terminal import ENV_FILE, err, operator_settings, out, stop
 from agent.conversations.encryption.encryption import Encryption
 from agent.conversations.storage import ConversationStorage
@@ -29,7 +30,11 @@ from plugins.person.stored_person import StoredPerson
 
 T = TypeVar("T")
 
-app = typer.Typer(help="All that is kept about a person: export it, erase it.", no_args_is_help=True)
+app = typer.Typer(
+    rich_help_panel=RECORDS,
+    help="All that is kept about a person: export it, erase it.",
+    no_args_is_help=True,
+)
 
 _SUBJECT = Annotated[str, typer.Option("--subject", "--user", help="The person's sub, as in the audit log.")]
 _ISSUER = Annotated[str | None, typer.Option(help="Who issues their tokens. Default: your IDaaS.")]

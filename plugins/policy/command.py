@@ -18,8 +18,9 @@ import typer
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from agent.commands.audit import records
+from agent.commands.help_panels import DECIDE, listed_in
 from agent.commands.no_access import NO_ACCESS
-from agent.commands.terminal import ENV_FILE, operator_settings, out, seconds_of, stop, stop_by
+from agent.commands.terminal import ENV_FILE, EnvFiles, operator_settings, out, seconds_of, stop, stop_by
 from agent.errors.error_codes import AgentCode
 from agent.operations.revocation.store import StoreError
 from identity.errors import AgentError, ConfigurationError
@@ -33,7 +34,11 @@ if TYPE_CHECKING:
     from plugins.policy.schema import ToolAction, Vocabulary
     from plugins.policy.situation import Situation
 
-app = typer.Typer(help="The policy file: check it, test it, explain a decision.", no_args_is_help=True)
+app = typer.Typer(
+    rich_help_panel=DECIDE,
+    help="The policy file: check it, test it, explain a decision.",
+    no_args_is_help=True,
+)
 _File = Annotated[Path | None, typer.Option("--file", help="Another file than POLICY_FILE.")]
 _Groups = Annotated[str, typer.Option(help="Groups of the user, separated by commas.")]
 _Claims = Annotated[list[str] | None, typer.Option(help="NAME=TEXT, of CALLER_CLAIMS. Repeatable.")]
@@ -145,7 +150,7 @@ class _Loaded:
         return decide(of_tool.enforced, of_tool, situation, facts, asks), of_tool, situation, facts, asks
 
 
-def _load(file: Path | None, env_file: Path | None) -> _Loaded:
+def _load(file: Path | None, env_file: EnvFiles) -> _Loaded:
     """Prints the faults of the file with their places, and stops if there are any. Nothing is called: tools
     that a server lists are not known.
     """
@@ -353,6 +358,7 @@ def _claims(given: Sequence[str] | None) -> dict[str, Any]:
     return dict(claim.partition("=")[::2] for claim in given or ())
 
 
+@listed_in(DECIDE)
 def can(
     user: Annotated[str, typer.Argument(help="The sub of the user.")],
     groups: _Groups = "",

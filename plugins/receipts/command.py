@@ -110,7 +110,7 @@ def keys(env_file: ENV_FILE = None) -> None:
 def receipt(
     call: Annotated[str, typer.Argument(help="The call_id of the call.")],
     files: FILES = None,
-    user: Annotated[str | None, typer.Option(help="Its user's sub, if several people have the id.")] = None,
+    user: Annotated[str | None, typer.Option(help="The user's sub, if several people have the id.")] = None,
     issuer: Annotated[
         str | None, typer.Option(help="Who issues the user's tokens, if users of several have the sub.")
     ] = None,

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from agent.commands.doctor.command import show_finding
+from agent.commands.help_panels import RUN, listed_in
 from agent.commands.terminal import (
     ENV_FILE,
     environment,
@@ -53,6 +54,7 @@ _ABSENT: Final = "idaas-agent-smoke-absent"
 """An identifier and a permission that no instance has."""
 
 
+@listed_in(RUN)
 def smoke(
     env_file: ENV_FILE = None,
     report: Annotated[Path, typer.Option(help="Where to write the report.")] = Path("smoke-report.json"),

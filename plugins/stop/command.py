@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from agent.commands import terminal
+from agent.commands.help_panels import WITHDRAW, listed_in
 from agent.commands.revoke import (
     opened_stores,
     put_revocation,
@@ -51,6 +52,7 @@ _All = Annotated[bool, typer.Option("--all", help="Every call of every tool.")]
 _Reason = Annotated[str | None, typer.Option("--reason", help="Why: it is recorded in the audit log.")]
 
 
+@listed_in(WITHDRAW)
 def stop_calls(
     service: _Service = None,
     tool: _Tool = None,
@@ -88,6 +90,7 @@ def stop_calls(
         raise typer.Exit(_UNCONFIRMED)
 
 
+@listed_in(WITHDRAW)
 def start_calls(
     service: _Service = None,
     tool: _Tool = None,

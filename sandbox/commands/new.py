@@ -17,6 +17,7 @@ from urllib.request import url2pathname
 
 import typer
 
+from agent.commands.help_panels import TRY, listed_in
 from agent.commands.terminal import out, own_command, stop
 
 _ROOT: Final = Path(__file__).resolve().parents[2]
@@ -27,6 +28,7 @@ _NAME: Final = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 _LOCK: Final = "requirements.lock"
 
 
+@listed_in(TRY)
 def new(name: Annotated[str, typer.Argument(help="The name of the project: its folder here.")]) -> None:
     """Makes a project of your own: a tool, its policy and test, a graph, an image, manifests and CI."""
     if not _NAME.fullmatch(name):

@@ -15,6 +15,7 @@ from urllib.parse import quote
 import httpx
 import typer
 
+from agent.commands.help_panels import TRY
 from agent.commands.terminal import DEFAULT_SANDBOX_URL, SANDBOX_URL, environment, out, stop
 from identity.principal import AccessIdentity
 from sandbox.commands.company import PEOPLE
@@ -34,7 +35,8 @@ if TYPE_CHECKING:
     from sandbox.server.server import Installation, SandboxOptions
 
 app = typer.Typer(
-    help="The sandbox cloud: run it, or add users, applications, services, keys and grants to it."
+    rich_help_panel=TRY,
+    help="The sandbox cloud: run it, or add users, applications, services, keys and grants to it.",
 )
 _NAME = Annotated[str, typer.Argument(help="The name of the user.")]
 

@@ -11,6 +11,7 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
+from agent.commands.help_panels import TRY, listed_in
 from agent.commands.terminal import (
     DEFAULT_SANDBOX_URL,
     ENV_FILE,
@@ -52,6 +53,7 @@ _ROLE_VARIABLES = ("ALIBABA_CLOUD_", "FC_", "ECS_METADATA_")
 
 
 @with_options(SandboxRunOptions)
+@listed_in(TRY)
 def up(
     access_identity: Annotated[
         AccessIdentity | None,

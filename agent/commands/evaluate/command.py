@@ -12,7 +12,16 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from agent.commands.evaluate.cases import CaseFaultsError, read_cases
-from agent.commands.terminal import ENV_FILE, environment, for_printing_command, out, settings_or_stop, stop
+from agent.commands.help_panels import DECIDE, listed_in
+from agent.commands.terminal import (
+    ENV_FILE,
+    EnvFiles,
+    environment,
+    for_printing_command,
+    out,
+    settings_or_stop,
+    stop,
+)
 
 if TYPE_CHECKING:
     from agent.commands.evaluate.cases import Cases
@@ -20,6 +29,7 @@ if TYPE_CHECKING:
     from agent.composition.agent import Agent
 
 
+@listed_in(DECIDE)
 def evaluate(
     cases: Annotated[Path, typer.Argument(help="The file of cases, such as cases.toml.")],
     record: Annotated[
@@ -54,7 +64,7 @@ def evaluate(
         raise typer.Exit(1)
 
 
-async def _with_model(cases: "Cases", folder: Path, env_file: Path | None) -> "list[Outcome]":
+async def _with_model(cases: "Cases", folder: Path, env_file: EnvFiles) -> "list[Outcome]":
     """Runs the cases with the model of the variables, whose key the agent obtains as itself."""
     from agent.composition.agent import Agent
 

@@ -51,7 +51,7 @@ def run(folder: Path) -> Iterable[Case]:
     tasks = json.loads((domain / "tasks.json").read_bytes())
     data = json.loads((domain / "db.json").read_bytes())
     with chdir(HANDBOOK):
-        policy = _load(None, Path("agent.env"))
+        policy = _load(None, [Path("agent.env")])
     for call in expected_calls(tasks):
         yield _expected(policy, call)
     for call in forbidden_calls(tasks, data):

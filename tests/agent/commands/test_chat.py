@@ -119,7 +119,7 @@ async def test_question_whose_call_needs_an_approval_fails_without_a_terminal(th
     code, shown = await without_a_terminal(served, "Apply for leave")
     assert code == 1
     assert "days: 3" in shown
-    assert "idaas-agent chat --thread " in shown
+    assert f" chat --url {served.origin} --thread " in shown
 
 
 FOUR_EYES = """[services.amap]

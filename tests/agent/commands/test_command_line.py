@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 
 from agent.commands import terminal
 from agent.commands.command_line import app
+from agent.commands.help_panels import PANELS
 from sandbox.commands.sandbox_options import SandboxRunOptions
 from tests.agent.conftest import AgentServer
 from tests.command import forked
@@ -174,6 +175,34 @@ def test_replaced_variables_of_the_file_are_named_without_values(folder: Path) -
     assert "MAX_RUNS of the environment" not in result.stderr
     assert "of-the-environment" not in result.stderr
     assert "add --env-file" not in result.stderr
+
+
+def test_later_file_of_variables_counts_and_the_environment_over_all(folder: Path) -> None:
+    (folder / "later.env").write_text("LLM_MODEL=of-the-later\nAGENT_AUDIENCE=a\n")
+    files = [Path(".sandbox/agent.env"), Path("later.env")]
+    assert terminal.environment(files)["LLM_MODEL"] == "of-the-later"
+    assert terminal.environment(files)["MAX_RUNS"] == "x"
+    assert terminal.environment(files[::-1])["LLM_MODEL"] == "of-the-file"
+    arguments = ["doctor", "--env-file", ".sandbox/agent.env", "--env-file", "later.env"]
+    result = CliRunner().invoke(app, arguments, env={"AGENT_AUDIENCE": "b"})
+    assert "AGENT_AUDIENCE of the environment replaces that of later.env" in " ".join(result.stderr.split())
+    missing = CliRunner().invoke(app, ["serve", *arguments[1:], "--env-file", "none.env"])
+    assert (missing.exit_code, "there is no file 'none.env'" in missing.stderr) == (1, True)
+
+
+def test_help_lists_each_command_of_the_agent_in_a_panel_and_begins_with_what_to_try() -> None:
+    output = CliRunner().invoke(app, ["--help"], env={"COLUMNS": "200", "NO_COLOR": "1"}).stdout
+    places = [output.find(f" {panel} ─") for panel in PANELS]
+    assert -1 not in places
+    assert places == sorted(places)
+    assert "─ Commands ─" not in output
+
+
+def test_completion_of_each_shell_is_printed() -> None:
+    for shell in ("bash", "zsh", "fish"):
+        variables = {"_IDAAS_AGENT_COMPLETE": f"source_{shell}"}
+        result = CliRunner().invoke(app, [], prog_name="idaas-agent", env=variables)
+        assert "_IDAAS_AGENT_COMPLETE" in result.stdout
 
 
 def test_command_is_named_by_its_file_unless_it_is_on_the_path(

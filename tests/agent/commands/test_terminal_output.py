@@ -16,6 +16,7 @@ from starlette.responses import JSONResponse, StreamingResponse
 from starlette.routing import Route
 from typer.testing import CliRunner
 
+from agent.commands.answer_text import AnswerText
 from agent.commands.command_line import app
 from agent.commands.terminal import Terminal
 from identity.printable import printable
@@ -53,6 +54,66 @@ def test_only_styles_of_the_code_become_control_sequences(kind: str) -> None:
     written = terminal.file.getvalue()
     assert unsafe(re.sub(r"\x1b\[[\d;]*m", "", written)) == []
     assert "red]markup[/][/]:smile:" in written
+
+
+def rendered(pieces: list[str], width: int = 60) -> str:
+    """What a terminal shows of an answer that arrives in `pieces`."""
+    terminal = Terminal()
+    terminal.file = io.StringIO()
+    terminal._force_terminal, terminal._color_system, terminal.width = True, ColorSystem.STANDARD, width
+    answer = AnswerText(terminal)
+    terminal.is_interactive = False  # what stays is shown, and not what is erased
+    for piece in pieces:
+        answer.add(piece)
+    answer.end()
+    return terminal.file.getvalue()
+
+
+def plain(shown: str) -> str:
+    """What is shown, without styles, and without what moves the cursor and erases a block."""
+    text = re.sub(r"\x1b\[[\d;?]*[A-Za-z]", "", shown).replace("\r", "")
+    return "\n".join(line.rstrip() for line in text.split("\n"))
+
+
+def test_markdown_of_an_answer_is_rendered_block_by_block() -> None:
+    code = "```python\na = 1\n\nb = 2\n```"
+    text = f"Two **days**:\n\n- Monday\n- Tuesday\n\n{code}\n\nSee [it](https://a.example)."
+    shown = rendered([text])
+    assert "\x1b[1mdays" in shown
+    assert "Two days:\n\n • Monday\n • Tuesday\n\n" in plain(shown)
+    assert "https://a.example" in plain(shown)
+    assert "a = 1\n\n b = 2" in plain(shown)
+    by_character = plain(rendered(list(text)))
+    assert all(line in by_character for line in plain(shown).splitlines())
+
+
+def test_words_of_an_answer_wrap_and_none_is_lost() -> None:
+    text = "The <b>quick</b> brown fox, :smile: & [red]jumps[/] over 1 < 2.\n<script>alert(1)</script>"
+    shown = plain(rendered([text], width=30))
+    assert all(len(row) <= 30 for row in shown.splitlines())
+    assert shown.split() == text.split()
+
+
+def test_hostile_answer_is_text_in_its_blocks_too() -> None:
+    shown = rendered(
+        [f"# {TEXT}\n\n```\n{TEXT}```\n\n`{CLIPBOARD}` [{CLIPBOARD}](https://a.example/{CLIPBOARD})"]
+    )
+    assert unsafe(plain(shown).replace("\n", "")) == []
+
+
+def test_no_color_has_no_style_at_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in {"FORCE_COLOR": "1", "TERM": "xterm-256color", "NO_COLOR": "1"}.items():
+        monkeypatch.setenv(name, value)
+    terminal = Terminal()
+    assert terminal.is_terminal
+    terminal.file = io.StringIO()
+    terminal.print("dimmed", style="dim")
+    terminal.print("bold", style="bold red")
+    answer = AnswerText(terminal)
+    answer.add("**strong** `code`")
+    answer.end()
+    assert re.findall(r"\x1b\[[\d;]*m", terminal.file.getvalue()) == []
+    assert "dimmed" in terminal.file.getvalue()
 
 
 def events() -> list[dict[str, object]]:

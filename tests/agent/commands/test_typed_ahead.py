@@ -115,6 +115,17 @@ def test_row_that_a_terminal_would_wrap_is_marked() -> None:
     assert "".join(row.removeprefix("  │ ") for row in rows[:-1]) == "· note: " + "-" * 12 + "· amount: 1"
 
 
+def test_long_line_is_broken_between_words_and_loses_no_character() -> None:
+    terminal = Terminal()
+    terminal.file = io.StringIO()
+    terminal._force_terminal, terminal.width = True, 24
+    line = "the quick brown  fox jumps over the lazy dog"
+    terminal.print_lines([line])
+    first, *others = terminal.file.getvalue().splitlines()
+    assert "".join([first, *(row.removeprefix("  │ ") for row in others)]) == line
+    assert all(row.endswith(" ") for row in [first, *others[:-1]])
+
+
 @pytest.mark.parametrize("width", [1, 4, 5])
 def test_terminal_of_any_width_shows_the_whole_line(width: int) -> None:
     terminal = Terminal()

@@ -47,7 +47,7 @@ def test_commands_read_variables_of_the_process_and_of_a_file_without_them(
     file = tmp_path / "agent.env"
     file.write_text('OTEL_SERVICE_NAME="of-file"\nAGENT_SCOPE=\'"of-file"\'\n')
     monkeypatch.setenv("AGENT_AUDIENCE", '"of-process"')
-    found = of_command(file)
+    found = of_command([file])
     names = ("OTEL_SERVICE_NAME", "AGENT_SCOPE", "AGENT_AUDIENCE")
     assert [found[name] for name in names] == ["of-file", "of-file", "of-process"]
 

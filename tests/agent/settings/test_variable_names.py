@@ -99,7 +99,7 @@ def test_environment_takes_precedence_over_the_file(tmp_path: Path, monkeypatch:
     monkeypatch.setenv("LLM_MODEL", "of-the-environment")
     monkeypatch.setenv("AGENT_HOST", " ")
     monkeypatch.delenv("MAX_RUNS", raising=False)
-    found = environment(file)
+    found = environment([file])
     assert found["LLM_MODEL"] == "of-the-environment"
     assert found["AGENT_HOST"] == "of-the-file"  # an empty variable counts as not set
     assert found["MAX_RUNS"] == "7"
