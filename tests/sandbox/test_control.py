@@ -15,8 +15,9 @@ def control(sandbox):
         yield control
 
 
-def test_user_token_is_issued(sandbox, control) -> None:
-    response = control.post("/access-tokens", json={"user": "bob"})
+@pytest.mark.parametrize("user", ["bob", "user_bob01"])
+def test_user_token_is_issued(sandbox, control, user) -> None:
+    response = control.post("/access-tokens", json={"user": user})
     assert response.headers["cache-control"] == "no-store"
     token = sandbox.cloud.access_tokens.verify(response.json()["access_token"])
     assert (token.subject, token.permissions) == ("user_bob01", ("agent.access",))
