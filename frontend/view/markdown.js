@@ -25,6 +25,7 @@ export const PURIFY_OPTIONS = Object.freeze({
   ALLOW_DATA_ATTR: false,
   ALLOW_ARIA_ATTR: false,
   ALLOWED_URI_REGEXP: /^(?:https?:|mailto:)/i,
+  ADD_URI_SAFE_ATTR: ['start', 'align'], // the expression above is for addresses alone
   RETURN_DOM_FRAGMENT: true,
 });
 
