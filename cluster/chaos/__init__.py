@@ -2,5 +2,5 @@
 
 May import `cluster` and what it imports; nothing imports it but its tests. Begin at `chaos_round.py`, which
 plays one round on a `Stage`: `replica_stage.py` or `aegra_stage.py`. `invariants.py` says what must be true,
-`step_table.py` writes what people saw.
+`strike_table.py` writes what people saw.
 """

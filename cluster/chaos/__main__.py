@@ -20,7 +20,7 @@ from cluster.chaos.part import Part, play
 from cluster.chaos.replica_stage import STRIKES as REPLICA_STRIKES
 from cluster.chaos.replica_stage import replica_stage
 from cluster.chaos.stage import Disturbance
-from cluster.chaos.step_table import PAGE, step_table
+from cluster.chaos.strike_table import PAGE, strike_table
 from cluster.cluster import PEOPLE
 from cluster.person import Step
 
@@ -32,7 +32,6 @@ PARTS: Final = (
     Part("replicas", replica_stage, Coverage(REPLICA_STRIKES, _AT_REPLICAS[1:-1], 33, 66, 1)),
     Part("aegra", aegra_stage, Coverage(AEGRA_STRIKES, _AT_AEGRA[:-1], 12, 24, 2)),
 )
-_ROWS: Final = {"replicas": _AT_REPLICAS, "aegra": _AT_AEGRA}
 
 
 def main() -> int:
@@ -81,7 +80,7 @@ async def _played(part: Part, seed: int, *, verbose: bool, keep: bool) -> int:
 
     report(f"starting the sandbox, PostgreSQL, Redis and the processes of: {part.name} …")
     played = await play(part, _NAMES, seed, datetime.now(UTC).date(), report)
-    table = step_table(played.rounds, part.coverage.strikes, _ROWS[part.name])
+    table = strike_table(played.rounds, part.coverage.strikes)
     report(f"\n{table}\n{played.tokens} access tokens were sent")
     if keep and played.covered and not played.violations:
         PAGE.write({part.name: table})

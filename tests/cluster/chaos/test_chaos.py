@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,7 @@ from cluster.chaos.chaos_round import AuditRecords
 from cluster.chaos.chaos_run import ChaosRound, Coverage
 from cluster.chaos.invariants import dumped, found_leaks, violations
 from cluster.chaos.stage import Disturbance, at
-from cluster.chaos.step_table import PAGE, step_table
+from cluster.chaos.strike_table import PAGE, strike_table
 from cluster.person import Step
 from tests.cluster.chaos.chaos_rounds import APPROVER, ROUND, RUN
 from tests.databases.postgres_process import PostgresProcess
@@ -99,40 +98,38 @@ async def test_moment_comes_when_all_chats_have_ended() -> None:
 STRIKES = (Disturbance.REPLICA, Disturbance.POSTGRES, Disturbance.REDIS, Disturbance.BOTH)
 
 
-def table_of(*rounds: ChaosRound, steps: Iterable[Step] = Step) -> str:
-    return step_table(rounds, STRIKES, steps)
-
-
-def cells(table: str, step: Step) -> list[str]:
-    """Of the row of a step."""
-    (row,) = [line for line in table.splitlines() if line.startswith(f"| {step} |")]
+def cells(strike: Disturbance, *rounds: ChaosRound) -> list[str]:
+    """Of the row of a disturbance."""
+    [row] = [line for line in strike_table(rounds, STRIKES).splitlines() if line.startswith(f"| {strike} |")]
     return [cell.strip() for cell in row.split("|")[2:-1]]
 
 
-def test_cell_has_the_number_of_runs_and_the_longest_time_to_an_answer() -> None:
+def test_row_has_the_number_of_chats_and_the_slowest_answer_with_its_step() -> None:
     slower = replace(ROUND, runs=[replace(RUN, seconds=14.1)])
-    table = table_of(ROUND, slower, replace(ROUND, disturbance=Disturbance.REDIS, runs=[RUN]))
-    assert cells(table, Step.CALLING) == ["2 runs, ≤ 15 s", "", "1 run, ≤ 4 s", ""]
-    assert cells(table, Step.WAITING) == ["1 run, ≤ 4 s", "", "", ""]
-    assert cells(table, Step.APPROVING) == [""] * 4
+    by_redis = replace(ROUND, disturbance=Disturbance.REDIS, runs=[RUN])
+    rounds = (ROUND, slower, by_redis)
+    assert cells(Disturbance.REPLICA, *rounds) == ["3", "15 s", Step.CALLING]
+    assert cells(Disturbance.REDIS, *rounds) == ["1", "4 s", Step.CALLING]
+    assert cells(Disturbance.BOTH, *rounds) == ["0", "", ""]
 
 
-def test_chat_that_was_over_at_the_strike_has_no_time_and_one_without_an_answer_is_shown() -> None:
+def test_chat_that_was_over_at_the_strike_is_not_counted_and_one_without_an_answer_is_shown() -> None:
     over = replace(ROUND, runs=[replace(RUN, step=Step.ENDED, seconds=0.0)])
-    assert cells(table_of(over), Step.ENDED)[0] == "1 run"
+    assert cells(Disturbance.REPLICA, over) == ["0", "", ""]
     lost = replace(ROUND, runs=[replace(RUN, seconds=None), RUN])
-    assert cells(table_of(lost), Step.CALLING)[0] == "2 runs, 1 not answered"
+    assert cells(Disturbance.REPLICA, lost) == ["2", "1 not answered", ""]
 
 
-def test_what_was_not_struck_is_in_no_cell() -> None:
-    assert cells(table_of(replace(ROUND, disturbance=None)), Step.CALLING) == [""] * 4
+def test_what_was_not_struck_is_in_no_row() -> None:
+    assert cells(Disturbance.REPLICA, replace(ROUND, disturbance=None)) == ["0", "", ""]
     elsewhere = replace(ROUND, runs=[replace(RUN, struck=False), RUN])
-    assert cells(table_of(elsewhere), Step.CALLING)[0] == "1 run, ≤ 4 s"
+    assert cells(Disturbance.REPLICA, elsewhere) == ["1", "4 s", Step.CALLING]
 
 
-def test_table_has_the_given_rows_and_columns() -> None:
-    head, _, row = step_table([], (Disturbance.WORKER,), [Step.QUEUED]).splitlines()
-    assert (head, row) == ("| the chat was at | worker killed |", "| queued |  |")
+def test_table_has_the_given_rows() -> None:
+    head, _, row = strike_table([], (Disturbance.WORKER,)).splitlines()
+    assert head.startswith("| what was done |")
+    assert row.startswith("| worker killed |")
 
 
 @pytest.mark.parametrize("part", ["replicas", "aegra"])
