@@ -65,7 +65,7 @@ async def _on_ag_ui(_: Threads, approval: dict[str, Any]) -> Decide:
     return decide
 
 
-def _refused_edit(response: httpx.Response) -> tuple[str, str]:
+def refused_edit(response: httpx.Response) -> tuple[str, str]:
     assert response.status_code == 409
     error = response.json()["error"]
     assert json.dumps(error["param"].removeprefix("arguments.")) in error["message"]
@@ -73,7 +73,7 @@ def _refused_edit(response: httpx.Response) -> tuple[str, str]:
 
 
 OF_THE_CORE = [
-    ApprovalSurface("threads", _on_threads, _refused_edit),
-    ApprovalSurface("AG-UI", _on_ag_ui, _refused_edit),
+    ApprovalSurface("threads", _on_threads, refused_edit),
+    ApprovalSurface("AG-UI", _on_ag_ui, refused_edit),
 ]
 """Those of the plug-ins are `of_plugins("DECISIONS")`."""
