@@ -40,8 +40,8 @@ class ServerVariables(VariableGroup):
     about calls. Default: the first of `CORS_ALLOWED_ORIGINS`."""
     surfaces: Annotated[tuple[str, ...], parsed_by(listed)] | None = None
     """Which surfaces the agent serves beside conversations, separated by commas: some of `a2a`, `ag-ui` (the
-    page needs it), `langserve`, `mcp`, `openai`, and those of your own packages. What is not served is not
-    loaded. Default: all that are installed."""
+    page needs it), `langserve`, `mcp`, `openai`, `responses`, and those of your own packages. What is not
+    served is not loaded. Default: all that are installed."""
     cors_allowed_origins: Origins = ("http://localhost:9001", "http://127.0.0.1:9001")
     """Origins of pages that may call the agent, separated by commas. Exact, no `*`."""
     replicas: Annotated[int, Field(ge=1, le=10_000)] = 1
