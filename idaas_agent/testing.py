@@ -32,7 +32,7 @@ from langgraph.graph.message import add_messages
 from graph.approvals.gate import REJECTED
 from graph.approvals.pending_call import PendingCall
 from graph.approvals.policies import Policies
-from graph.approvals.policy import Allow, Ask, Decision, Deny, Facts
+from graph.approvals.policy import Allow, Ask, CallPolicy, Decision, Deny, Facts
 from graph.build import AgentGraph, build_graph, compiled_graph
 from graph.context import AgentContext
 from graph.credentials.service_credentials import ServiceCredentials, requirements
@@ -43,6 +43,7 @@ from idaas_agent.issuer_under_test import IssuerUnderTest as IssuerUnderTest
 from idaas_agent.received_request import RequestPart as RequestPart
 from idaas_agent.received_request import ServiceRequest, body_of, parts_of
 from idaas_agent.recorded_model import RecordedModel as RecordedModel
+from idaas_agent.server_under_test import ServerUnderTest as ServerUnderTest
 from identity.access_token.verified_access_token import VerifiedAccessToken, assume_verified
 from identity.audit.event import AuditEvent
 from identity.audit.trail import AuditTrail
@@ -149,6 +150,11 @@ class ToolsUnderTest:
         if unused := tools._added.unused_policies:
             raise ValueError(f"{path.name}: services.{name}.policies.{unused[0]}: there is no such tool")
         return tools
+
+    @property
+    def services(self) -> Sequence[Service]:
+        """The service, and those of tools with a permission of their own."""
+        return self._added.services
 
     @property
     def name(self) -> str:
@@ -295,6 +301,19 @@ class ScriptedModel:
         """See `ModelProvider`."""
 
 
+class PoliciesUnderTest:
+    """What a policy is made from: the services of the test, what they require, and access to them."""
+
+    def __init__(self, services: Sequence[Service], broker: CredentialBroker) -> None:
+        self.services: Final = services
+        self.requirements: Final = requirements(services, AccessIdentity.HUMAN, _KEY)
+        self.broker: Final = broker
+
+    def access(self, name: str, caller: VerifiedAccessToken | None) -> Access:
+        """The access of `caller` to the service `name`."""
+        return ServiceCredentials(self.requirements, self.broker, time.time).of(caller, name)
+
+
 class AgentUnderTest:
     """The agent's graph with these tools, in memory: its nodes, policies, credentials and records are real.
 
@@ -305,17 +324,20 @@ class AgentUnderTest:
     def __init__(
         self,
         model: ModelProvider,
-        *tools: ToolsUnderTest,
+        *tools: "ToolsUnderTest | ServerUnderTest",
         graph: Callable[[GraphParts], AgentGraph] | Any = build_graph,  # noqa: ANN401 - or an application's
         approves: bool = True,
         caller: Caller = USER,
         system_prompt: str = SYSTEM_PROMPT,
+        policies: "Callable[[PoliciesUnderTest], Sequence[CallPolicy]] | Sequence[CallPolicy]" = (),
     ) -> None:
         """`system_prompt` is the text that SYSTEM_PROMPT_FILE has.
 
         `model` may be your own provider, too. `graph` is what GRAPH names: a function of parts, where a
         model that it names (`parts.model`) is this one; or an application's graph, or a function of an
         identity, whose `identity.tools` are these, and whose parameter `model`, if it has one, gets this one.
+        `policies` decide after what the tools declare, as installed ones do (`idaas_agent.policies`): not for
+        the graph of an application, which raises `ValueError`.
         """
         self.audit: Final[list[AuditEvent]] = []
         """The audit log: each call of a tool twice, each call of the model, each credential."""
@@ -326,7 +348,7 @@ class AgentUnderTest:
         self.messages: list[AnyMessage] = []
         """The conversation."""
         issuer = _Issuer(audit := AuditTrail(self))
-        services = [service for tested in tools for service in tested._added.services]  # noqa: SLF001 - this kit's
+        services = [service for tested in tools for service in tested.services]
         for tested in tools:
             tested._issuer = issuer  # noqa: SLF001 - the same
         self._caller = caller
@@ -334,14 +356,18 @@ class AgentUnderTest:
         self._app: ServedGraph | None = None
         if graph is not build_graph:
             self._app = self._of_app(graph, services, model, issuer, audit, person)
+        if callable(policies):
+            policies = policies(PoliciesUnderTest(services, issuer.broker))
         if self._app is not None:
+            if policies:
+                raise ValueError("policies decide in a graph of parts, not in an application's")
             return
         identity = RunIdentity(verifier=self, credentials=issuer.broker, access_identity=AccessIdentity.HUMAN)
         parts = graph_parts(
             services,
             identity=identity,
             model=RunModel(provider=model, api_key=_KEY, system_prompt=system_prompt, named=lambda _: model),
-            approvals=RunApprovals(person=person),
+            approvals=RunApprovals(person=person, policies=policies),
             audit=audit,
         )
         self._graph = compiled_graph(parts, build=graph)

@@ -1,19 +1,22 @@
 """The policies of calls that installed packages add to what the services declare, found by entry points."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final, Protocol, TypeAlias
 
+import httpx
 from langchain_core.messages import ToolCall
 
-from agent.composition.service_parts import ServiceParts
 from agent.conversations.storage import ConversationStorage
 from agent.entry_points import installed
+from agent.settings.settings import Settings
 from graph.approvals.pending_call import PendingCall
 from graph.approvals.policy import Allow, AnyUser, Ask, CallPolicy, Decision, Facts, Forecast, Undetermined
+from graph.credentials.service_credentials import ServiceRequirement
 from identity.access_token.verified_access_token import VerifiedAccessToken
+from identity.credentials.broker import CredentialBroker
 from tools.approval_policy import DataLabels
-from tools.service import ToolSchema
+from tools.service import Access, Service, ToolSchema
 
 ENTRY_POINTS: Final = "idaas_agent.policies"
 """The group of entry points by which installed packages add policies. An entry is a `MakePolicy`."""
@@ -60,14 +63,48 @@ class Policy(ABC):
         return None
 
 
-MakePolicy: TypeAlias = Callable[[ServiceParts, ConversationStorage | None], InstalledPolicy | None]
+class PolicyParts(Protocol):
+    """What a policy is made from: the parts of an agent that knows no caller, no model and no run."""
+
+    @property
+    def settings(self) -> Settings:
+        """The settings, as a plug-in reads its own (`Settings.of`)."""
+
+    @property
+    def services(self) -> Sequence[Service]:
+        """The services."""
+
+    @property
+    def requirements(self) -> Mapping[str, ServiceRequirement]:
+        """The credentials that they require, by the names of nodes."""
+
+    @property
+    def http(self) -> httpx.AsyncClient:
+        """The client of the agent."""
+
+    @property
+    def broker(self) -> CredentialBroker:
+        """The credentials."""
+
+    @property
+    def clock(self) -> Callable[[], float]:
+        """The time, in unix seconds."""
+
+    def access(self, name: str, caller: VerifiedAccessToken | None) -> Access:
+        """The access of `caller` to the service `name`."""
+
+    def listed_tools(self, service: Service) -> Sequence[ToolSchema] | None:
+        """The tools of `service` that are known without a request; `None`: none are."""
+
+
+MakePolicy: TypeAlias = Callable[[PolicyParts, ConversationStorage | None], InstalledPolicy | None]
 """Makes the policy of an agent by its services, settings and storage; `None` if its settings want none.
 
 Raises `ConfigurationError` for faults of its settings.
 """
 
 
-def installed_policies(parts: ServiceParts, storage: ConversationStorage | None) -> list[InstalledPolicy]:
+def installed_policies(parts: PolicyParts, storage: ConversationStorage | None) -> list[InstalledPolicy]:
     """The policies that the settings want, in the order in which they decide: that of their entry points.
 
     Raises `ConfigurationError` for each that cannot be imported, and what their functions raise.

@@ -4,7 +4,7 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
-from agent.composition.service_parts import ServiceParts
+from agent.composition.installed_policies import PolicyParts
 from agent.conversations.storage import ConversationStorage
 from identity.error_codes import IdentityCode
 from identity.errors import ConfigurationError
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from plugins.policy.decision_point import DecisionPointPolicy
 
 
-def decision_point(parts: ServiceParts, storage: ConversationStorage | None) -> "DecisionPointPolicy | None":
+def decision_point(parts: PolicyParts, storage: ConversationStorage | None) -> "DecisionPointPolicy | None":
     """That of POLICY_URL, which counts calls in `storage`."""
     if parts.settings.of(PolicyVariables).policy_url is None:
         return None
@@ -33,7 +33,7 @@ def decision_point(parts: ServiceParts, storage: ConversationStorage | None) -> 
     )
 
 
-def cedar(parts: ServiceParts, storage: ConversationStorage | None) -> "CedarPolicy | None":
+def cedar(parts: PolicyParts, storage: ConversationStorage | None) -> "CedarPolicy | None":
     """That of POLICY_FILE, which counts calls in `storage`. Raises `ConfigurationError` if it is refused."""
     settings = parts.settings
     variables = settings.of(PolicyVariables)

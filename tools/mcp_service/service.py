@@ -10,6 +10,7 @@ from functools import partial
 from importlib import import_module
 from typing import Any, Final, TypeVar
 
+import httpx
 from cachetools import LRUCache, TTLCache
 
 from http1.transport import PoolUse
@@ -83,7 +84,9 @@ class MCPService:
         listing_seconds: float = 5.0,
         pause_seconds: float = 1.0,
         clock: Callable[[], float] = time.monotonic,
+        http: httpx.AsyncClient | None = None,
     ) -> None:
+        """`http` sends the requests in place of a client of the service's own, which closes it."""
         if credential.also:
             raise ValueError("an MCP server gets one credential")
         self.name = name
@@ -109,7 +112,7 @@ class MCPService:
         self._limits: set[TimeLimit] = set()
         self._closed = False
         self.pool_use = PoolUse()
-        self._http = http_client(ssl_context, seconds, self.pool_use)
+        self._http = http or http_client(ssl_context, seconds, self.pool_use)
         wire = Wire(self._http, checked_url(url), max_bytes=max_bytes, placement=credential.placement)
         self._server = Server(wire, self.selection.used, tools_seconds, clock)
         self._sessions = SessionPool(self._open, sessions)

@@ -31,6 +31,7 @@ class Response(_Table):
     status: Annotated[int, Field(ge=200, le=599)] = 200
     json_: Annotated[Any, Field(alias="json")] = None
     text: str | None = None
+    is_error: bool = False
 
     @model_validator(mode="after")
     def _one_body(self) -> "Response":
@@ -71,6 +72,8 @@ class Cases(_Table):
     graph: str | None = None
     system_prompt: str | None = None
     recorded: str | None = None
+    listed: dict[str, str] = {}
+    variables: dict[str, str] = {}
     cases: Annotated[list[Case], Field(min_length=1)]
 
 

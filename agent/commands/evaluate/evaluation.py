@@ -1,5 +1,6 @@
 """Runs cases with the testing kit, and compares what they did with what was expected."""
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
@@ -9,14 +10,24 @@ from typing import Any, Final
 from langchain_core.messages import AIMessage, AnyMessage, BaseMessage
 
 from agent.commands.evaluate.cases import Case, CaseFaultsError, Cases, Expected, Response, ScriptedCall, Turn
+from agent.commands.evaluate.evaluated_policies import EvaluatedPolicies
 from graph.models.provider import ModelProvider, ResponseReader
 from graph.prompt import SYSTEM_PROMPT
-from idaas_agent.testing import AgentUnderTest, RecordedModel, ScriptedModel, ToolsUnderTest, call, caller
+from idaas_agent.testing import (
+    AgentUnderTest,
+    RecordedModel,
+    ScriptedModel,
+    ServerUnderTest,
+    ToolsUnderTest,
+    call,
+    caller,
+)
 from identity.audit.event import AuditedAction, AuditOutcome
+from identity.errors import ConfigurationError
 from identity.principal import AccessIdentity
 from identity.secrets.secret import Secret
 from tools.declared_service import load_function
-from tools.service_declarations import HTTPDeclaration
+from tools.service_declarations import BuiltInDeclaration, MCPDeclaration
 from tools.services_file import read_services_file
 
 
@@ -59,9 +70,21 @@ class Evaluation:
         self._prompt: Final = prompt or SYSTEM_PROMPT
         self._model: Final = model_of(cases, folder, model, api_key)
         declared, faults = read_services_file(self._services, named=cases.services)
-        self._names: Final = [name for name, entry in declared.items() if isinstance(entry, HTTPDeclaration)]
-        others = sorted(declared.keys() - set(self._names))
-        faults += [f'{cases.services}: services.{name} must be of the type "http"' for name in others]
+        self._names: Final = [
+            name for name, entry in declared.items() if not isinstance(entry, BuiltInDeclaration)
+        ]
+        self._listed: Final[dict[str, Sequence[Mapping[str, Any]]]] = {}
+        self._policies: Final = EvaluatedPolicies(cases.variables, folder)
+        faults += [
+            f'{cases.services}: services.{name} must be of the type "http" or "mcp"'
+            for name in sorted(declared.keys() - set(self._names))
+        ]
+        servers = [name for name, entry in declared.items() if isinstance(entry, MCPDeclaration)]
+        faults += _unmatched(servers, cases.listed)
+        if not faults:
+            for name in servers:
+                with _faults_of(f"listed.{name}"):
+                    self._listed[name] = _tools_in(folder / cases.listed[name])
         if faults:
             raise CaseFaultsError(faults)
         with _faults_of(cases.services):
@@ -73,33 +96,56 @@ class Evaluation:
         """Names of services and tools that there are not: no run could do what is expected."""
         place = f'case "{case.name}"'
         services = [name for name in case.responses if name not in self._names]
+        erring = [
+            name
+            for name, responses in case.responses.items()
+            if name not in self._listed and any(response.is_error for response in responses)
+        ]
         known = {f"{tools.name}.{tool}" for tools in self._tools(case) for tool in tools.tool_names}
         named = [*(case.expect.calls or ()), *(case.expect.asked or ())]
         faults = [f"{place}: responses: there is no service {name!r}" for name in services]
+        if erring:
+            return [
+                *faults,
+                f"{place}: responses.{erring[0]}: is_error is of MCP servers, others have a status",
+            ]
         return faults + [f"{place}: expect: there is no tool {name!r}" for name in named if name not in known]
 
-    def _tools(self, case: Case) -> list[ToolsUnderTest]:
+    def _tools(self, case: Case) -> "list[ToolsUnderTest | ServerUnderTest]":
         """The services of a case, with its responses."""
         user = caller(case.user, **case.claims)
-        made = [ToolsUnderTest.of_file(self._services, name, caller=user) for name in self._names]
+        made: list[ToolsUnderTest | ServerUnderTest] = []
+        for name in self._names:
+            if name in self._listed:
+                made.append(ServerUnderTest.of_file(self._services, name, self._listed[name]))
+            else:
+                made.append(ToolsUnderTest.of_file(self._services, name, caller=user))
         for tools in made:
             for response in case.responses.get(tools.name, ()):
                 tools.responds(response.status, **_body(response))
         return made
 
     async def run(self, case: Case) -> Outcome:
-        """Runs one case. What a run raises is a fault of its outcome."""
+        """Runs one case. What a run raises is a fault of its outcome. Raises `CaseFaultsError` for what the
+        policies refuse before it: rules that are not valid, variables.
+        """
+        with self._policies.of_case() as policies:
+            return await self._run(case, policies)
+
+    async def _run(self, case: Case, policies: Any) -> Outcome:  # noqa: ANN401 - as `AgentUnderTest`
         tools = self._tools(case)
         model = CountedModel(ScriptedModel(*map(_turn, case.model)) if case.model else self._model)
         options: dict[str, Any] = {} if self._graph is None else {"graph": self._graph}
-        agent = AgentUnderTest(
-            model,
-            *tools,
-            approves=case.approves,
-            caller=caller(case.user, **case.claims),
-            system_prompt=self._prompt,
-            **options,
-        )
+        with _faults_of("policies"):
+            agent = AgentUnderTest(
+                model,
+                *tools,
+                approves=case.approves,
+                caller=caller(case.user, **case.claims),
+                system_prompt=self._prompt,
+                policies=policies,
+                **options,
+            )
         answer = ""
         failures: list[str] = []
         try:
@@ -128,11 +174,32 @@ class Evaluation:
         return _compared(did, case.expect, failures)
 
 
+def _unmatched(servers: Sequence[str], listed: Mapping[str, str]) -> list[str]:
+    """Faults of servers without a file of their tools, and of files without a server."""
+    faults = [f"listed.{name}: there is no MCP server {name!r}" for name in listed if name not in servers]
+    lacking = [name for name in servers if name not in listed]
+    return faults + [
+        f"listed.{name} must name the file of the tools that the server lists" for name in lacking
+    ]
+
+
+def _tools_in(path: Path) -> Sequence[Mapping[str, Any]]:
+    """The tools of a file: what a server responds to `tools/list`, or the list alone."""
+    read = json.loads(path.read_text("utf-8"))
+    tools = read.get("tools") if isinstance(read, dict) else read
+    if not isinstance(tools, list) or not all(isinstance(tool, dict) for tool in tools):
+        raise ValueError('must have a list of tools, or an object with "tools"')
+    ServerUnderTest(tools)
+    return tools
+
+
 @contextmanager
 def _faults_of(place: str) -> Iterator[None]:
     """Raises `CaseFaultsError` for what own code or a file raises while it is loaded."""
     try:
         yield
+    except ConfigurationError as error:
+        raise CaseFaultsError([f"{place}: {fault}" for fault in error.faults]) from error
     except Exception as error:
         raise CaseFaultsError([f"{place}: {type(error).__name__}: {error}"]) from error
 
@@ -206,7 +273,8 @@ def _turn(turn: Turn) -> Any:  # noqa: ANN401 - a turn of the kit
 
 
 def _body(response: Response) -> dict[str, Any]:
-    return {"text": response.text} if response.text is not None else {"json": response.json_}
+    given: dict[str, Any] = {"is_error": True} if response.is_error else {}
+    return given | ({"text": response.text} if response.text is not None else {"json": response.json_})
 
 
 def _whose(identity: AccessIdentity | None, user: str) -> str:

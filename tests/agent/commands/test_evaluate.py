@@ -172,3 +172,113 @@ def test_own_code_that_cannot_be_loaded_is_a_fault_with_its_text(project: Path) 
 def test_recording_needs_a_file_for_the_answers(project: Path) -> None:
     result = CliRunner().invoke(app, ["eval", "cases.toml", "--record"])
     assert (result.exit_code, "names no file of recorded answers" in result.output) == (1, True)
+
+
+SERVER = """
+[services.maps]
+type = "mcp"
+url = "https://maps.example.com/mcp"
+access_token = "https://maps.example.com|maps.use"
+access_identity = "{identity}"
+prefix = "maps_"
+tools = ["weather", "mark"]
+policies = { weather = { effect = "read" }, mark = { effect = "write" } }
+"""
+LISTED = {
+    "tools": [
+        {"name": name, "description": name, "inputSchema": {"type": "object", "required": ["city"]}}
+        for name in ("weather", "mark", "hidden")
+    ]
+}
+SERVER_CASES = """
+listed.maps = "maps.json"
+[[cases]]
+name = "weather"
+questions = ["Weather?"]
+model = [{ call = "maps_weather", arguments = { city = "Hangzhou" } }, "Sunny."]
+responses.maps = [{ json = { sky = "sunny" } }]
+expect = { calls = ["maps.maps_weather"], rights = ["RIGHTS"], asked = [] }
+[[cases]]
+name = "a mark is set only if the user agrees"
+approves = false
+questions = ["Mark it"]
+model = [{ call = "maps_mark", arguments = { city = "Hangzhou" } }, "Not marked."]
+expect = { calls = [], asked = ["maps.maps_mark"] }
+[[cases]]
+name = "an error of the tool, and a server that fails"
+questions = ["Weather?", "Again?"]
+model = [
+  { call = "maps_weather", arguments = { city = "X" } }, "a",
+  { call = "maps_weather", arguments = { city = "X" } }, "b",
+]
+responses.maps = [{ text = "no such city", is_error = true }, { status = 503 }]
+expect = { calls = ["maps.maps_weather", "maps.maps_weather"] }
+[[cases]]
+name = "a tool that the file does not choose is not called"
+questions = ["Weather?"]
+model = [[{ call = "maps_hidden", arguments = { city = "X" } }, { call = "maps_weather" }], "c"]
+expect = { calls = ["maps.maps_weather"], answer = ["c"] }
+"""
+
+
+@pytest.mark.parametrize(("identity", "rights"), [("Human", "user"), ("Machine", "agent")])
+def test_tools_of_an_mcp_server_are_those_of_a_file(project: Path, identity: str, rights: str) -> None:
+    (project / "services.toml").write_text(SERVER.replace("{identity}", identity))
+    (project / "maps.json").write_text(json.dumps(LISTED))
+    cases = SERVER_CASES.replace("RIGHTS", rights)
+    if identity == "Machine":  # then a write is denied, and nobody is asked
+        cases = cases.replace('asked = ["maps.maps_mark"]', "asked = []")
+    (project / "cases.toml").write_text(cases)
+    result = CliRunner().invoke(app, ["eval", "cases.toml"])
+    assert result.exit_code == 0, result.output
+
+
+@pytest.mark.parametrize(
+    ("listed", "cases", "fault"),
+    [
+        (LISTED, ("listed.maps", "listed.mapz"), "listed.mapz: there is no MCP server 'mapz'"),
+        (LISTED, ('listed.maps = "maps.json"', ""), "listed.maps must name the file of the tools"),
+        ({"tools": 1}, ("", ""), "listed.maps: ValueError: must have a list of tools"),
+        ([{"name": "weather"}], ("", ""), "listed.maps: ValueError: each tool of a server must have a name"),
+        (LISTED, ('"maps.json"', '"none.json"'), "listed.maps: FileNotFoundError"),
+        (LISTED, ("maps.maps_weather", "maps.weather"), "there is no tool 'maps.weather'"),
+    ],
+)
+def test_faults_of_a_servers_file_end_the_command(
+    project: Path, listed: object, cases: tuple[str, str], fault: str
+) -> None:
+    (project / "services.toml").write_text(SERVER.replace("{identity}", "Human"))
+    (project / "maps.json").write_text(json.dumps(listed))
+    (project / "cases.toml").write_text(SERVER_CASES.replace(*cases))
+    result = CliRunner().invoke(app, ["eval", "cases.toml"])
+    assert result.exit_code == 1
+    assert fault in " ".join(result.stderr.split())
+
+
+POLICY = """
+from idaas_agent.policies import Deny, Policy
+
+class NoPayslips(Policy):
+    async def decide(self, pending, caller, facts, so_far):
+        if pending.call["name"] == "payslip" and caller.principal.subject == "carol":
+            return Deny(reason="not for carol")
+        return so_far
+
+def made(parts, storage):
+    assert {service.name.split("/")[0] for service in parts.services} == {"payroll"}
+    return NoPayslips()
+"""
+
+
+def test_installed_policies_decide_in_cases(
+    project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    metadata = tmp_path / "eval_policy-1.dist-info"
+    metadata.mkdir()
+    (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: eval-policy\nVersion: 1\n")
+    (metadata / "entry_points.txt").write_text("[idaas_agent.policies]\nown = eval_own_policy:made\n")
+    (tmp_path / "eval_own_policy.py").write_text(POLICY)
+    monkeypatch.syspath_prepend(tmp_path)
+    result = CliRunner().invoke(app, ["eval", "cases.toml"])
+    assert result.exit_code == 1
+    assert "calls: expected payroll.payslip, found none" in " ".join(result.output.split())
