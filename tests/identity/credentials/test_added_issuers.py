@@ -122,6 +122,26 @@ async def test_agents_credential_is_shared_and_a_users_is_theirs_alone(setting: 
     assert len(setting.vault.requests) == 3
 
 
+async def test_machine_identity_has_neither_caller_nor_their_token(clock: Any) -> None:
+    setting = Setting(clock, Vault(clock), user_token=True)
+    await setting.issuers.issue(LEDGER, MACHINE, setting.alice, None)
+    await setting.issuers.issue(LEDGER, HUMAN, setting.alice, None)
+    received = [(request.caller, request.user_token) for request in setting.vault.requests]
+    assert received == [(None, None), (setting.alice.caller, setting.alice.token)]
+
+
+async def test_exception_of_an_issuer_is_not_kept_by_the_failure(setting: Setting) -> None:
+    def fails(_: object) -> None:
+        raise RuntimeError("hvs.secret")
+
+    setting.vault.does = fails
+    failure = await setting.failure()
+    causes: list[BaseException | None] = [failure]
+    while causes[-1] is not None:
+        assert "hvs.secret" not in str(causes[-1])
+        causes.append(causes[-1].__cause__ or causes[-1].__context__)
+
+
 async def test_it_is_renewed_ahead_of_its_end_in_the_background(setting: Setting) -> None:
     first = await setting.secret()
     setting.clock.now += 535  # of 600
