@@ -12,6 +12,7 @@ from typing import Any, Final, Literal, TypeAlias
 from agent.api.event_stream import json_text
 from agent.errors.error_codes import AgentCode
 from agent.errors.error_response import reported_body
+from agent.http.page_address import where_to_decide
 from agent.runs.run import Cancelled, Finished, Paused, RunEvent, RunReader, Usage
 from graph.approvals.card import card_text
 from graph.approvals.record import ApprovalKind, PendingApproval
@@ -84,13 +85,20 @@ class ResponseEncoder:
     """Encodes one run, and keeps the response. Call `begun` first, then `event` for each event of the run."""
 
     def __init__(
-        self, response: Mapping[str, Any], ids: ItemIds, *, approved: Mapping[str, str] | None = None
+        self,
+        response: Mapping[str, Any],
+        ids: ItemIds,
+        *,
+        approved: Mapping[str, str] | None = None,
+        page: str | None = None,
     ) -> None:
         """`response` has the members that do not change. `approved` are the calls about which the
-        request decides: the items that asked, by the ids of the calls.
+        request decides: the items that asked, by the ids of the calls. `page` is where the
+        user decides about what no item asks.
         """
         self._ids: Final = ids
         self._approved: Final = approved or {}
+        self._page: Final = page
         self._response: Final[Members] = {
             **response,
             "object": "response",
@@ -262,7 +270,7 @@ class ResponseEncoder:
         message = self._message() | {"agent_event": about}
         added = self._added(message)
         part = _Part(message, len(self._output) - 1, "content")
-        return [added, part.opened(), part.piece(_waiting(pending)), *part.closed("completed")]
+        return [added, part.opened(), part.piece(_waiting(pending, self._page)), *part.closed("completed")]
 
     def _early(
         self, status: Literal["failed", "cancelled"], code: str, message: str, **members: object
@@ -340,8 +348,14 @@ def _without(event: Mapping[str, Any], names: tuple[str, ...]) -> Members:
     return {name: value for name, value in event.items() if name not in names}
 
 
-def _waiting(pending: PendingApproval) -> str:
-    """The question to the user, for clients that show no approvals."""
+def _waiting(pending: PendingApproval, page: str | None) -> str:
+    """What a run waits for that is no call, and where the user decides. The address of a consent is not in
+    it: a client may send the text back, and then a model reads it.
+    """
+    return f"{_question(pending)}\n\n{where_to_decide(page, pending.request.id)}"
+
+
+def _question(pending: PendingApproval) -> str:
     request = pending.request
     match request.kind:
         case ApprovalKind.CONSENT_REQUIRED:
@@ -349,7 +363,7 @@ def _waiting(pending: PendingApproval) -> str:
         case ApprovalKind.SIGN_IN_REQUIRED:
             return "Your sign-in has expired. Sign in again to continue."
         case ApprovalKind.ELICITATION:
-            return f"The {request.service} service asks you something. Answer it where you see its question."
+            return f"The {request.service} service asks you something."
     return card_text(pending)
 
 

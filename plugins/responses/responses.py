@@ -51,6 +51,8 @@ class Responses:
     chats: Chats
     model: str
     clock: Callable[[], float]
+    page: str | None = None
+    """Where users decide about what no item asks."""
 
     async def begin(self, request: ResponseRequest, caller: VerifiedAccessToken) -> BegunResponse:
         """The run that the request begins, or continues by its decisions."""
@@ -214,7 +216,7 @@ class Responses:
         approved: Mapping[str, str] | None = None,
     ) -> ResponseEncoder:
         members = self._members(str(named), named.thread_id, echo, created_at)
-        return ResponseEncoder(members, ItemIds(named), approved=approved)
+        return ResponseEncoder(members, ItemIds(named), approved=approved, page=self.page)
 
     def _members(
         self,

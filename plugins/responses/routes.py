@@ -13,6 +13,7 @@ from agent.api.response_models import documented_body
 from agent.api.surface import Surface
 from agent.composition.agent import Agent
 from agent.http.authentication import caller_of
+from agent.http.page_address import page_address
 from plugins.responses.encoder import texts, whole
 from plugins.responses.parameters import ResponseBody
 from plugins.responses.request import read_response_request
@@ -51,7 +52,7 @@ def _documented(schema: dict[str, Any], **other: object) -> dict[int | str, dict
 def response_routes(agent: Agent) -> APIRouter:
     """The routes. An agent that stores no conversations has responses that end with their request."""
     settings = agent.settings
-    responses = Responses(agent.chats, settings.llm_model, agent.clock)
+    responses = Responses(agent.chats, settings.llm_model, agent.clock, page_address(settings))
     stores = agent.chats.conversations is not None
     router = APIRouter(prefix=PATH, route_class=DirectRoute)
 
