@@ -6,15 +6,17 @@ import ssl
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from identity.error_codes import IdentityCode
 from identity.errors import ErrorCode
 from identity.observation.failure import raised
 from tools.error_codes import ToolCode
 from tools.http_service.service import HTTPService
+from tools.service import Access
 from tools.service_declarations import HTTPDeclaration, ServiceDeclaration
 from tools.services_file import right_declarations
+from tools.titles import unknown_arguments
 
 if TYPE_CHECKING:
     from tools.mcp_service.service import MCPService
@@ -95,6 +97,7 @@ def code_faults(path: Path, *, named: str) -> list[str]:
             faults.append(f"{place}.python cannot be used: {raised(error)}")
             continue
         faults += [f'{place}.policies: the service has no tool "{tool}"' for tool in unused_policies(made)]
+        faults += [f"{place}.{fault}" for fault in title_faults(made, declaration)]
     return faults
 
 
@@ -119,3 +122,27 @@ def unused_policies(service: "HTTPService | MCPService") -> tuple[str, ...]:
     without its policy. Not known of a server that lists its tools.
     """
     return tuple(service.unused_policies) if isinstance(service, HTTPService) else ()
+
+
+def title_faults(service: "HTTPService | MCPService", declaration: ServiceDeclaration) -> list[str]:
+    """The titles of tools and arguments that the service does not have. Not known of a server that lists its
+    tools.
+    """
+    if not isinstance(service, HTTPService):
+        return []
+    nobody = cast("Access", None)  # an HTTPService has the same tools for every caller
+    tools = {
+        tool.name.removeprefix(declaration.prefix): tool.parameters.get("properties", {})
+        for node in service.services
+        for tool in node.cached_tools(nobody)
+    }
+    faults: list[str] = []
+    for tool in declaration.titles:
+        if tool not in tools:
+            faults.append(f'titles: the service has no tool "{tool}"')
+            continue
+        faults += [
+            f'titles.{tool}.arguments: the tool has no argument "{name}"'
+            for name in unknown_arguments(declaration.titles, tool, tools[tool])
+        ]
+    return faults

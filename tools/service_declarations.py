@@ -32,6 +32,7 @@ from identity.transport.client import checked_url
 from tools.approval_policy import After, ApprovalMode, ArgumentRule, Data, Effect, ToolPolicy, Trust
 from tools.lasting import LONGEST_SECONDS, Lasting
 from tools.result import MAX_CHARACTERS
+from tools.titles import ToolTitles, Words, alike
 
 # The patterns list ASCII characters. A counted `\w` or `\d` also matches those of other scripts, and takes
 # milliseconds and megabytes to compile at each start.
@@ -302,6 +303,18 @@ class _Tools(_Table):
     data: Data = Field(
         Data.UNLABELLED, description="How far what its tools return may go, of those without a label."
     )
+    title: Words | None = Field(None, description="What people read in place of its name.")
+    titles: dict[str, ToolTitles] = Field(
+        default_factory=dict,
+        description="What people read in place of the names of tools and arguments, by the names of tools.",
+    )
+
+    @model_validator(mode="after")
+    def _tools_differ(self) -> Self:
+        named = {tool: titles.title for tool, titles in self.titles.items() if titles.title is not None}
+        if fault := alike(named):
+            raise ValueError(f"must have another title for the tool {fault}")
+        return self
 
 
 class _ListedTools(_Tools):
@@ -318,6 +331,8 @@ class _ListedTools(_Tools):
     def _policies_of_its_tools(self) -> Self:
         if self.tools is not None and (unknown := sorted(self.policies.keys() - set(self.tools))):
             raise ValueError(f'must list the tool "{unknown[0]}" in tools, because it has a policy')
+        if self.tools is not None and (unknown := sorted(self.titles.keys() - set(self.tools))):
+            raise ValueError(f'must list the tool "{unknown[0]}" in tools, because it has a title')
         return self
 
 

@@ -25,6 +25,7 @@ from agent.api.public_routes import PUBLIC
 from agent.api.question_source import installed_sources
 from agent.api.rights import RIGHTS
 from agent.api.route_table import add_routes
+from agent.api.services import SERVICES
 from agent.api.surface import Surfaces, installed_surfaces
 from agent.api.threads.routes import THREADS
 from agent.api.threads.run_routes import RUNS
@@ -42,7 +43,7 @@ from agent.http.role_headers import role_headers
 from agent.settings.settings import Settings
 from identity.errors import AgentError
 
-CORE: Final = (PUBLIC, RIGHTS, THREADS, RUNS, GRANTS, INBOX, USER_EVENTS)
+CORE: Final = (PUBLIC, RIGHTS, SERVICES, THREADS, RUNS, GRANTS, INBOX, USER_EVENTS)
 """The surfaces that every agent has, if it keeps conversations and receives events."""
 
 

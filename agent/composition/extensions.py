@@ -23,7 +23,7 @@ from graph.nodes.operator_code import GraphDefinitionError
 from graph.parts import GraphParts
 from identity.error_codes import IdentityCode
 from identity.errors import ConfigurationError
-from tools.declared_service import load_function, unused_policies
+from tools.declared_service import load_function, title_faults, unused_policies
 from tools.http_service.service import nodes_of
 from tools.mcp_service.accepted_tools import AcceptedTools
 from tools.mcp_service.service import MCPService
@@ -70,6 +70,8 @@ def services(
             listed += nodes_of(made)
             place = f"SERVICES_FILE: services.{declared.name}.policies"
             faults += [f'{place}: the service has no tool "{tool}"' for tool in unused_policies(made)]
+            of_titles = title_faults(made, declared.declaration)
+            faults += [f"SERVICES_FILE: services.{declared.name}.{fault}" for fault in of_titles]
         except Exception as error:  # noqa: BLE001 - third-party code may raise anything
             declaration = f"SERVICES_FILE: services.{declared.name}.python"
             place = declaration if declared.name in settings.services else f'service "{declared.name}"'

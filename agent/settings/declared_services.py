@@ -8,6 +8,7 @@ failures.
 from typing import Final
 
 from agent.errors.error_table import ENTERPRISE_SETTINGS, EXTERNAL_SETTINGS
+from agent.settings.built_in_titles import AMAP, ENTERPRISE, LEAVE
 from agent.settings.settings import Settings
 from identity.principal import AccessIdentity
 from tools.declared_service import DeclaredService
@@ -38,6 +39,7 @@ def declared_services(settings: Settings) -> list[DeclaredService]:
             access_token=s.leave_service_scope,
             access_identity=AccessIdentity.HUMAN,
             python="tools.leave:service",
+            titles=LEAVE,
         )
         declared.append(DeclaredService("leave", leave, ("LEAVE_SERVICE_URL", "LEAVE_SERVICE_SCOPE")))
     return declared + [
@@ -51,8 +53,12 @@ def _built_in(s: Settings) -> list[DeclaredService]:
     """The external MCP server, if its key is named."""
     if s.external_server_api_key_identifier is None:
         return []
+    of_file = dict(s.services.get(BUILT_IN, ()))
+    offered = of_file.get("tools") or AMAP
+    of_project = {tool: titles for tool, titles in AMAP.items() if tool in offered}
     built_in = {
-        **dict(s.services.get(BUILT_IN, ())),
+        **of_file,
+        "titles": of_project | dict(of_file.get("titles", ())),
         "type": "mcp",
         "url": s.external_server_url,
         "api_key": s.external_server_api_key_identifier,
@@ -72,6 +78,7 @@ def _enterprise(s: Settings) -> list[DeclaredService]:
         url=s.enterprise_service_url,
         access_token=s.enterprise_service_scope,
         python="tools.enterprise:service",
+        titles=ENTERPRISE,
     )
     code = ToolCode.ENTERPRISE_SERVICE_FAILED
     return [DeclaredService("enterprise", declaration, ENTERPRISE_SETTINGS, code)]

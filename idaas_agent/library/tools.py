@@ -15,7 +15,7 @@ from identity.observation.failure import raised
 from identity.parts import IdentityParts
 from identity.principal import AccessIdentity
 from tools.declared_issuers import add_issuers
-from tools.declared_service import DeclaredService, unused_policies
+from tools.declared_service import DeclaredService, title_faults, unused_policies
 from tools.http_service.service import nodes_of
 from tools.service import Service, ToolSchema
 from tools.service_declarations import BuiltInDeclaration
@@ -88,6 +88,7 @@ def _made(declared: Sequence[DeclaredService], folder: Path, tls: ssl.SSLContext
             faults.append(f"{place} cannot be used: {raised(error)}")
             continue
         faults += [f'{place}.policies: the service has no tool "{tool}"' for tool in unused_policies(service)]
+        faults += [f"{place}.{fault}" for fault in title_faults(service, declaration.declaration)]
         services += _flat([service])
     if faults:
         raise ConfigurationError(IdentityCode.SETTINGS_INVALID, faults)

@@ -391,3 +391,57 @@ def test_service_of_the_file_has_the_codes_of_added_services_and_names_its_entry
         ToolCode.SERVICE_FAILED,
         IdentityCode.SERVICE_KEY_UNAVAILABLE,
     )
+
+
+TITLES = """
+[services.payroll.titles.payslip]
+title = { en = "Payslip", zh = "工资单" }
+arguments.month = { zh = "月份" }
+"""
+
+
+async def test_titles_are_declared_beside_the_policies(made):
+    payroll, rates = made(FILE + TITLES)
+    for service in (payroll, rates):
+        await service.aclose()
+
+
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        ('[services.payroll.titles.paislip]\ntitle.en = "P"', 'titles: the service has no tool "paislip"'),
+        (
+            '[services.payroll.titles.payslip]\narguments.moon.en = "M"',
+            'titles.payslip.arguments: the tool has no argument "moon"',
+        ),
+    ],
+)
+def test_title_of_what_the_code_does_not_have_stops_the_start(made, text, fault):
+    with pytest.raises(ConfigurationError) as caught:
+        made(FILE + text)
+    assert caught.value.faults == (f"SERVICES_FILE: services.payroll.{fault}",)
+
+
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        ('[services.payroll.titles.payslip]\ntitle = "Payslip"', "titles.payslip.title: input should be"),
+        ("[services.payroll.titles.payslip]\ntitle = {}", "titles.payslip.title must have en, zh or both"),
+        (
+            '[services.payroll.titles.payslip]\ntitle.en = "Pay\\u200bslip"',
+            "titles.payslip.title.en must be one line of visible characters",
+        ),
+        (
+            '[services.payroll.titles]\na.title.en = "Pay"\nb.title.en = "pay"',
+            'must have another title for the tool "b", like "a"',
+        ),
+        (
+            '[services.rates.titles]\nsell.title.en = "Sell"',
+            'must list the tool "sell" in tools, because it has a title',
+        ),
+    ],
+)
+def test_title_of_another_form_is_a_fault_of_the_file(read_declared, text, fault):
+    _, faults = read_declared(FILE + text)
+    assert len(faults) == 1
+    assert fault in faults[0]
