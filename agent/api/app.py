@@ -18,6 +18,7 @@ from starlette.responses import Response
 from starlette.types import Scope
 
 from agent.api.allowed_methods import allowed_methods
+from agent.api.calls import CALLS
 from agent.api.grants import GRANTS
 from agent.api.inbox import INBOX
 from agent.api.openapi_document import api_document
@@ -43,7 +44,7 @@ from agent.http.role_headers import role_headers
 from agent.settings.settings import Settings
 from identity.errors import AgentError
 
-CORE: Final = (PUBLIC, RIGHTS, SERVICES, THREADS, RUNS, GRANTS, INBOX, USER_EVENTS)
+CORE: Final = (PUBLIC, RIGHTS, SERVICES, THREADS, RUNS, CALLS, GRANTS, INBOX, USER_EVENTS)
 """The surfaces that every agent has, if it keeps conversations and receives events."""
 
 

@@ -1,0 +1,163 @@
+"""`/calls`: what the agent has called for the caller, over all conversations, and what they approved.
+
+It reads the caller's own conversations, and nothing else: no audit log, and nothing of another principal. A
+conversation that was deleted has left with its calls.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, Final, Literal
+
+from fastapi import APIRouter, Query, Request
+from starlette.responses import JSONResponse
+
+from agent.api.disconnect import while_connected
+from agent.api.response_models import Wire, documented
+from agent.api.surface import Surface, if_kept
+from agent.composition.kept import Kept
+from agent.conversations.owned_thread import OwnedThread, ThreadOwner
+from agent.conversations.past_calls import CallOutcome, PastCall, calls_in
+from agent.conversations.thread import StoredJson, Thread
+from agent.errors.error_response import RequestError
+from agent.http.authentication import caller_of
+from graph.approvals.record import ApprovalKind, ApprovalState, ApprovalStatus
+from graph.events import shown_arguments
+from identity.credentials.requirement import CREDENTIAL_MEMBERS
+from identity.principal import Principal
+from identity.printable import rfc3339
+
+_ENOUGH: Final = 100
+"""Calls after which a response has no further conversation."""
+_MOST_THREADS: Final = 50
+"""Conversations that one request reads."""
+_DECISIONS: Final[Mapping[ApprovalStatus, str]] = {
+    ApprovalStatus.APPROVED: "approved",
+    ApprovalStatus.USED: "approved",
+    ApprovalStatus.REJECTED: "declined",
+    ApprovalStatus.EXPIRED: "expired",
+    ApprovalStatus.WITHDRAWN: "withdrawn",
+    ApprovalStatus.OPEN: "open",
+}
+
+
+class CallDecision(Wire):
+    """What was decided about a call, and when (RFC 3339). `approvers` is the group of which another person
+    decided; null: the user. `changed`: with other arguments than the agent had asked for.
+    """
+
+    decision: Literal["approved", "declined", "expired", "withdrawn", "open"]
+    at: str | None
+    approvers: str | None
+    changed: bool
+
+
+class CallMade(Wire):
+    """A call for the user, in the conversation `thread_id`. `access_identity` and `credential_kind` say whose
+    rights it used. `unknown`: it has no result; it may be under way, or may have taken effect. `replaced`:
+    its question was asked anew since. Nothing was asked about a call without `decisions`, or it was approved
+    before for longer.
+    """
+
+    call_id: str
+    thread_id: str
+    thread_title: str | None
+    at: str
+    service: str | None
+    tool: str
+    arguments: dict[str, Any]
+    access_identity: Literal["Machine", "Human"] | None
+    audience: str | None
+    scope: str | None
+    credential: str | None
+    credential_kind: str | None
+    outcome: CallOutcome
+    error: str | None
+    duration_ms: int | None
+    replaced: bool
+    decisions: list[CallDecision]
+
+
+class CallsMade(Wire):
+    """Calls, by conversations, the last changed first. `next` is the `before` of the conversations that were
+    changed earlier; null: there are none.
+    """
+
+    calls: list[CallMade]
+    next: str | None
+
+
+def calls_routes(kept: Kept) -> APIRouter:
+    """The route, for the calls of the caller's own conversations."""
+    threads = kept.conversations.threads
+    router = APIRouter()
+
+    async def of_thread(owned: OwnedThread, thread: Thread, principal: Principal) -> list[dict[str, Any]]:
+        stored: list[StoredJson] = []
+        while page := await threads.exported(owned, after=stored[-1].seq if stored else 0):
+            stored += page
+        calls = calls_in(stored)
+        asked = await kept.approvals.of_thread(principal, thread.id) if calls else ()
+        return [_members(call, thread, asked) for call in calls]
+
+    async def of_page(
+        owner: ThreadOwner, principal: Principal, before: str | None
+    ) -> tuple[list[dict[str, Any]], str | None]:
+        calls: list[dict[str, Any]] = []
+        cursor = before
+        for _ in range(_MOST_THREADS):
+            listed, cursor = await threads.page(owner, limit=1, before=cursor)
+            for thread in listed:
+                calls += await of_thread(owner.thread(thread.id), thread, principal)
+            if cursor is None or len(calls) >= _ENOUGH:
+                break
+        return calls, cursor
+
+    @router.get("/calls", responses=documented(CallsMade))
+    async def calls(
+        request: Request, before: Annotated[str | None, Query(max_length=200)] = None
+    ) -> JSONResponse:
+        """A page of the caller's calls. A client that leaves ends the reading."""
+        caller = caller_of(request.scope)
+        reading = of_page(ThreadOwner.of(caller), caller.principal, before)
+        try:
+            made, cursor = await while_connected(reading, request.receive)
+        except ValueError:
+            raise RequestError("before", "expected a cursor of an earlier response") from None
+        return JSONResponse({"calls": made, "next": cursor})
+
+    return router
+
+
+def _members(call: PastCall, thread: Thread, asked: Sequence[ApprovalState]) -> dict[str, Any]:
+    about = call.about
+    return {
+        "call_id": call.call_id,
+        "thread_id": thread.id,
+        "thread_title": thread.title,
+        "at": rfc3339(call.at),
+        "tool": call.tool,
+        "arguments": shown_arguments(call.arguments),
+        **{name: about.get(name) for name in ("service", "access_identity", *CREDENTIAL_MEMBERS)},
+        "outcome": call.outcome,
+        "error": about.get("error"),
+        "duration_ms": about.get("duration_ms"),
+        "replaced": call.replaced,
+        "decisions": [_decision(state) for state in asked if _is_about(state, call)],
+    }
+
+
+def _is_about(state: ApprovalState, call: PastCall) -> bool:
+    request = state.request
+    return request.kind is ApprovalKind.TOOL_CALL and request.call_id == call.call_id
+
+
+def _decision(state: ApprovalState) -> dict[str, Any]:
+    decided = state.decided_at
+    return {
+        "decision": _DECISIONS[state.status],
+        "at": None if decided is None else rfc3339(decided),
+        "approvers": state.request.approvers,
+        "changed": state.approved_digest not in (None, state.request.digest),
+    }
+
+
+CALLS: Final = Surface(name="calls", routes=if_kept(calls_routes))
