@@ -59,6 +59,7 @@ export class Application extends EventTarget {
   constructor({ configuration, language, languageStorage, tabStorage, indexedDB, location, history, otherTabs, answerInFrame }) {
     super();
     Object.assign(this, { configuration, language, languageStorage, tabStorage, location, history, otherTabs });
+    this.titles = language.titles;
     this.sessions = new SessionStore(configuration.tokenStorage === 'session' ? tabStorage : undefined);
     this.pendingSignIn = new PendingSignIn(tabStorage);
     this.renewal = new SilentRenewal(configuration, { answerInFrame });
@@ -81,6 +82,7 @@ export class Application extends EventTarget {
       messages: (thread, before) => this.threads.messages(thread, before),
       replace: (thread, message, content) => this.threads.replace(thread, message, content),
       showVersion: (thread, version) => this.threads.showVersion(thread, version),
+      reads: (service, tool) => this.titles.reads(service, tool),
       read: (thread) => this.threads.read(thread).then((kept) => { this.watch.seen(kept); return kept; }),
     });
     this.chat.addEventListener('turns', () => {
@@ -341,6 +343,7 @@ export class Application extends EventTarget {
 
   async chooseLanguage(code) {
     this.language = await chooseLanguage(code, this.languageStorage);
+    this.language.titles = this.titles;
     this.#changed();
   }
 
@@ -382,7 +385,7 @@ export class Application extends EventTarget {
 
   async #resume() {
     const { session } = this;
-    await this.conversations.watch();
+    await Promise.all([this.conversations.watch(), this.titles.read(this.request)]);
     if (!this.#isStill(session)) return; // signed out in another tab meanwhile
     if (this.conversations.available) {
       this.inbox.watch();

@@ -42,7 +42,7 @@ export class Chat extends EventTarget {
   /** What is sent when the user has decided about what the agent waits for. @type {string | undefined} */
   queued;
 
-  /** The services that were called for the version that was replaced last: nothing of it is undone. @type {string[]} */
+  /** The services that may have changed something for the version that was replaced last: nothing of it is undone. @type {string[]} */
   notUndone = [];
 
   /** When, and on which device, an approval that could not be decided here was. @type {{at: number, on?: string} | undefined} */
@@ -70,6 +70,7 @@ export class Chat extends EventTarget {
    * @param {(thread: string, before: number) => Promise<object>} agent.messages a page of earlier messages
    * @param {(thread: string, message: string, content?: string) => Promise<unknown>} agent.replace a question
    * @param {(thread: string, version: number) => Promise<unknown>} agent.showVersion
+   * @param {(service: string, tool: string) => boolean} [agent.reads] whether calls of a tool are known to change nothing
    * @param {(thread: string) => Promise<object>} agent.read the conversation, as `open` takes it
    */
   constructor(agent) {
@@ -192,10 +193,11 @@ export class Chat extends EventTarget {
     return queued;
   }
 
-  /** The services that were called since a turn: what replaces it undoes nothing of that. */
+  /** The services that may have changed something since a turn: what replaces it undoes nothing of that. */
   calledSince(turn) {
     const turns = this.turns.slice(this.turns.findIndex(({ id }) => id === turn.id));
-    const made = turns.flatMap(({ answer }) => toolCalls(answer)).filter(({ outcome }) => MADE.includes(outcome));
+    const calls = turns.flatMap(({ answer }) => toolCalls(answer));
+    const made = calls.filter(({ outcome, service, tool }) => MADE.includes(outcome) && !this.agent.reads?.(service, tool));
     return [...new Set(made.map(({ service }) => service))];
   }
 

@@ -2,6 +2,7 @@
 
 import { en } from './en.js';
 import { enErrors } from './en-errors.js';
+import { Titles } from '../chat/titles.js';
 import { printable } from '../printable.js';
 
 /** Language code → key → message, of the languages that were loaded. English is there from the beginning. */
@@ -26,9 +27,13 @@ export async function loaded(code) {
 }
 
 export class Language {
-  /** @param {'en' | 'zh'} code of a language that was `loaded` */
-  constructor(code) {
+  /**
+   * @param {'en' | 'zh'} code of a language that was `loaded`
+   * @param {Titles} titles what people read in place of technical names
+   */
+  constructor(code, titles = new Titles()) {
     this.code = code;
+    this.titles = titles;
     this.messages = MESSAGES[code];
   }
 
@@ -96,6 +101,12 @@ export class Language {
   /** A moment with its whole date and its time. */
   date(milliseconds) {
     return new Intl.DateTimeFormat(this.code, { dateStyle: 'long', timeStyle: 'short' }).format(milliseconds);
+  }
+
+  /** A day: its weekday and date, with the year unless it is this one. */
+  day(milliseconds, now = Date.now()) {
+    const year = new Date(milliseconds).getFullYear() === new Date(now).getFullYear() ? undefined : 'numeric';
+    return new Intl.DateTimeFormat(this.code, { weekday: 'long', day: 'numeric', month: 'long', year }).format(milliseconds);
   }
 
   /** A time to wait: "45 seconds", "12 minutes", "2.5 hours". */

@@ -1,14 +1,18 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { Titles } from '../chat/titles.js';
 import { Language, loaded } from '../language/language.js';
 import { endNote, unavailableNote } from '../view/answer-end.js';
 import { approvalTitle } from '../view/approval-card.js';
 import { argumentChoice, argumentLabel, choicesOf } from '../view/argument-field.js';
+import { waitingCount } from '../view/attention.js';
 import { agentState, serviceUses } from '../view/chain.js';
 import { deviceName } from '../view/device.js';
 import { failureWords } from '../view/failure.js';
-import { identityKind, identitySentence } from '../view/identity.js';
+import { identityKind, identitySentence, rightsSentence } from '../view/identity.js';
 import { plainText } from '../view/markdown.js';
+import { argumentTitle, serviceName, toolName } from '../view/names.js';
+import { isYes } from '../view/spoken-yes.js';
 
 await loaded('zh');
 
@@ -50,13 +54,24 @@ test('what is not known of a call\'s rights is not guessed', () => {
   assert.doesNotMatch(identitySentence(english, { accessIdentity: 'Machine', credentialKind: 'issued_jwt' }), /the same for everyone/);
 });
 
+test('a call that waits says whose rights it would use, and an approver reads in whose name', () => {
+  const asks = (credential_kind, members) => rightsSentence(english, { access_identity: 'Human', credential_kind, ...members });
+  const asker = { asker: { iss: 'i', sub: 'user_bob01' } };
+  assert.match(asks('access_token'), /your rights \(Human\)/);
+  assert.match(asks('access_token', asker), /the rights of user_bob01 \(Human\)/);
+  assert.match(asks('cloud_role', asker), /released to user_bob01/);
+  assert.match(asks('api_key', asker), /the same for everyone/);
+  assert.match(asks('api_key', { access_identity: 'Machine' }), /the agent's own rights \(Machine\), with your organization's API key/);
+  assert.doesNotMatch(asks('issued_jwt', { access_identity: 'Machine' }), /API key/);
+});
+
 test('the title of an approval says what would be done, to what, and under whose rights', () => {
   const call = { kind: 'tool_call', service: 'leave', tool: 'leave_cancel', access_identity: 'Human', credential_kind: 'access_token' };
-  assert.equal(approvalTitle(english, call), 'The agent wants to call leave_cancel of the leave service, on your behalf');
-  assert.equal(approvalTitle(chinese, call), '智能体想要调用休假服务的 leave_cancel（代表你）');
+  assert.equal(approvalTitle(english, call), 'The agent asks: leave_cancel (the leave service, on your behalf)');
+  assert.equal(approvalTitle(chinese, call), '智能体请求：leave_cancel（休假服务，代表你）');
   const asked = { ...call, asker: { iss: 'i', sub: 'user_bob01' } };
-  assert.equal(approvalTitle(english, asked), 'user_bob01 asks to call leave_cancel of the leave service, with their own rights');
-  assert.equal(approvalTitle(english, { ...asked, credential_kind: 'api_key' }), 'user_bob01 asks to call leave_cancel of the leave service, with a shared key');
+  assert.equal(approvalTitle(english, asked), 'user_bob01 asks: leave_cancel (the leave service, with their own rights)');
+  assert.equal(approvalTitle(english, { ...asked, credential_kind: 'api_key' }), 'user_bob01 asks: leave_cancel (the leave service, with a shared key)');
 });
 
 test('an argument is shown under its own name, with its title beside it', () => {
@@ -151,4 +166,44 @@ test('a device is named by its browser and its system, another program by its ow
   assert.equal(deviceName('python-httpx/0.28.1'), 'python-httpx/0.28.1');
   assert.equal(deviceName('x'.repeat(200)).length, 60);
   assert.equal(deviceName(), '');
+});
+
+test('people read the titles of the operator, and a name without one stays technical', () => {
+  const titles = new Titles({ leave: { title: { en: 'Leave', zh: '休假' }, tools: {
+    leave_cancel: { title: { en: 'Cancel leave', zh: '取消休假' }, arguments: { first_day: { en: 'First day', zh: '开始日期' } }, effect: 'write' },
+    leave_balance: { title: null, arguments: {}, effect: 'read' },
+  } } });
+  const call = { service: 'leave', tool: 'leave_cancel' };
+  const names = (code, name) => [serviceName(new Language(code, titles), name.service), toolName(new Language(code, titles), name)];
+  assert.deepEqual(names('en', call), ['Leave', 'Cancel leave']);
+  assert.deepEqual(names('zh', call), ['休假', '取消休假']);
+  assert.equal(toolName(new Language('en', titles), { service: null, tool: 'leave_cancel' }), 'Cancel leave');
+  assert.equal(toolName(new Language('en', titles), { tool: 'constructor' }), 'constructor');
+  assert.deepEqual(names('en', { service: 'leave', tool: 'constructor' }), ['Leave', 'constructor']);
+  assert.deepEqual(names('en', { service: 'constructor', tool: 'leave_cancel' }), ['constructor', 'leave_cancel']);
+  assert.equal(argumentTitle(new Language('zh', titles), call, 'first_day'), '开始日期');
+  assert.equal(argumentTitle(english, call, 'first_day'), undefined);
+  assert.deepEqual([titles.reads('leave', 'leave_balance'), titles.reads('leave', 'leave_cancel'), titles.reads('x', 'y')], [true, false, false]);
+});
+
+test('an agent that cannot be asked leaves all names technical', async () => {
+  const titles = new Titles();
+  await titles.read(() => Promise.reject(new Error('down')));
+  assert.equal(toolName(new Language('en', titles), { service: 'leave', tool: 'leave_apply' }), 'leave_apply');
+});
+
+test('a plain yes is known in both languages, and what says more is none', () => {
+  for (const text of ['yes', ' Yes! ', 'OK.', '好的', '同意。']) assert.ok(isYes(text), text);
+  for (const text of ['yes, but two days', 'no', '不同意', '不好', 'yes?', '']) assert.ok(!isYes(text), text);
+});
+
+test('the bell counts what waits for the user, of their own conversations and of others, once', () => {
+  const own = (thread, members) => ({ thread_id: thread, ...members });
+  const app = {
+    chat: { thread: 'here', approvals: [{}, { approvers: 'finance' }] },
+    conversations: { shown: [{ id: 'here', pending_approvals: 2 }, { id: 'there', pending_approvals: 1 }, { id: 'others', pending_approvals: 1 }] },
+    inbox: { deciding: [{}, {}], own: [own('here'), own('there'), own('unlisted'), own('unlisted', { approvers: 'finance' })],
+      isDecided: () => false, ofAnother: (id) => (id === 'others' ? 'open' : undefined) },
+  };
+  assert.equal(waitingCount(app), 2 + 1 + 1 + 1);
 });

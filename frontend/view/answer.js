@@ -10,6 +10,7 @@ import { failureCard, retryWords } from './failure.js';
 import { FileList } from './file-list.js';
 import { icon } from './icon.js';
 import { printable } from '../printable.js';
+import { QuestionEditor } from './question-editor.js';
 import { ToolCall } from './tool-call.js';
 
 /** The model's thinking, folded, because it is not the answer. */
@@ -37,7 +38,8 @@ export class TurnView {
   cards = [];
 
   /**
-   * @param {{signIn: () => void, askAgain: () => void, goOn: () => void, edit: (turn: object) => void, announce: (text: string) => void,
+   * @param {{signIn: () => void, askAgain: () => void, goOn: () => void, edit: (turn: object) => void, cancelEdit: () => void, sendEdited: (words: string) => void,
+   *   editedWords: (turn: object) => string, editNote: (turn: object) => string, announce: (text: string) => void,
    *   showVersion: (version: number) => void, withdraw: () => Promise<void>, isDecided: (approval: object) => boolean, decide: (approval: object, decision: object) => void}} actions
    */
   constructor(language, turn, actions) {
@@ -52,7 +54,8 @@ export class TurnView {
     this.about = element('p', { class: 'about' });
     this.question = element('article', { 'class': 'question', 'aria-label': language.text('chat.you'), 'tabindex': -1 }, turn.question);
     this.files = new FileList(language, actions.file);
-    this.element = element('li', { class: 'turn' }, element('div', { class: 'asked' }, this.files.element, this.question, this.about),
+    this.asked = element('div', { class: 'asked' }, this.files.element, this.question, this.about);
+    this.element = element('li', { class: 'turn' }, this.asked,
       element('article', { 'class': 'answer', 'aria-label': language.text('chat.agent') }, this.parts, this.waiting, this.approvals, this.end));
     this.update(turn, false);
   }
@@ -84,13 +87,14 @@ export class TurnView {
       }
       this.#parts[index].update(part);
     });
+    this.#hideAsked(parts);
     const quiet = parts.at(-1)?.type !== 'text' && parts.at(-1)?.outcome !== 'running';
     const onItsWay = status === 'streaming' && !accepted;
     this.waiting.hidden = status !== 'streaming' || !quiet;
     this.doing.textContent = this.language.text(onItsWay ? 'chat.sending' : 'chat.thinking');
     this.question.classList.toggle('on-its-way', onItsWay);
     this.element.setAttribute('aria-busy', String(status === 'streaming'));
-    this.element.classList.toggle('in-edit', editing);
+    this.#edit(editing);
     this.#updateAbout(idle, last);
     const ended = `${status} ${accepted} ${last} ${editing} ${endNote(this.turn.answer)} ${this.turn.answer.at}`;
     if (ended !== this.#ended) {
@@ -98,6 +102,25 @@ export class TurnView {
       this.end.replaceChildren(...(['streaming', 'waiting'].includes(status) ? [] : this.#ending(last && !editing)));
       this.tick();
     }
+  }
+
+  /** The question, or in its place a field with its words. */
+  #edit(editing) {
+    this.element.classList.toggle('in-edit', editing);
+    if (editing === (this.editor !== undefined)) return;
+    this.question.hidden = editing;
+    this.about.hidden = editing;
+    if (!editing) {
+      const focused = this.editor.element.contains(document.activeElement);
+      this.editor.element.remove();
+      this.editor = undefined;
+      if (focused) this.focus();
+      return;
+    }
+    const { language, actions, turn } = this;
+    this.editor = new QuestionEditor(language, actions.editedWords(turn), actions.editNote(turn), { send: actions.sendEdited, cancel: actions.cancelEdit });
+    this.asked.append(this.editor.element);
+    this.editor.enter();
   }
 
   #updateApprovals(approvals, failure) {
@@ -111,6 +134,12 @@ export class TurnView {
       card.refused(failure);
       if (this.actions.isDecided(card.approval)) card.decidedByAnother();
     }
+  }
+
+  /** A call that a card asks about is not shown twice. */
+  #hideAsked(parts) {
+    const asked = new Set(this.cards.filter(({ approval }) => approval.kind === 'tool_call').map(({ approval }) => approval.call_id));
+    parts.forEach((part, index) => { this.#parts[index].element.hidden = part.outcome === 'waiting' && asked.has(part.callId); });
   }
 
   /** Which program wrote it, if one did, when it was asked, a button to edit it, and "2 of 2", with which the other versions are shown. */

@@ -7,8 +7,9 @@ import { ArgumentField, argumentLabel, titleOf } from './argument-field.js';
 import { element } from './element.js';
 import { failureWords } from './failure.js';
 import { icon } from './icon.js';
-import { identityBadge, identityOf, serviceName } from './identity.js';
+import { identityBadge, identityOf, rightsSentence, rightsWords } from './identity.js';
 import { LastingForm } from './lasting-form.js';
+import { argumentTitle, serviceName, technicalName, toolName, toolNameElement } from './names.js';
 import { pageToOpen, QuestionForm } from './question-form.js';
 
 const LONGEST_SHOWN = 200;
@@ -16,13 +17,15 @@ const LONGEST_SHOWN = 200;
 const LABEL = 60;
 /** Seconds before the end, at which screen readers are reminded once. */
 const SOON = 60;
+/** Seconds before the end, from which on the card says how many are left. */
+const ENDS_SOON = 300;
+/** Whose rights the label of a call says whole. Of others, a sentence stands above the arguments. */
+const SAID_BY_THE_LABEL = ['human', 'machine', 'none'];
 
 /** What an approval is about, in one line: what would be done, to what, and under whose rights. */
 export function approvalTitle(language, approval) {
-  const { service, tool, asker, kind, prepared_by: by } = approval;
-  const identity = identityOf(approval);
-  const rights = language.text(asker && identity === 'human' ? 'inbox.rights_human' : `identity.${identity}`);
-  const names = { service: serviceName(language, service), tool, rights, asker: asker?.sub ?? by };
+  const { service, asker, kind, prepared_by: by } = approval;
+  const names = { service: serviceName(language, service), tool: toolName(language, approval), rights: rightsWords(language, approval), asker: asker?.sub ?? by };
   return language.text(asker ? 'inbox.title' : `approval.title_${kind}`, names);
 }
 
@@ -44,11 +47,11 @@ export class ApprovalCard {
     this.buttons = element('div', { class: 'actions' });
     this.fields = element('div', { class: 'fields' });
     this.particulars = element('div', { class: 'what' }, ...this.#particulars());
-    this.more = this.#more();
+    const { above, details } = this.#more();
     const question = approval.prepared_by ? `: ${approval.display[0].text.slice(0, LABEL)}` : '';
     const label = `${language.text('approval.label')}: ${this.title}${question}`;
     this.element = element('section', { 'class': 'card approval', 'aria-label': label, 'tabindex': -1 },
-      element('h3', {}, icon('question'), this.title), ...this.more, this.countdown, this.particulars, this.fields, this.failure, this.buttons);
+      element('h3', {}, icon('question'), ...this.#heading()), ...above, this.particulars, this.fields, this.failure, this.countdown, this.buttons, details);
     this.element.addEventListener('keydown', (event) => { if (event.key === 'Escape') this.#back(); });
     this.#showChoice();
     this.tick();
@@ -75,7 +78,7 @@ export class ApprovalCard {
     const schema = this.#schema(name);
     if (!schema && !display?.some((displayed) => displayed.name === name)) return undefined;
     if (question) return language.text('question.field', { name: titleOf(schema) ?? name });
-    return language.text('approval.argument', { name: argumentLabel(name, schema) });
+    return language.text('approval.argument', { name: this.#label(name, name) });
   }
 
   /** Another person has decided, for whom the call waited. */
@@ -93,6 +96,7 @@ export class ApprovalCard {
     const seconds = Math.ceil((Date.parse(this.approval.expires_at) - now) / 1000);
     const wait = language.wait(Math.max(seconds, 0));
     const over = language.text('tool.expired');
+    this.countdown.hidden = seconds > ENDS_SOON;
     this.countdown.textContent = seconds <= 0 ? over : language.text(this.approval.approvers && !this.approval.asker ? 'approval.expires_another' : 'approval.expires', { wait });
     if (seconds <= 0 && this.#announced > 0) this.#expire(over);
     else if (seconds > 0 && seconds <= SOON && this.#announced > SOON) this.actions.announce(language.text('approval.soon', { wait }));
@@ -127,40 +131,48 @@ export class ApprovalCard {
       ];
     }
     if (approval.kind !== 'tool_call') return [];
-    const rows = this.#labelled(approval.display).flatMap(({ label, text }) => [element('dt', {}, label), element('dd', {}, shown(text))]);
+    const rows = this.#labelled(approval.display).flatMap(({ name, label, text }) => [element('dt', { title: label !== name && name }, label), element('dd', {}, shown(text))]);
     return [
       // The buttons are next to the arguments, at the end: what does not fit scrolls, so that neither is seen without the other.
       this.arguments = element('dl', { class: 'arguments' }, ...rows),
     ];
   }
 
-  /** What the card says further, above the decision. */
+  /** What would be done, where, and under whose rights. */
+  #heading() {
+    const { language, approval } = this;
+    if (approval.kind !== 'tool_call') return [this.title];
+    const { asker, service } = approval;
+    const asks = asker && `${language.text('inbox.asks', { asker: asker.sub })} `;
+    return [element('span', {}, asks, toolNameElement(language, approval), ` · ${serviceName(language, service)}`), identityBadge(language, identityOf(approval), rightsWords(language, approval))];
+  }
+
+  /** What a decision needs beside the arguments (`above`), and what is looked up (`details`). */
   #more() {
     const { language, approval } = this;
-    if (approval.kind === 'prepared_run') return [element('p', { class: 'note' }, language.text('approval.prepared', { asker: approval.prepared_by }))];
-    if (approval.kind !== 'tool_call') return [];
-    const { asker } = approval;
-    const kind = identityOf(approval);
-    const another = asker && language.has(`inbox.identity_${kind}`);
-    const of = [
-      ['tool.tool', element('code', {}, approval.tool)],
+    if (approval.kind === 'prepared_run') return { above: [element('p', { class: 'note' }, language.text('approval.prepared', { asker: approval.prepared_by }))] };
+    if (approval.kind !== 'tool_call') return { above: [] };
+    const { asker, approvers } = approval;
+    const rights = element('p', { class: 'rights' }, rightsSentence(language, approval));
+    const read = approval.read?.length > 0 && element('p', { class: 'note read' }, icon('alert'), ' ', language.text(asker ? 'inbox.read' : 'approval.read', { tools: approval.read.join('; ') }));
+    this.note = element('p', { class: 'note' }, this.meaning);
+    const isLabelled = SAID_BY_THE_LABEL.includes(identityOf(approval));
+    const waits = !asker && approvers;
+    const rows = definitions(language, [
+      ['tool.tool', element('code', {}, technicalName(approval))],
       ['tool.audience', approval.audience],
       ['tool.scope', approval.scope],
       ['tool.credential', approval.credential],
       ['inbox.asker', asker && `${asker.sub} (${asker.iss})`],
-    ];
-    return [
-      asker && definitions(language, [
-        of.shift(),
-        ['inbox.group', approval.approvers],
-        ['inbox.rules', approval.rules.join('; ') || undefined],
-      ]),
-      element('p', { class: 'rights' }, !(asker && kind === 'human') && identityBadge(language, kind), ' ',
-        element('span', {}, another ? language.text(`inbox.identity_${kind}`, { asker: asker.sub }) : language.text(`approval.identity_${kind}`))),
-      approval.read?.length && element('p', { class: 'note' }, language.text(asker ? 'inbox.read' : 'approval.read', { tools: approval.read.join('; ') })),
-      this.note = element('p', { class: 'note' }, this.meaning),
-      element('details', { class: 'folded' }, element('summary', {}, icon('chevron'), language.text('approval.more')), definitions(language, of)),
-    ].filter(Boolean);
+      ['inbox.group', asker && approvers],
+      ['inbox.rules', asker && (approval.rules.join('; ') || undefined)],
+      ['approval.until', language.until(Date.parse(approval.expires_at))],
+    ]);
+    return {
+      above: [!isLabelled && rights, read, waits && this.note].filter(Boolean),
+      details: element('details', { class: 'folded' }, element('summary', {}, icon('chevron'), language.text('approval.more')),
+        isLabelled && rights, rows, !waits && this.note),
+    };
   }
 
   /** What a "no" means, or who decides. */
@@ -171,9 +183,13 @@ export class ApprovalCard {
     return language.text(this.#decided ? 'approval.another_decided' : 'approval.another', { group: approvers });
   }
 
-  /** Arguments to show, each under its own name. */
+  /** Arguments to show, each under its own name, or the one that the operator has given it. */
   #labelled(display) {
-    return display.map((displayed) => ({ ...displayed, label: argumentLabel(displayed.label, this.#schema(displayed.name)) }));
+    return display.map((displayed) => ({ ...displayed, label: this.#label(displayed.name, displayed.label) }));
+  }
+
+  #label(name, shownName) {
+    return argumentTitle(this.language, this.approval, name) ?? argumentLabel(shownName, this.#schema(name));
   }
 
   #schema(name) {
@@ -215,9 +231,9 @@ export class ApprovalCard {
     if (approval.kind === 'tool_call') {
       this.#show([
         this.#button('approve', 'primary', () => decide({ decision: 'approve' })),
-        approval.lasting && this.#button('approve_lasting', 'quiet', () => this.#showLasting()),
         this.#button('edit', 'quiet', () => this.#showFields()),
         this.#button('decline', 'quiet', () => this.#showWords()),
+        approval.lasting && this.#button('approve_lasting', 'quiet', () => this.#showLasting()),
       ].filter(Boolean));
       return;
     }
@@ -274,26 +290,27 @@ export class ApprovalCard {
   /** What would be approved beyond this call: for how long, where, and within which bounds, which can be narrowed. */
   #showLasting() {
     const { language, approval } = this;
-    const { conversation_only: only } = approval.lasting;
-    const form = new LastingForm(language, { ...approval.lasting, display: this.#labelled(approval.lasting.display) });
-    const approve = (options) => {
-      const lastingJson = form.read(options);
+    const { lasting, display, arguments: values } = approval;
+    const call = this.#labelled(display).map((displayed) => ({ ...displayed, value: values[displayed.name] }));
+    const form = new LastingForm(language, { ...lasting, display: this.#labelled(lasting.display) }, call);
+    const approve = () => {
+      const lastingJson = form.read();
       if (lastingJson !== undefined) this.actions.decide(approval, { decision: 'approve', lastingJson });
     };
     this.opener = 'approve_lasting';
-    this.fields.replaceChildren(element('p', {}, language.text(only ? 'approval.in_conversation' : 'approval.everywhere')), ...form.elements);
+    this.element.classList.add('in-edit');
+    this.fields.replaceChildren(element('p', {}, language.text('approval.lasting', { tool: toolName(language, approval) })), ...form.elements);
     this.#show([
       this.#button('approve_these', 'primary', () => approve()),
-      !only && this.#button('approve_here', 'quiet', () => approve({ here: true })),
       this.#button('back', 'quiet', () => this.#back()),
-    ].filter(Boolean));
+    ]);
     this.#enter(form.time);
   }
 
   #showWords() {
     const words = element('textarea', { rows: 2, maxlength: 1000 });
     this.opener = 'decline';
-    this.fields.replaceChildren(element('label', {}, this.language.text('approval.words'), words));
+    this.fields.replaceChildren(element('p', { class: 'note' }, this.meaning), element('label', {}, this.language.text('approval.words'), words));
     this.#show([
       this.#button('decline_now', 'primary', () => {
         const message = words.value.trim();

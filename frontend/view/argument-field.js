@@ -37,7 +37,7 @@ export class ArgumentField {
     this.input.addEventListener('input', () => this.read());
     this.problem = element('span', { id, class: 'problem', role: 'status', hidden: true });
     const hint = needed !== undefined && hintOf(language, schema, needed || this.kind === 'switch');
-    this.element = element('div', {}, element('label', { class: `argument-${this.kind}` }, this.label, hint, this.input), this.problem);
+    this.element = element('div', {}, element('label', { class: `argument-${this.kind}`, title: name !== label && name }, this.label, hint, this.input), this.problem);
   }
 
   /** The value as JSON; if it breaks the schema, the field shows that. `undefined`: no value. */

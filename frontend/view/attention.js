@@ -6,15 +6,34 @@
 const ICON = 'icon.svg';
 const WAITING_ICON = 'icon-waiting.svg';
 
+/**
+ * How many decisions wait for the user: about calls of others and prepared questions, and in their own conversations. What
+ * waits for another person is not counted.
+ *
+ * @param {{chat: object, conversations: object, inbox: object}} app
+ */
+export function waitingCount({ chat, conversations, inbox }) {
+  const here = chat.approvals.filter((approval) => !approval.approvers || inbox.isDecided(approval)).length;
+  const listed = conversations.shown.filter(({ id }) => id !== chat.thread && inbox.ofAnother(id) !== 'open');
+  const elsewhere = listed.reduce((sum, { pending_approvals: count }) => sum + count, 0);
+  const shown = new Set([chat.thread, ...conversations.shown.map(({ id }) => id)]);
+  const unlisted = inbox.own.filter(({ thread_id: thread, approvers }) => !approvers && !shown.has(thread)).length;
+  return inbox.deciding.length + here + elsewhere + unlisted;
+}
+
 export class Attention {
+  /** How many decisions wait for the user. */
+  waiting = 0;
   #calls = 0;
-  #waiting = 0;
   #busy = false;
   #running = new Set();
 
-  /** @param {import('../application.js').Application} app */
-  constructor(app) {
-    this.app = app;
+  /**
+   * @param {import('../application.js').Application} app
+   * @param {(count: number) => void} counted is called with the number of decisions that wait, after each change
+   */
+  constructor(app, counted) {
+    Object.assign(this, { app, counted });
     const observe = () => this.#observe();
     for (const type of ['turns', 'answer']) app.chat.addEventListener(type, observe);
     app.conversations.addEventListener('change', observe);
@@ -37,24 +56,23 @@ export class Attention {
   /** The title: what waits, the conversation, the product. */
   update() {
     const { app } = this;
-    const count = app.session ? this.#waiting + this.#calls : 0;
+    const count = app.session ? this.waiting + this.#calls : 0;
     const title = app.session ? app.title : undefined;
     document.title = `${count > 0 ? `(${count}) ` : ''}${title ? `${title} · ` : ''}${app.name}`;
     document.querySelector('link[rel=icon]').href = count > 0 ? WAITING_ICON : ICON;
   }
 
   #observe() {
-    const { chat, conversations, inbox } = this.app;
+    const { chat, conversations } = this.app;
     const listed = conversations.shown.filter(({ id }) => id !== chat.thread);
-    const here = chat.approvals.filter((approval) => !approval.approvers || inbox.isDecided(approval)).length;
-    const elsewhere = listed.filter(({ id }) => inbox.ofAnother(id) !== 'open').reduce((sum, { pending_approvals: count }) => sum + count, 0);
-    const waiting = inbox.deciding.length + here + elsewhere;
+    const waiting = waitingCount(this.app);
     const running = new Set(listed.filter(({ status }) => status === 'running').map(({ id }) => id));
     const ended = listed.some(({ id, status }) => this.#running.has(id) && status !== 'running' && status !== 'paused');
     const answered = ended || (this.#busy && !chat.busy && chat.approvals.length === 0);
-    if (waiting > this.#waiting) this.#call('attention.approval');
+    if (waiting > this.waiting) this.#call('attention.approval');
     else if (answered) this.#call('attention.answer', 1);
-    this.#waiting = waiting;
+    this.waiting = waiting;
+    this.counted(waiting);
     this.#busy = chat.busy;
     this.#running = running;
     this.update();

@@ -3,7 +3,8 @@
 import { toolCalls } from '../chat/conversation.js';
 import { element } from './element.js';
 import { icon } from './icon.js';
-import { identityBadge, identityKind, serviceName } from './identity.js';
+import { identityBadge, identityKind } from './identity.js';
+import { serviceName } from './names.js';
 
 const wide = () => matchMedia('(min-width: 70rem)');
 

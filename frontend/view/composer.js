@@ -6,10 +6,11 @@
 import { Attachments } from './attachments.js';
 import { element } from './element.js';
 import { icon } from './icon.js';
+import { isYes } from './spoken-yes.js';
 
 export class Composer {
   /**
-   * @param {{send: (question: string, files: object[]) => void, decline: (words: string) => void, stop: () => void, cancel: () => void,
+   * @param {{send: (question: string, files: object[]) => void, decline: (words: string) => void, approve: (approval: object) => void, stop: () => void, cancel: () => void,
    *   written: (draft: string) => void}} actions `cancel` ends an edit
    */
   constructor(language, actions, draft = '') {
@@ -25,8 +26,9 @@ export class Composer {
       'type': 'button', 'class': 'primary round', 'aria-label': language.text('composer.stop'), 'hidden': true, 'onclick': actions.stop,
     }, icon('stop'));
     this.declineButton = element('button', { type: 'button', class: 'quiet', onclick: () => this.#take(actions.decline) }, language.text('composer.decline_send'));
+    this.approveButton = element('button', { type: 'button', class: 'quiet', hidden: true, onclick: () => this.#approve() }, language.text('composer.approve'));
     this.choice = element('div', { class: 'choice', hidden: true },
-      element('button', { type: 'submit', class: 'primary' }, language.text('composer.send_later')), this.declineButton);
+      element('button', { type: 'submit', class: 'primary' }, language.text('composer.send_later')), this.approveButton, this.declineButton);
     this.attachments = new Attachments(language, actions.announce, () => this.#fit());
     this.element = element('form', { class: 'composer', onsubmit: (event) => this.#submit(event) },
       this.attachments.list,
@@ -41,13 +43,14 @@ export class Composer {
     requestAnimationFrame(() => this.#fit());
   }
 
-  /** `waits`: the agent waits for an approval of the `user`, or of `another` person. */
-  update({ busy, enabled, images = false, waits = false }) {
+  /** `waits`: the agent waits for an approval of the `user`, or of `another` person; `approvable`: the one call that a "yes" may mean. */
+  update({ busy, enabled, images = false, waits = false, approvable = undefined }) {
     this.input.placeholder = this.language.text({ user: 'composer.placeholder_waiting', another: 'composer.placeholder_another' }[waits] ?? 'composer.placeholder');
     this.declineButton.hidden = waits === 'another';
     this.busy = busy;
     this.enabled = enabled;
     this.waits = waits;
+    this.approvable = approvable;
     this.attachments.enabled = images && !waits;
     this.sendButton.hidden = busy || waits;
     this.stopButton.hidden = !busy;
@@ -95,6 +98,12 @@ export class Composer {
     action(text, this.attachments.enabled ? this.attachments.take() : []);
   }
 
+  /** Only a click on the button that a "yes" has shown. */
+  #approve() {
+    this.write('');
+    this.actions.approve(this.approvable);
+  }
+
   #key(event) {
     // While an input method composes (Chinese, Japanese …), Enter confirms the composition.
     if (event.key === 'Enter' && !event.shiftKey && !event.isComposing) this.#submit(event);
@@ -106,6 +115,7 @@ export class Composer {
     const empty = this.input.value.trim() === '';
     this.sendButton.disabled = !this.enabled || empty;
     this.choice.hidden = !this.waits || empty;
+    this.approveButton.hidden = !this.approvable || !isYes(this.input.value);
     this.input.style.height = 'auto';
     this.input.style.height = `${this.input.scrollHeight}px`;
   }

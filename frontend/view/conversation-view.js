@@ -14,7 +14,7 @@ import { EXPIRES_SOON } from './header.js';
 import { icon } from './icon.js';
 import { mayDo } from './may-do.js';
 import { plainText } from './markdown.js';
-import { Notice } from './notice.js';
+import { editNote, Notice } from './notice.js';
 import { offlineNotice } from './offline.js';
 
 const NEAR_END_PX = 140;
@@ -26,7 +26,7 @@ export class ConversationView {
   #announced = {};
   #shown = {};
   #card;
-  #draftBeforeEdit = '';
+  #refusedWords;
   #draftOf;
 
   /**
@@ -37,11 +37,14 @@ export class ConversationView {
     const { language, chat, session } = app;
     this.app = app;
     this.language = language;
-    const send = (question, files) => app.ask(question, files);
+    const send = (question, files) => {
+      this.#cancelEdit(); // what is written here is a question of its own
+      return app.ask(question, files);
+    };
     this.composer = new Composer(language, {
-      send, decline: (words) => app.decline(words), stop: () => chat.stop(), cancel: () => this.#cancelEdit(), written: (text) => { app.draft = text; }, announce: (text) => { this.status.textContent = text; },
+      send, decline: (words) => app.decline(words), approve: (approval) => app.decide(approval, { decision: 'approve' }), stop: () => chat.stop(), cancel: () => this.#cancelEdit(), written: (text) => { app.draft = text; }, announce: (text) => { this.status.textContent = text; },
     }, app.draft);
-    this.notice = new Notice(language, { cancel: () => this.#cancelEdit(), undo: () => this.#undo(), unqueue: () => this.composer.write(chat.unqueue()) });
+    this.notice = new Notice(language, { undo: () => this.#undo(), unqueue: () => this.composer.write(chat.unqueue()) });
     this.refusal = new Refusal(language, { signIn: () => app.signIn() });
     this.chain = new ChainView(language, session, app.name, this.#observing.signal);
     this.first = firstQuestions(language, app.suggestions, send, mayDo(language, app.request, openRights));
@@ -63,7 +66,10 @@ export class ConversationView {
     const { signal } = this.#observing;
     chat.addEventListener('turns', () => this.#update({ follow: this.#isNews() || this.#atEnd() }), { signal });
     chat.addEventListener('answer', () => this.#scheduleUpdate(), { signal });
-    chat.addEventListener('given_back', ({ detail: { question, files } }) => this.composer.giveBack(question, files), { signal });
+    chat.addEventListener('given_back', ({ detail: { question, files } }) => {
+      if (chat.editing) this.#refusedWords = question; // back into the field where it was edited
+      else this.composer.giveBack(question, files);
+    }, { signal });
     chat.addEventListener('taken', ({ detail }) => this.composer.taken(detail), { signal });
     app.inbox.addEventListener('change', () => this.#scheduleUpdate(), { signal });
     addEventListener('scroll', () => this.#showLatest(), { signal, passive: true });
@@ -177,7 +183,11 @@ export class ConversationView {
       askAgain: () => app.askAgain(),
       goOn: () => app.chat.goOn(),
       showVersion: (version) => app.showVersion(version),
-      edit: (edited) => this.#edit(edited),
+      edit: (edited) => app.chat.edit(edited),
+      cancelEdit: () => this.#cancelEdit(),
+      sendEdited: (words) => app.ask(words),
+      editedWords: (edited) => this.#takeRefused() ?? edited.question,
+      editNote: (edited) => editNote(this.language, app.chat, edited),
       announce: (text) => { this.status.textContent = text; },
       file: (id) => app.file(id),
     });
@@ -218,21 +228,19 @@ export class ConversationView {
     }
     if (queued !== undefined && !busy && approvals.length === 0) composer.put([chat.unqueue(), composer.draft].filter(Boolean).join('\n'));
     const waits = approvals.length > 0 && (approvals.some(({ approvers }) => approvers) ? 'another' : 'user');
-    this.composer.update({ busy, images: this.app.takesImages && !chat.editing, enabled: !this.expired, waits });
-  }
-
-  #edit(turn) {
-    const { chat } = this.app;
-    if (!chat.editing) this.#draftBeforeEdit = this.composer.draft;
-    const question = chat.edit(turn);
-    if (question === undefined) return;
-    this.composer.write(question);
+    const isOneCall = waits === 'user' && approvals.length === 1 && approvals[0].kind === 'tool_call';
+    const approvable = isOneCall ? approvals[0] : undefined;
+    this.composer.update({ busy, images: this.app.takesImages, enabled: !this.expired, waits, approvable });
   }
 
   #cancelEdit() {
-    if (!this.app.chat.editing) return;
-    this.app.chat.stopEditing();
-    this.composer.write(this.#draftBeforeEdit);
+    if (this.app.chat.editing) this.app.chat.stopEditing();
+  }
+
+  #takeRefused() {
+    const words = this.#refusedWords;
+    this.#refusedWords = undefined;
+    return words;
   }
 
   #undo() {

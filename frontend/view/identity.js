@@ -3,6 +3,8 @@
 import { element } from './element.js';
 import { icon } from './icon.js';
 
+export { serviceName } from './names.js';
+
 const ICONS = {
   machine: 'agent', human: 'person', shared_key: 'key', oauth_account: 'globe', cloud_role: 'key', issuer: 'key', none: 'service', unknown: 'question', not_called: 'stop',
 };
@@ -41,19 +43,25 @@ export function identitySentence(language, call) {
   return language.text(`identity.${key}_long`);
 }
 
+/** Whose rights a call that waits would use, in the words of a label, for the person who reads it. */
+export function rightsWords(language, approval) {
+  const kind = identityOf(approval);
+  return language.text(approval.asker && kind === 'human' ? 'inbox.rights_human' : `identity.${kind}`);
+}
+
+/** The same as a sentence; for an approver, in whose name. */
+export function rightsSentence(language, approval) {
+  const { asker, credential_kind: credentialKind } = approval;
+  const kind = identityOf(approval);
+  if (asker && language.has(`inbox.identity_${kind}`)) return language.text(`inbox.identity_${kind}`, { asker: asker.sub });
+  return language.text(`approval.identity_${kind === 'machine' && onlyKeys(credentialKind) ? 'machine_key' : kind}`);
+}
+
 function onlyKeys(credentialKind) {
   return Boolean(credentialKind) && credentialKind.split(' ').every((kind) => kind === 'api_key');
 }
 
-/** A small label such as "on your behalf". */
-export function identityBadge(language, kind) {
-  return element('span', { class: `badge badge-${kind}` }, icon(ICONS[kind]),
-    element('span', { class: 'badge-text' }, language.text(`identity.${kind}`)));
-}
-
-/** The display name of a service; of one that is not known, a description. */
-export function serviceName(language, service) {
-  if (service === undefined || service === null) return language.text('service.unnamed');
-  const key = `service.${service}`;
-  return language.has(key) ? language.text(key) : String(service);
+/** A small label such as "on your behalf"; for another person than the user, in other `words`. */
+export function identityBadge(language, kind, words = language.text(`identity.${kind}`)) {
+  return element('span', { class: `badge badge-${kind}` }, icon(ICONS[kind]), element('span', { class: 'badge-text' }, words));
 }

@@ -5,7 +5,7 @@ import { deviceName } from './device.js';
 import { arrange, element } from './element.js';
 import { failureWords } from './failure.js';
 import { icon } from './icon.js';
-import { serviceName } from './identity.js';
+import { serviceName } from './names.js';
 
 /** Refusals after which a call is not listed any more. */
 const OVER = ['approval_used', 'approval_expired', 'approval_invalid'];

@@ -1,6 +1,6 @@
 /**
- * What a person approves beyond one call: for how long, and within which bounds, of what the policy offers. Each can be
- * narrowed, and is checked while the person types; what is left as it is is not sent.
+ * What a person approves beyond one call, of what the policy offers. It begins with the least: the shortest time, this
+ * conversation, the arguments of this call. Each can be widened to what is offered; bounds are checked while the person types.
  */
 
 import { ArgumentField } from './argument-field.js';
@@ -12,38 +12,81 @@ const SHORTER = [900, 3600, 4 * 3600, 8 * 3600];
 
 export class LastingForm {
   /**
-   * @param {{seconds: number, bounds: Record<string, object>, display: {name: string, label: string, text: string}[]}} offered
+   * @param {{seconds: number, conversation_only: boolean, bounds: Record<string, object>, display: {name: string, label: string, text: string}[]}} offered
+   * @param {{name: string, label: string, text: string, value: unknown}[]} call the arguments of this call
    */
-  constructor(language, { seconds, bounds, display }) {
-    this.language = language;
-    this.seconds = seconds;
-    this.bounds = display.map((displayed) => boundField(language, displayed, bounds[displayed.name]));
+  constructor(language, { seconds, conversation_only: only, bounds, display }, call) {
+    Object.assign(this, { language, seconds, only, call, offered: bounds });
     const now = Date.now();
-    this.time = element('select', {}, ...[seconds, ...SHORTER.filter((each) => each < seconds).reverse()].map((each) => element('option', { value: each },
-      language.text('lasting.until', { wait: language.wait(each), time: language.until(now + each * 1000) }))));
-    this.elements = [element('label', {}, language.text('lasting.time'), this.time), ...this.bounds.map((bound) => bound.element)];
+    this.time = select([...SHORTER.filter((shorter) => shorter < seconds), seconds].map((each) =>
+      [each, language.text('lasting.until', { wait: language.wait(each), time: language.until(now + each * 1000) })]));
+    this.where = select([['here', language.text('lasting.here')], ['everywhere', language.text('lasting.everywhere')]]);
+    this.which = select([['these', language.text('lasting.these')], ['bounds', language.text('lasting.bounds')]], () => this.#showWhich());
+    this.bounds = display.map((displayed) => boundField(language, displayed, bounds[displayed.name]));
+    this.exact = element('div', { class: 'exact' }, ...call.map(({ label, text }) => fixed(label, text)));
+    this.wide = element('div', { class: 'bounds' }, ...this.bounds.map((bound) => bound.element));
+    const hasBounds = this.#wider.length > 0;
+    this.elements = [
+      labelled(language.text('lasting.time'), this.time),
+      !only && labelled(language.text('lasting.where'), this.where),
+      hasBounds && labelled(language.text('lasting.which'), this.which),
+      this.exact,
+      this.wide,
+    ].filter(Boolean);
+    this.#showWhich();
   }
 
-  /**
-   * What is approved, as members of JSON; `undefined` if a bound is not valid, which then has the focus.
-   *
-   * @param {{here?: boolean}} [options] `here`: in this conversation only
-   */
-  read({ here } = {}) {
+  /** What is approved, as members of JSON; `undefined` if a bound is not valid, which then has the focus. */
+  read() {
+    const changed = this.which.value === 'these' ? this.#exactly() : this.#narrowed();
+    if (changed === undefined) return undefined;
+    const members = [
+      Number(this.time.value) !== this.seconds && `"seconds":${this.time.value}`,
+      !this.only && this.where.value === 'here' && '"conversation_only":true',
+      changed.length > 0 && `"bounds":{${changed.join()}}`,
+    ];
+    return `{${members.filter(Boolean).join()}}`;
+  }
+
+  /** The arguments for which more than the value of this call is offered. */
+  get #wider() {
+    return this.call.filter(({ name }) => this.offered[name] !== undefined && !('equal' in this.offered[name]));
+  }
+
+  #showWhich() {
+    const these = this.which.value === 'these';
+    this.exact.hidden = !these;
+    this.wide.hidden = these;
+  }
+
+  /** The values of this call, with all their digits. */
+  #exactly() {
+    return this.#wider.map(({ name, text, value }) => `${JSON.stringify(name)}:{"equal":${typeof value === 'string' ? JSON.stringify(value) : text}}`);
+  }
+
+  /** The bounds that are narrower than the offer. */
+  #narrowed() {
     const narrowed = this.bounds.map((bound) => [bound.name, bound.read()]);
     const invalid = this.bounds.find((bound) => bound.invalid);
     if (invalid) {
       invalid.invalid.focus();
       return undefined;
     }
-    const changed = narrowed.filter(([, json]) => json !== undefined).map(([name, json]) => `${JSON.stringify(name)}:${json}`);
-    const members = [
-      Number(this.time.value) !== this.seconds && `"seconds":${this.time.value}`,
-      here && '"conversation_only":true',
-      changed.length > 0 && `"bounds":{${changed.join()}}`,
-    ];
-    return `{${members.filter(Boolean).join()}}`;
+    return narrowed.filter(([, json]) => json !== undefined).map(([name, json]) => `${JSON.stringify(name)}:${json}`);
   }
+}
+
+/** @param {[string | number, string][]} choices values and their texts, the least first */
+function select(choices, onchange) {
+  return element('select', { onchange }, ...choices.map(([value, text]) => element('option', { value }, text)));
+}
+
+function labelled(text, field) {
+  return element('label', {}, text, field);
+}
+
+function fixed(label, text) {
+  return element('p', { class: 'fixed' }, `${label}: `, element('strong', {}, text));
 }
 
 /** The field of a bound: `read` is its JSON, `undefined` if it is as offered; `invalid` is what must be corrected. */
@@ -52,7 +95,7 @@ function boundField(language, displayed, bound) {
   if ('min' in bound) return new RangeBound(language, displayed);
   if ('prefix' in bound && printable(bound.prefix) === bound.prefix) return new PrefixBound(language, displayed, bound.prefix);
   if (values?.length > 1 && values.every((value) => typeof value === 'string')) return new ChoiceBound(language, displayed, values);
-  return { name: displayed.name, read() {}, element: element('p', { class: 'fixed' }, `${displayed.label}: `, element('strong', {}, displayed.text)) };
+  return { name: displayed.name, read() {}, element: fixed(displayed.label, displayed.text) };
 }
 
 class RangeBound {

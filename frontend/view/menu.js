@@ -7,9 +7,9 @@ import { icon } from './icon.js';
 
 /**
  * @param {{save: (form: 'md' | 'json') => Promise<{name: string, text: string}>, notify: import('./attention.js').Attention,
- *   openInbox: () => void, openRights: () => void, conversation: boolean}} actions `conversation`: whether there may be one
+ *   openInbox: () => void, openDone: () => void, openRights: () => void, conversation: boolean}} actions `conversation`: whether there may be one
  */
-export function menu(language, { save, notify, openInbox, openRights, conversation }) {
+export function menu(language, { save, notify, openInbox, openDone, openRights, conversation }) {
   const failure = element('p', { class: 'problem', role: 'alert' });
   const button = (name, label, onclick) => element('button', { type: 'button', class: 'quiet', onclick }, icon(name), language.text(label));
   const download = async (form) => {
@@ -36,6 +36,7 @@ export function menu(language, { save, notify, openInbox, openRights, conversati
   });
   const panel = element('div', { class: 'panel card' },
     conversation && view('bell', 'inbox.heading', openInbox),
+    conversation && view('clock', 'done.heading', openDone),
     conversation && view('key', 'rights.heading', openRights),
     conversation && button('save', 'menu.markdown', () => download('md')),
     conversation && button('save', 'menu.json', () => download('json')),

@@ -7,7 +7,7 @@ import { serviceName } from './identity.js';
 export class Notice {
   #shown = '';
 
-  /** @param {{cancel: () => void, undo: () => void, unqueue: () => void}} actions */
+  /** @param {{undo: () => void, unqueue: () => void}} actions */
   constructor(language, actions) {
     this.language = language;
     this.actions = actions;
@@ -17,16 +17,11 @@ export class Notice {
 
   /** @param {import('../chat/chat.js').Chat} chat */
   update(chat) {
-    const { editing, undoable, busy, queued, notUndone, decidedElsewhere, gone, turns } = chat;
+    const { undoable, queued, notUndone, decidedElsewhere, gone } = chat;
     const { language, actions } = this;
-    const services = (names) => language.list(names.map((name) => serviceName(language, name)));
     const shown = [];
     if (queued !== undefined) {
       shown.push(language.text('chat.queued', { text: queued }), ['chat.cancel', actions.unqueue]);
-    } else if (editing && !busy) {
-      const called = chat.calledSince(editing);
-      shown.push(language.text(editing.id === turns.at(-1).id ? 'chat.editing' : 'chat.editing_earlier'), ['chat.cancel', actions.cancel]);
-      if (called.length > 0) shown[0] += ` ${language.text('chat.not_undone', { services: services(called) })}`;
     } else if (decidedElsewhere !== undefined) {
       const { at, on } = decidedElsewhere;
       const values = { time: language.time(at), device: deviceName(on) };
@@ -36,7 +31,7 @@ export class Notice {
     } else if (undoable) {
       shown.push(language.text(`chat.undo_${undoable.by}`), ['chat.undo', actions.undo]);
     } else if (notUndone.length > 0) {
-      shown.push(language.text('chat.not_undone', { services: services(notUndone) }));
+      shown.push(notUndoneWords(language, notUndone));
     }
     const state = JSON.stringify(shown);
     if (state === this.#shown) return;
@@ -46,4 +41,15 @@ export class Notice {
     this.element.replaceChildren(...(text === undefined ? [] : [element('span', {}, text)]),
       ...(action ? [element('button', { type: 'button', class: 'quiet', onclick: action[1] }, language.text(action[0]))] : []));
   }
+}
+
+/** What sending an edited question replaces, and which services have changed something that stays. */
+export function editNote(language, chat, turn) {
+  const replaces = language.text(turn.id === chat.turns.at(-1).id ? 'chat.editing' : 'chat.editing_earlier');
+  const changed = chat.calledSince(turn);
+  return changed.length > 0 ? `${replaces} ${notUndoneWords(language, changed)}` : replaces;
+}
+
+function notUndoneWords(language, services) {
+  return language.text('chat.not_undone', { services: language.list(services.map((name) => serviceName(language, name))) });
 }

@@ -6,6 +6,7 @@ import { openDialog } from './dialog.js';
 import { element } from './element.js';
 import { Header } from './header.js';
 import { InboxView } from './inbox-view.js';
+import { PastCallsView } from './past-calls-view.js';
 import { RightsView } from './rights-view.js';
 import { welcome } from './welcome.js';
 
@@ -19,10 +20,9 @@ export class Page {
   constructor(root, app) {
     this.root = root;
     this.app = app;
-    this.attention = new Attention(app);
+    this.attention = new Attention(app, (count) => this.header?.showWaiting(count));
     app.addEventListener('change', () => this.show());
     app.addEventListener('approval', ({ detail }) => this.#openInbox(detail));
-    app.inbox.addEventListener('change', () => this.header?.showWaiting(app.inbox.deciding.length));
     setInterval(() => this.#tick(), TICK_MS);
   }
 
@@ -39,6 +39,7 @@ export class Page {
       save: (form) => app.exported(form),
       notify: this.attention,
       openInbox: () => this.#openInbox(),
+      openDone: () => this.#open('done.heading', (view) => new PastCallsView(app, view)),
       openRights: () => this.#openRights(),
     });
     this.dialog?.close();
@@ -46,7 +47,7 @@ export class Page {
     const skip = session && element('a', { class: 'skip', href: '#question' }, language.text('app.skip'));
     this.root.replaceChildren(...[skip, this.header.element, this.conversation?.element ?? this.#signedOut()].filter(Boolean));
     this.conversation?.focus();
-    this.header.showWaiting(app.inbox.deciding.length);
+    this.header.showWaiting(this.attention.waiting);
     this.#tick();
   }
 

@@ -6,7 +6,8 @@
 import { element } from './element.js';
 import { failureWords } from './failure.js';
 import { icon } from './icon.js';
-import { identityBadge, identityOf, serviceName } from './identity.js';
+import { identityBadge, identityOf } from './identity.js';
+import { argumentTitle, serviceName, toolName, toolNameElement } from './names.js';
 
 const DIGEST_SHOWN = 12;
 /** Tools that are not simply called are shown first. */
@@ -62,10 +63,10 @@ export class RightsView {
       element('summary', {}, element('strong', {}, serviceName(language, name)), identityBadge(language, identityOf(service)),
         element('span', { class: 'note' }, listed ? language.text('rights.count', { count: tools.length }) : ''), icon('chevron')),
       carried.length > 0 && element('p', { class: 'note carried' }, ...carried.flatMap((code) => [code, ' '])),
-      listed ? element('ul', { class: 'tools' }, ...[...tools.filter(asks), ...tools.filter((tool) => !asks(tool))].map((tool) => this.#tool(tool))) : element('p', { class: 'note' }, language.text('rights.unlisted'))));
+      listed ? element('ul', { class: 'tools' }, ...[...tools.filter(asks), ...tools.filter((tool) => !asks(tool))].map((tool) => this.#tool(name, tool))) : element('p', { class: 'note' }, language.text('rights.unlisted'))));
   }
 
-  #tool({ name, title, effect, data, trust, decision, rules, approvers, sign_in_seconds: age }) {
+  #tool(service, { name, effect, data, trust, decision, rules, approvers, sign_in_seconds: age }) {
     const { language } = this;
     const notes = [
       language.text(`rights.effect_${effect}`),
@@ -76,7 +77,7 @@ export class RightsView {
     ];
     const key = decision === 'ask' && approvers ? 'ask_another' : decision;
     return element('li', {},
-      element('span', { class: 'what' }, title && `${title} `, element('code', {}, name)),
+      element('span', { class: 'what' }, toolNameElement(language, { service, tool: name })),
       element('span', { class: `badge badge-${decision}` }, language.text(`rights.${key}`, { group: approvers })),
       element('span', { class: 'note' }, notes.filter(Boolean).join(' · ')));
   }
@@ -84,8 +85,9 @@ export class RightsView {
   #grant(grant) {
     const { language } = this;
     const { service, tool, display, ends_at: end, uses, last_used_at: used } = grant;
-    const bounds = display.flatMap(({ label, text }) => [element('dt', {}, label), element('dd', {}, text)]);
-    const name = language.text('grants.call', { service: serviceName(language, service), tool });
+    const bounds = display.flatMap(({ name: argument, label, text }) => [
+      element('dt', { title: argument }, argumentTitle(language, grant, argument) ?? label), element('dd', {}, text)]);
+    const name = language.text('grants.call', { service: serviceName(language, service), tool: toolName(language, { service, tool }) });
     return element('li', { class: 'card grant' },
       element('p', {}, element('strong', {}, name), ' ', identityBadge(language, identityOf(grant))),
       bounds.length > 0 && element('dl', { class: 'arguments' }, ...bounds),

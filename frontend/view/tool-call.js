@@ -5,7 +5,8 @@ import { errorWords } from './failure.js';
 import { FileList } from './file-list.js';
 import { FoldedText } from './folded-text.js';
 import { icon } from './icon.js';
-import { identityBadge, identityKind, identitySentence, serviceName } from './identity.js';
+import { identityBadge, identityKind, identitySentence } from './identity.js';
+import { serviceName, toolName, toolNameElement } from './names.js';
 import { printable } from '../printable.js';
 
 const SENTENCES = new Set(['tool.identity', 'tool.outcome', 'tool.remedy']);
@@ -42,7 +43,7 @@ export class ToolCall {
       element('span', { class: 'outcome' }, call.outcome === 'running' ? element('span', { class: 'spinner' }) : icon(OUTCOME_ICONS[call.outcome])),
       element('span', { class: 'what' },
         language.text(titleOf(call), { service: serviceName(language, call.service) }), ' ',
-        element('code', {}, call.tool)),
+        toolNameElement(language, call)),
       ...(call.outcome === 'not_called' ? [] : [identityBadge(language, identityKind(call))]), // the text states it
       element('span', { class: 'took' }, took ?? ''),
       icon('chevron'),
@@ -61,7 +62,7 @@ export class ToolCall {
     this.progress.hidden = progress === undefined;
     if (!progress) return;
     const { fraction, message } = progress;
-    this.bar.setAttribute('aria-label', this.language.text('tool.progress', { service: serviceName(this.language, service), tool }));
+    this.bar.setAttribute('aria-label', this.language.text('tool.progress', { service: serviceName(this.language, service), tool: toolName(this.language, { service, tool }) }));
     if (fraction === null) this.bar.removeAttribute('value');
     else this.bar.value = fraction;
     this.message.textContent = printable(message || (fraction === null ? '' : this.language.percent(fraction)));
@@ -73,8 +74,8 @@ export class ToolCall {
     const explained = language.has(`error.${call.error}.symptom`);
     const { symptom, remedy } = explained ? errorWords(language, call.error, call.service) : {};
     return [
-      ['tool.service', call.service],
-      ['tool.tool', call.tool],
+      ['tool.service', call.service && element('code', {}, call.service)],
+      ['tool.tool', call.tool && element('code', {}, call.tool)],
       ['tool.identity', identitySentence(language, call)],
       ['tool.audience', call.audience],
       ['tool.scope', call.scope],

@@ -29,6 +29,13 @@ def question(page: Page) -> Any:
     return page.get_by_role("textbox", name="Your question")
 
 
+async def ask_edited(page: Page, text: str) -> None:
+    """Sends `text` from the field in which a question is edited."""
+    field = page.get_by_role("textbox", name="The edited question")
+    await field.fill(text)
+    await field.press("Enter")
+
+
 async def ask(page: Page, text: str) -> None:
     """Sends `text` when the answer before it has ended: until then the page sends nothing."""
     await expect(page.get_by_role("button", name=re.compile("^(Stop|停止)$"))).to_be_hidden()

@@ -25,7 +25,7 @@ async def test_no_state_of_list_and_card_violates_a_rule(page: Page, lasting_age
 
     button = card(page).get_by_role("button", name="Change")
     await button.click()
-    await card(page).get_by_label("days").fill("three")
+    await card(page).get_by_label("Days").fill("three")
     await card(page).get_by_role("button", name="Approve as changed").click()
     await card(page).get_by_text("must be a whole number such as 3").wait_for()
     states["card while editing"] = await violations(page, WIDE)

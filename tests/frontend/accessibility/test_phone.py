@@ -70,9 +70,7 @@ async def test_title_of_an_approval_names_the_tool_and_is_in_sight_with_the_butt
     await answered(page)
     await ask(page, APPLY)
     heading = card(page).get_by_role("heading")
-    await expect(heading).to_have_text(
-        "The agent wants to call leave_apply of the leave service, on your behalf"
-    )
+    await expect(heading).to_have_text("Apply for leave · the leave serviceon your behalf")
     await expect(heading).to_be_in_viewport(ratio=1)
     for part in (heading, card(page).get_by_role("button", name="Approve", exact=True)):
         assert not await part.evaluate(COVERED)

@@ -4,7 +4,7 @@ from typing import Any
 
 from playwright.async_api import Page, expect
 
-from tests.frontend.chat_page import answer_to, answered, ask, question
+from tests.frontend.chat_page import answer_to, answered, ask_edited, question
 
 
 async def test_an_edit_that_was_sent_can_be_undone_from_the_keyboard(signed_in: Page, scripted_agent: Any):
@@ -12,7 +12,7 @@ async def test_an_edit_that_was_sent_can_be_undone_from_the_keyboard(signed_in: 
     scripted_agent.will_refuse(502, "model_call_failed")
     await answer_to(signed_in, "weather")
     await signed_in.get_by_role("button", name="Edit question").click()
-    await ask(signed_in, "weather, please")
+    await ask_edited(signed_in, "weather, please")
     await signed_in.locator(".failure").wait_for()
     await answered(signed_in)
     await expect(signed_in.get_by_text("The good answer.")).to_have_count(0)

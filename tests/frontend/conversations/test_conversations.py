@@ -18,14 +18,17 @@ async def test_approval_begun_on_one_device_is_decided_on_another(
 ) -> None:
     lasting_agent.will_say(APPLIES, AIMessage("Applied for 3 days"))
     await lasting_agent.asked(page, APPLY)
-    await expect(card(page)).to_contain_text(
-        "The agent wants to call leave_apply of the leave service, on your behalf"
+    await expect(card(page).get_by_role("heading")).to_have_text(
+        "Apply for leave · the leave serviceon your behalf"
     )
-    await expect(card(page).locator(".arguments")).to_contain_text("days3")
+    await expect(card(page).get_by_role("heading").get_by_title("leave.leave_apply")).to_be_visible()
+    await expect(card(page).locator(".arguments")).to_contain_text("Days3")
+    await expect(card(page).locator(".arguments").get_by_title("first_day")).to_have_text("First day")
     await expect(card(page)).to_contain_text("your rights (Human)")
     await expect(card(page)).to_contain_text("leave.write")
-    await expect(page.locator("details.tool-waiting")).to_contain_text("Waits for your approval")
-    await expect(card(page)).to_contain_text(re.compile(r"You can decide for another \d+"))
+    await expect(page.locator("details.tool-waiting")).to_be_hidden()  # the card says it
+    await expect(card(page).get_by_role("timer")).to_be_hidden()  # it does not end soon
+    await expect(card(page)).to_contain_text(re.compile(r"Decide until.*\d:\d\d"))
     await page.close()
 
     await lasting_agent.open_page(other_device)
@@ -55,12 +58,12 @@ async def test_arguments_are_shown_and_sent_exactly(page: Page, lasting_agent: L
     call = calls(("leave_apply", LEAVE | {"days": days, "reason": reason}))
     lasting_agent.will_say(call, AIMessage("Applied."))
     await lasting_agent.asked(page, APPLY)
-    await expect(card(page).locator(".arguments")).to_contain_text(f"days{days}")
+    await expect(card(page).locator(".arguments")).to_contain_text(f"Days{days}")
     await expect(card(page).locator(".arguments")).to_contain_text(
         r"\u202eevil\u202c\u200b\u3164\ufe0f\udb40\udc41"
     )
     await card(page).get_by_role("button", name="Change").click()
-    await card(page).get_by_label("first_day", exact=True).fill(LATER_DAY)
+    await card(page).get_by_label("First day", exact=True).fill(LATER_DAY)
     async with page.expect_request(lambda request: "/approvals/" in request.url) as sent:
         await card(page).get_by_role("button", name="Approve as changed").click()
     assert json.loads((await sent.value).post_data)["arguments"] == {

@@ -11,7 +11,7 @@ from langchain_core.messages import AIMessage
 from playwright.async_api import Download, Page, Route, expect
 
 from tests.frontend.axe import violations
-from tests.frontend.chat_page import ask, question
+from tests.frontend.chat_page import ask, ask_edited, question
 from tests.frontend.lasting_agent import LastingAgent, listed, prose
 from tests.frontend.reports import PAGE
 from tests.graph.scripted_model import calls
@@ -96,7 +96,7 @@ async def test_image_can_be_pasted_and_an_edited_question_keeps_it(
     await expect(attached(page)).to_have_count(1)
     await ask(page, "What is it?")
     await page.get_by_role("button", name="Edit question").click()
-    await ask(page, "Which colour is it?")
+    await ask_edited(page, "Which colour is it?")
     await expect(page.locator(".version")).to_have_text("2 of 2")
     await expect(page.get_by_role("list", name="Files").get_by_role("img")).to_have_count(1)
     sent = [message[-1].content for message in lasting_agent.model.asked[-2:]]

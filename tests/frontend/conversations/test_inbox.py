@@ -38,7 +38,7 @@ async def test_call_of_another_person_is_decided_in_the_inbox_and_their_run_goes
     await expect(bob).to_have_title("(1) IDaaS Agent")
     await bob.get_by_role("button", name="Waiting for your decision: 1").click()
     question = inbox(bob).get_by_role(
-        "region", name="Approval: user_alice01 asks to call maps_regeocode of Amap, with a shared key"
+        "region", name="Approval: user_alice01 asks: Find the address of a point (Amap, with a shared key)"
     )
     for shown in (
         "maps_regeocode",
@@ -118,7 +118,7 @@ async def test_own_request_is_opened_by_its_link_found_in_the_menu_and_withdrawn
     await card(page).get_by_role("button", name="Withdraw the request").click()
     await expect(card(page)).to_have_count(0)
     await expect(page.locator("details.tool-not_called > summary")).to_contain_text(
-        re.compile("^Ended by you before a decision; nothing was called maps_regeocode")
+        re.compile("^Ended by you before a decision; nothing was called Find the address of a point")
     )
     await expect(page.get_by_role("article", name="Agent")).not_to_contain_text("empty")
     assert (await lasting_agent.ask("GET", "/approvals")).json()["own"] == []

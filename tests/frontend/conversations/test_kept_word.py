@@ -9,7 +9,7 @@ from playwright.async_api import Page, Route, expect
 
 from graph.error_codes import GraphCode
 from identity.errors import ServiceError
-from tests.frontend.chat_page import COVERED, PAGE, answer_to, answered, ask, question
+from tests.frontend.chat_page import COVERED, PAGE, answer_to, answered, ask, ask_edited, question
 from tests.frontend.lasting_agent import APPLY, LastingAgent, card, prose
 from tests.graph.scripted_model import calls
 from tests.leave_application import APPLIES
@@ -22,17 +22,17 @@ def questions(page: Page) -> Any:
 async def test_edited_question_replaces_the_old_one_and_both_can_be_seen_and_saved(
     page: Page, lasting_agent: LastingAgent
 ) -> None:
-    balance = calls(("leave_balance", {}))
     old, new = AIMessage("The old answer"), AIMessage("The new answer")
-    lasting_agent.will_say(AIMessage("Hello"), balance, old, new)
+    lasting_agent.will_say(AIMessage("Hello"), APPLIES, old, new)
     await lasting_agent.asked(page, "Good morning")
     await answered(page)
     await ask(page, "The wrong question")
+    await card(page).get_by_role("button", name="Approve").click()
     await expect(prose(page)).to_contain_text("The old answer")
     await answered(page)
     await page.get_by_role("button", name="Edit question").click()
-    await expect(page.locator(".foot .notice")).to_contain_text("is not undone: the leave service")
-    await ask(page, "The right question")
+    await expect(page.locator(".question-editor")).to_contain_text("is not undone: the leave service")
+    await ask_edited(page, "The right question")
     await expect(prose(page)).to_contain_text("The new answer")
     await expect(page.locator(".foot .notice")).to_contain_text("is not undone: the leave service")
     await page.reload()
@@ -41,7 +41,7 @@ async def test_edited_question_replaces_the_old_one_and_both_can_be_seen_and_sav
     assert [message.text.strip() for message in lasting_agent.model.asked[-1][1:]] == [
         *("Good morning", "Hello", "The right question")
     ]
-    assert "leave_balance" in lasting_agent.model.asked[-1][0].text
+    assert "leave_apply" in lasting_agent.model.asked[-1][0].text
 
     await expect(page.locator(".version")).to_have_text("2 of 2")
     await page.get_by_role("button", name="Show the version before").click()
@@ -78,14 +78,17 @@ async def test_earlier_question_is_edited_in_place_of_all_that_follows_which_can
         await answered(page)
     await question(page).fill("a draft")
     await page.get_by_role("button", name="Edit this earlier question").last.click()
-    await expect(question(page)).to_have_value("two")
-    await expect(page.locator(".foot .notice")).to_contain_text("replaces that question and all that follows")
-    await expect(page.locator(".foot .notice")).to_contain_text("is not undone: the leave service")
-    await expect(page.locator(".in-edit")).to_contain_text("two")
+    editor = page.locator(".in-edit .question-editor")
+    await expect(editor.get_by_role("textbox")).to_have_value("two")
+    await expect(editor.get_by_role("textbox")).to_be_focused()
+    await expect(editor).to_contain_text("replaces this question and all that follows")
+    await expect(editor).not_to_contain_text("is not undone")  # the call has only read
     await page.keyboard.press("Escape")
-    await expect(question(page)).to_have_value("a draft")
+    await expect(editor).to_have_count(0)
+    await expect(questions(page).nth(1)).to_be_focused()
     await page.get_by_role("button", name="Edit this earlier question").last.click()
-    await ask(page, "TWO, please")
+    await ask_edited(page, "TWO, please")
+    await expect(question(page)).to_have_value("a draft")
     await expect(prose(page)).to_have_text("NEW")
     await expect(questions(page)).to_have_text(["one", "TWO, please"])
     assert [message.text.strip() for message in lasting_agent.model.asked[-1][1:]] == [
@@ -106,7 +109,7 @@ async def test_text_decides_nothing_while_an_approval_is_open(
     await page.get_by_title("More").click()
     await page.get_by_role("button", name="What waits for you").click()
     await expect(page.locator(".rows .open")).to_have_text(
-        f"{APPLY}The agent wants to call leave_apply of the leave service, on your behalf"
+        f"{APPLY}The agent asks: Apply for leave (the leave service, on your behalf)"
     )
     await page.keyboard.press("Escape")
     await ask(page, "yes, please do it")
@@ -162,7 +165,7 @@ async def test_arguments_are_in_sight_where_they_are_approved_and_changed_within
         await question(page).fill("")
 
     await card(page).get_by_role("button", name="Change").click()
-    first_day = card(page).get_by_label(re.compile("first_day", re.IGNORECASE))
+    first_day = card(page).get_by_label(re.compile("First day", re.IGNORECASE))
     assert await first_day.get_attribute("type") == "date"
     days = card(page).get_by_label(re.compile("days", re.IGNORECASE))
     sent = []

@@ -84,8 +84,7 @@ async def test_card_call_chain_and_inbox_say_whose_rights_a_call_uses(
     await expect(page.locator(".chain .uses .badge")).to_have_text(label)
 
     await ask(page, "Change it")
-    title = f"The agent wants to call change_several of several, {label}"
-    await expect(card(page).get_by_role("heading")).to_have_text(title)
+    await expect(card(page).get_by_role("heading")).to_have_text(f"change_several · several{label}")
     await expect(card(page).locator(".rights")).to_contain_text("your rights")
     await card(page).get_by_role("button", name="Approve").click()
     await expect(card(page)).to_have_count(0)
@@ -95,9 +94,9 @@ async def test_card_call_chain_and_inbox_say_whose_rights_a_call_uses(
     await expect(card(page)).to_contain_text("Another person of “finance” decides")
     bob = await agent.open_page(other_device, "bob", groups=["finance"])
     await bob.get_by_role("button", name="Waiting for your decision").click()
-    rights = bob.get_by_role("region", name="Approval: user_alice01 asks to call pay_several of").locator(
-        ".rights"
-    )
+    rights = bob.get_by_role(
+        "region", name="Approval: user_alice01 asks: pay_several (several, with"
+    ).locator(".rights")
     await expect(rights).to_contain_text("the rights of user_alice01")
     await expect(rights).not_to_contain_text("on your behalf")
     await page.get_by_role("button", name="Withdraw the request").click()

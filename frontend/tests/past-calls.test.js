@@ -1,0 +1,33 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { byDay, csv, PastCalls } from '../chat/past-calls.js';
+import { Language } from '../language/language.js';
+import { decisionWords } from '../view/past-calls-view.js';
+
+const call = (id, at) => ({ call_id: id, thread_id: 't', at });
+
+test('pages are read one after the other, the newest call first, each call once', async () => {
+  const pages = { '/calls': { calls: [call('a', '2026-01-01T10:00:00Z')], next: 'x y' }, '/calls?before=x%20y': { calls: [call('a', '2026-01-01T10:00:00Z'), call('b', '2026-01-02T10:00:00Z')], next: null } };
+  const past = new PastCalls(async (_, path) => pages[path]);
+  assert.ok(past.more);
+  await past.readAll();
+  assert.deepEqual(past.calls.map(({ call_id: id }) => id), ['b', 'a']);
+  assert.ok(!past.more);
+});
+
+test('calls of a day stand together', () => {
+  const days = byDay([call('c', '2026-01-02T12:10:00Z'), call('b', '2026-01-02T12:00:00Z'), call('a', '2026-01-01T12:00:00Z')]);
+  assert.deepEqual(days.map(({ calls }) => calls.map(({ call_id: id }) => id)), [['c', 'b'], ['a']]);
+});
+
+test('a table has no formula, and its quotation marks are doubled', () => {
+  assert.equal(csv([['a"b', '=1+1'], ['-2', undefined]]), '\u{feff}"a""b","\'=1+1"\r\n"\'-2",""\r\n');
+});
+
+test('a decision says by whom it was made, and whether it changed the call', () => {
+  const language = new Language('en');
+  const at = '2026-01-02T12:10:00Z';
+  assert.match(decisionWords(language, { decision: 'approved', at, approvers: null, changed: true }), /^Approved by you: .+ With arguments that you changed\.$/);
+  assert.match(decisionWords(language, { decision: 'declined', at, approvers: 'finance', changed: false }), /^Declined by another person of “finance”: /);
+  assert.equal(decisionWords(language, { decision: 'expired', at: null, approvers: 'finance', changed: false }), 'Not decided in time.');
+});

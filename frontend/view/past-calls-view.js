@@ -1,0 +1,128 @@
+/** What the agent did for the user, over all conversations: by day, with whose rights, and what was decided about it. */
+
+import { byDay, csv, PastCalls } from '../chat/past-calls.js';
+import { element } from './element.js';
+import { failureWords } from './failure.js';
+import { icon } from './icon.js';
+import { identityBadge, identityKind, identitySentence } from './identity.js';
+import { argumentTitle, serviceName, technicalName, toolName, toolNameElement } from './names.js';
+import { saveFile } from './save-file.js';
+
+const OUTCOME_ICONS = { ok: 'check', failed: 'cross', not_called: 'stop', unknown: 'question' };
+const ALL = '';
+
+export class PastCallsView {
+  #services = '';
+
+  /**
+   * @param {import('../application.js').Application} app
+   * @param {{leave: () => void}} view `leave` closes the view
+   */
+  constructor(app, { leave }) {
+    const { language } = app;
+    Object.assign(this, { app, language, close: leave, past: new PastCalls(app.request) });
+    this.status = element('p', { class: 'news', role: 'status' });
+    this.failure = element('p', { class: 'problem', role: 'alert' });
+    this.service = element('select', { onchange: () => this.#show() });
+    this.changes = element('input', { type: 'checkbox', onchange: () => this.#show() });
+    this.filters = element('div', { class: 'filters', hidden: true },
+      element('label', {}, language.text('done.service'), this.service),
+      element('label', { class: 'choice' }, this.changes, language.text('done.changes')),
+      element('button', { type: 'button', class: 'quiet', onclick: () => this.#try(() => this.#export()) }, icon('save'), language.text('done.export')));
+    this.days = element('div', { class: 'days' });
+    this.earlier = element('button', { type: 'button', class: 'quiet', hidden: true, onclick: () => this.#try(() => this.past.read()) },
+      icon('down'), language.text('done.earlier'));
+    this.element = element('div', { class: 'done' }, this.status, this.failure, this.filters, this.days, this.earlier);
+    this.#try(() => this.past.read());
+  }
+
+  async #try(action) {
+    this.failure.textContent = '';
+    this.element.setAttribute('aria-busy', 'true');
+    try {
+      await action();
+      this.#show();
+    } catch (error) {
+      this.failure.textContent = this.language.sentence(failureWords(this.language, error).symptom);
+    }
+    this.element.removeAttribute('aria-busy');
+  }
+
+  /** The calls that the filters leave. */
+  get #chosen() {
+    const { language: { titles }, service, changes } = this;
+    return this.past.calls.filter((call) => (service.value === ALL || service.value === (call.service ?? ''))
+      && !(changes.checked && (call.outcome === 'not_called' || titles.reads(call.service, call.tool))));
+  }
+
+  #show() {
+    const { language, past } = this;
+    this.#offerServices();
+    const chosen = this.#chosen;
+    this.days.replaceChildren(...byDay(chosen).map(({ day, calls }) => element('section', {},
+      element('h3', {}, language.day(day)), element('ul', { class: 'rows' }, ...calls.map((call) => this.#row(call))))));
+    this.filters.hidden = past.calls.length === 0;
+    this.earlier.hidden = !past.more;
+    this.status.textContent = chosen.length > 0 ? '' : language.text(past.calls.length > 0 ? 'done.none_chosen' : 'done.none');
+  }
+
+  #offerServices() {
+    const { language, service, past } = this;
+    const names = [...new Set(past.calls.map((call) => call.service).filter(Boolean))].sort();
+    if (names.join() === this.#services) return;
+    this.#services = names.join();
+    const { value } = service;
+    service.replaceChildren(element('option', { value: ALL }, language.text('done.all')),
+      ...names.map((name) => element('option', { value: name, selected: name === value }, serviceName(language, name))));
+  }
+
+  #row(call) {
+    const { app, language } = this;
+    const record = recordOf(call);
+    const open = () => {
+      this.close();
+      app.openConversation(call.thread_id).catch(() => {});
+    };
+    const rows = Object.entries(call.arguments).flatMap(([name, value]) => [
+      element('dt', { title: name }, argumentTitle(language, call, name) ?? name), element('dd', {}, textOf(value))]);
+    return element('li', { class: 'card past' }, element('details', {},
+      element('summary', {}, element('span', { class: `outcome outcome-${call.outcome}`, title: language.text(`tool.outcome_${call.outcome}`) }, icon(OUTCOME_ICONS[call.outcome])),
+        element('span', { class: 'what' }, toolNameElement(language, call), ' ', element('span', { class: 'note' }, serviceName(language, call.service))),
+        identityBadge(language, identityKind(record)),
+        element('time', { class: 'note', datetime: call.at }, language.time(Date.parse(call.at))), icon('chevron')),
+      element('div', { class: 'past-details' },
+        rows.length > 0 && element('dl', { class: 'arguments' }, ...rows),
+        element('p', { class: 'note' }, `${language.sentence(language.text(`tool.outcome_${call.outcome}`))} ${identitySentence(language, record)}`),
+        ...call.decisions.map((decision) => element('p', { class: 'note' }, decisionWords(language, decision))),
+        call.replaced && element('p', { class: 'note' }, language.text('done.replaced')),
+        element('p', { class: 'note' }, element('code', {}, technicalName(call))),
+        element('button', { type: 'button', class: 'quiet', onclick: open }, icon('list'), call.thread_title ?? language.text('list.untitled')))));
+  }
+
+  /** What is shown, and everything before it, as a table. */
+  async #export() {
+    const { app, language } = this;
+    await this.past.readAll();
+    const heads = ['when', 'tool', 'service', 'rights', 'outcome', 'decision', 'conversation', 'arguments', 'technical'].map((name) => language.text(`done.column_${name}`));
+    const rows = this.#chosen.map((call) => [call.at, toolName(language, call), serviceName(language, call.service),
+      language.text(`identity.${identityKind(recordOf(call))}`), language.text(`tool.outcome_${call.outcome}`),
+      call.decisions.map((decision) => decisionWords(language, decision)).join(' '), call.thread_title ?? '',
+      JSON.stringify(call.arguments), technicalName(call)]);
+    saveFile(`${app.language.text('done.file')}-${new Date().toISOString().slice(0, 10)}.csv`, csv([heads, ...rows]), 'text/csv');
+  }
+}
+
+/** A call of `/calls` as the page has calls. */
+export function recordOf({ access_identity: accessIdentity, credential_kind: credentialKind, outcome }) {
+  return { accessIdentity, credentialKind: credentialKind ?? undefined, outcome };
+}
+
+/** What was decided, when, and by whom. */
+export function decisionWords(language, { decision, at, approvers, changed }) {
+  const time = at === null ? '' : language.until(Date.parse(at));
+  const key = approvers ? `done.${decision}_by_another` : `done.${decision}`;
+  const words = language.text(language.has(key) ? key : `done.${decision}`, { time, group: approvers ?? '' });
+  return changed ? `${words} ${language.text('done.changed')}` : words;
+}
+
+const textOf = (value) => (typeof value === 'string' ? value : JSON.stringify(value));

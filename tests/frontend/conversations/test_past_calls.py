@@ -1,0 +1,98 @@
+"""What the agent did for the user, over their conversations; and a "yes" that is typed while a call waits."""
+
+from pathlib import Path
+from typing import Any
+
+from langchain_core.messages import AIMessage
+from playwright.async_api import Page, expect
+
+from tests.frontend.axe import NARROW_IN_THE_DARK, violations
+from tests.frontend.chat_page import ask, question
+from tests.frontend.lasting_agent import APPLY, LastingAgent, card, prose
+from tests.graph.scripted_model import DONE, calls
+from tests.leave_application import APPLIES
+
+WEATHER = calls(("maps_weather", {"city": "Hangzhou"}))
+
+
+def done(page: Page) -> Any:
+    return page.get_by_role("dialog", name="What the agent did for you")
+
+
+async def test_typed_yes_offers_to_approve_the_call_and_approves_nothing_by_itself(
+    page: Page, lasting_agent: LastingAgent
+) -> None:
+    lasting_agent.will_say(APPLIES, AIMessage("Applied."))
+    await lasting_agent.asked(page, APPLY)
+    await card(page).wait_for()
+    offered = page.get_by_role("button", name="Approve the call above")
+    await question(page).fill("yes, but shorter")
+    await expect(page.get_by_role("button", name="Send after you have decided")).to_be_visible()
+    await expect(offered).to_be_hidden()
+    await question(page).fill("Yes!")
+    await expect(offered).to_be_visible()
+    await question(page).press("Enter")
+    await expect(page.locator(".foot .notice")).to_contain_text("after you have decided: “Yes!”")
+    assert len((await lasting_agent.ask("GET", "/approvals")).json()["own"]) == 1
+    await page.get_by_role("button", name="Cancel").click()
+    await question(page).fill("Yes!")
+    await offered.click()
+    await expect(prose(page)).to_have_text("Applied.")
+    await expect(page.get_by_role("article", name="You")).to_have_count(1)
+    await expect(question(page)).to_have_value("")
+
+
+async def test_bell_counts_the_users_own_call_that_waits(page: Page, lasting_agent: LastingAgent) -> None:
+    lasting_agent.will_say(APPLIES, AIMessage("Applied."))
+    await lasting_agent.asked(page, APPLY)
+    await page.get_by_role("button", name="Waiting for your decision: 1").click()
+    await page.get_by_role("dialog").get_by_role("button", name=APPLY).click()
+    await card(page).get_by_role("button", name="Approve").click()
+    await expect(prose(page)).to_have_text("Applied.")
+    await expect(page.get_by_role("button", name="Waiting for your decision")).to_be_hidden()
+
+
+async def test_calls_of_all_conversations_are_listed_by_day_filtered_and_saved(
+    page: Page, other_device: Page, lasting_agent: LastingAgent, tmp_path: Path
+) -> None:
+    lasting_agent.will_say(WEATHER, DONE, APPLIES, DONE)
+    await lasting_agent.asked(page, "The weather?")
+    await expect(prose(page)).to_contain_text("done")
+    await page.get_by_role("button", name="New conversation").click()
+    await ask(page, APPLY)
+    await card(page).get_by_role("button", name="Approve").click()
+    await expect(prose(page)).to_contain_text("done")
+
+    await page.get_by_title("More").click()
+    await page.get_by_role("button", name="What the agent did for you").click()
+    rows = done(page).locator("li.past")
+    await expect(rows).to_have_count(2)
+    applied = rows.filter(has_text="Apply for leave")
+    await expect(applied.locator("summary")).to_contain_text(
+        "Apply for leave the leave serviceon your behalf"
+    )
+    await applied.locator("summary").click()
+    for shown in ("First day", "Approved by you: ", "with your rights (Human)", "leave.leave_apply"):
+        await expect(applied).to_contain_text(shown)
+    assert await violations(page, NARROW_IN_THE_DARK) == []
+    await done(page).get_by_label("only what may have changed something").check()
+    await expect(rows).to_have_count(1)
+    async with page.expect_download() as saving:
+        await done(page).get_by_role("button", name="Save as a table").click()
+    await (await saving.value).save_as(tmp_path / "calls.csv")
+    heads, *lines = (tmp_path / "calls.csv").read_text("utf-8-sig").splitlines()
+    assert heads.startswith('"When","What","Service","Whose rights"')
+    assert [line.split(",")[1:4] for line in lines] == [
+        ['"Apply for leave"', '"the leave service"', '"on your behalf"']
+    ]
+    await done(page).get_by_label("only what may have changed something").uncheck()
+    await done(page).get_by_label("Service").select_option(label="Amap")
+    await expect(rows).to_have_count(1)
+    await rows.first.locator("summary").click()
+    await rows.first.get_by_role("button", name="The weather?").click()
+    await expect(page.get_by_role("article", name="You")).to_have_text(["The weather?"])
+
+    bob = await lasting_agent.open_page(other_device, "bob")
+    await bob.get_by_title("More").click()
+    await bob.get_by_role("button", name="What the agent did for you").click()
+    await expect(done(bob)).to_contain_text("Nothing was called for you yet.")
