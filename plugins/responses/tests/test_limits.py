@@ -67,3 +67,22 @@ async def test_image_reaches_a_model_that_takes_it_and_no_address_is_fetched(thr
     blind = await threads()
     assert (await blind.ask("POST", PATH, body=image(url(PNG)))).status_code == 400
     assert blind.model.asked == []
+
+
+@pytest.mark.parametrize(
+    ("origin", "status"), [("http://localhost:9001", 200), ("https://evil.example", 400)]
+)
+async def test_page_of_another_origin_asks_before_each_request(
+    threads: ThreadsOf, origin: str, status: int
+) -> None:
+    served = await threads()
+    asked = {
+        "Origin": origin,
+        "Access-Control-Request-Method": "DELETE",
+        "Access-Control-Request-Headers": "Authorization, Content-Type",
+    }
+    for path in (PATH, f"{PATH}/resp_0"):
+        preflight = await served.http.options(served.origin + path, headers=asked)
+        assert preflight.status_code == status
+        allowed = preflight.headers.get("Access-Control-Allow-Origin")
+        assert allowed == (origin if status == 200 else None)
