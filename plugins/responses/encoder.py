@@ -243,6 +243,7 @@ class ResponseEncoder:
 
     def _finished(self, end: Finished) -> list[Members]:
         self._response["usage"] = _usage(end.usage)
+        self._response["finish_reason"] = end.finish_reason
         if end.finish_reason in CUT_OFF:
             self._response["incomplete_details"] = {"reason": _REASONS[end.finish_reason]}
             return self._ended("incomplete")

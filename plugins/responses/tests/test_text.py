@@ -147,6 +147,7 @@ async def test_answer_that_was_cut_off_is_incomplete(threads: ThreadsOf, client:
     for response in (events[-1]["response"], whole.model_dump()):
         assert response["status"] == "incomplete"
         assert response["incomplete_details"] == {"reason": "max_output_tokens"}
+        assert response["finish_reason"] == "length"
 
 
 class Weather(BaseModel):
