@@ -1,14 +1,17 @@
 """Destinations of audit lines: a file, where a write may end in the middle of a line, and standard output."""
 
 import errno
+import logging
 import os
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from agent.operations.audit.verify import verify
 from identity.audit.file_destination import AuditFile, StandardOutput
 from identity.audit.log import AuditLog
+from identity.settings.audit_log import audit_log
 from tests.agent.operations.audit.audit_lines import event, limited
 
 pytestmark = pytest.mark.promise("on-record")
@@ -74,6 +77,20 @@ async def test_lines_of_a_pipe_are_a_whole_chain(tmp_path, caplog):
     result = verify([collected])
     assert (result.findings, result.lines, result.chains[0].ended) == ([], 5, True)
     assert not [record for record in caplog.records if record.name == "idaas_agent.audit"]
+
+
+@pytest.mark.parametrize("has_file", [True, False])
+async def test_lines_of_a_file_are_not_on_standard_error_too(tmp_path, caplog, has_file):
+    caplog.set_level(logging.INFO, "idaas_agent.audit")
+    file = tmp_path / "audit.jsonl"
+    settings = SimpleNamespace(
+        audit_log_file=file if has_file else None, audit_key_file=None, audit_required=has_file
+    )
+    log = audit_log(settings)
+    await log.record(event())
+    await log.aclose()
+    assert file.exists() is has_file
+    assert bool([record for record in caplog.records if record.name == "idaas_agent.audit"]) is not has_file
 
 
 def test_line_after_one_that_was_written_in_part_begins_anew():
