@@ -8,6 +8,8 @@ import { menu } from './menu.js';
 const OWN_LOGO = 'icon.svg';
 /** Seconds before the expiry at which the countdown warns. */
 export const EXPIRES_SOON = 120;
+/** Seconds before the expiry from which on the time that is left is shown; before that, it is over the name. */
+const SHOWN_BEFORE = 300;
 
 export class Header {
   /**
@@ -74,7 +76,7 @@ export class Header {
 }
 
 function timeLeft(language, seconds) {
-  if (seconds === Infinity) return '';
+  if (seconds > SHOWN_BEFORE) return '';
   if (seconds <= 0) return language.text('account.expired');
   if (seconds <= EXPIRES_SOON) return language.text('account.seconds_left', { seconds });
   return language.text('account.minutes_left', { minutes: Math.floor(seconds / 60) });
