@@ -8,25 +8,21 @@ key. The text goes to the operator's log, without the key.
 import asyncio
 import logging
 import re
-from collections.abc import Sequence
 from typing import Any, Final, Literal, cast
-from uuid import uuid4
 
 import httpx2
 import openai
 from langchain_core.caches import BaseCache
 from langchain_core.callbacks import AsyncCallbackManagerForLLMRun
 from langchain_core.messages import BaseMessage
-from langchain_core.outputs import ChatGeneration, ChatResult
-from langchain_core.utils.utils import LC_ID_PREFIX
+from langchain_core.outputs import ChatResult
 from langchain_openai import ChatOpenAI
 from openai import AsyncStream
 
 from graph.error_codes import GraphCode
 from graph.models.arrived import arrived
 from graph.models.client import MAX_BYTES, ModelEvents
-from graph.models.listeners import Listeners
-from graph.models.provider import ResponseReader
+from graph.models.model_call import ModelCall, ReaderNotShown
 from graph.models.response import ModelResponse
 from identity.errors import ServiceError
 from identity.observation.span import CURRENT_SPAN
@@ -47,7 +43,7 @@ _EVENTS_PER_TURN: Final = 8
 """Events of a burst after which other tasks run."""
 
 
-class ChatModel(ChatOpenAI):
+class ChatModel(ReaderNotShown, ChatOpenAI):
     """One instance serves all callers. Only `ainvoke` can be used, with the option `api_key`:
 
         chat.ainvoke(messages, api_key=Secret("sk-…"))
@@ -68,77 +64,51 @@ class ChatModel(ChatOpenAI):
         messages: list[BaseMessage],
         stop: list[str] | None = None,
         run_manager: AsyncCallbackManagerForLLMRun | None = None,
-        **kwargs: Any,  # noqa: ANN401 - the model's options
+        **options: Any,  # noqa: ANN401 - the model's options
     ) -> ChatResult:
-        api_key = cast(Secret, kwargs.pop("api_key"))
-        reader = cast(ResponseReader | None, kwargs.pop("reader", None))
-        listeners = Listeners(run_manager)
-        readers: list[ResponseReader] = []
-        if reader is not None:
-            readers.append(reader)
-        if listeners:
-            readers.append(listeners)
-        run_id = run_manager.run_id if run_manager else uuid4()
-        message_id = f"{LC_ID_PREFIX}-{run_id}"
-        response = ModelResponse(api_key)
+        call = ModelCall.of(options, run_manager)
+        response = ModelResponse(call.api_key)
         try:
-            if readers:
-                await self._stream_to(readers, message_id, response, messages, stop, api_key, **kwargs)
+            if call.readers:
+                await self._stream_to(call, response, messages, stop)
             else:
-                sent = await self._post(messages, stop, api_key, **kwargs)
+                sent = await self._post(messages, stop, call.api_key, **call.options)
                 body = read_json(decode_utf8(cast(httpx2.Response, sent).content))
                 check_size(body, nodes=MAX_VALUES, depth=MAX_LEVELS, characters=MAX_BYTES)
                 response.add(body)
                 response.rest()
-            message = response.message(message_id)
+            message = response.message(call.message_id)
         except _FAILURES as error:
             arrived().failed_by(error)
-            failure = _to_service_error(error, api_key)
+            failure = _to_service_error(error, call.api_key)
         else:
-            if listeners:
-                await listeners.end(message)
-            return ChatResult(generations=[ChatGeneration(message=message)])
+            return await call.result(message)
         raise failure  # outside of the handler, so that the original is not its `__context__`
 
     async def _stream_to(
-        self,
-        readers: Sequence[ResponseReader],
-        message_id: str,
-        response: ModelResponse,
-        messages: list[BaseMessage],
-        stop: list[str] | None,
-        api_key: Secret,
-        **options: Any,  # noqa: ANN401 - the model's options
+        self, call: ModelCall, response: ModelResponse, messages: list[BaseMessage], stop: list[str] | None
     ) -> None:
+        options = dict(call.options)
         if self.stream_usage:
             options["stream_options"] = {"include_usage": True}
-        sent = await self._post(messages, stop, api_key, **options, stream=True)
+        sent = await self._post(messages, stop, call.api_key, **options, stream=True)
         number = 0
         async with cast(AsyncStream[dict[str, Any]], sent) as events:
             async for event in events:
                 if number == 0:
-                    for reader in readers:
-                        await reader.begin(message_id)
+                    for reader in call.readers:
+                        await reader.begin(call.message_id)
                 number += 1
                 if piece := response.add(event):
-                    for reader in readers:
+                    for reader in call.readers:
                         await reader.read(piece)
                 if response.has_too_many_calls:
                     break
                 if number % _EVENTS_PER_TURN == 0:
                     await asyncio.sleep(0)
         if piece := response.rest():
-            for reader in readers:
+            for reader in call.readers:
                 await reader.read(piece)
-
-    def _get_invocation_params(
-        self,
-        stop: list[str] | None = None,
-        **kwargs: Any,  # noqa: ANN401 - the model's options
-    ) -> dict[str, Any]:
-        """The parameters of a call that tracers show."""
-        kwargs.pop("reader", None)
-        return super()._get_invocation_params(stop, **kwargs)
 
     async def _post(
         self,

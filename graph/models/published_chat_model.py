@@ -8,19 +8,17 @@ import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from contextlib import aclosing, asynccontextmanager
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
-from uuid import uuid4
 
 from langchain_core.callbacks import AsyncCallbackManagerForLLMRun
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
 from langchain_core.runnables import RunnableBinding
-from langchain_core.utils.utils import LC_ID_PREFIX
 from pydantic import PrivateAttr
 
 from graph.models.arrived import arrived
 from graph.models.async_chat_model import AsyncChatModel
-from graph.models.listeners import Listeners
+from graph.models.model_call import ModelCall, ReaderNotShown
 from graph.models.piece import JoinedPieces, Piece
 from graph.models.published_response import characters_of, failure_of, in_form_of_the_agent, joined, piece_of
 from graph.models.response import MAX_CHARACTERS
@@ -37,7 +35,7 @@ MAX_CHUNKS: Final = 50_000
 _PARTS: Final = 256
 
 
-class PublishedChatModel(AsyncChatModel):
+class PublishedChatModel(ReaderNotShown, AsyncChatModel):
     """One instance serves all callers. Only `ainvoke` can be used, with the option `api_key`, a `Secret`.
 
     A function makes the chat model of each call with its key; if that has `aclose`, it is closed at the end.
@@ -67,33 +65,23 @@ class PublishedChatModel(AsyncChatModel):
         run_manager: AsyncCallbackManagerForLLMRun | None = None,
         **options: Any,  # noqa: ANN401 - the model's options
     ) -> ChatResult:
-        api_key = cast(Secret, options.pop("api_key"))
-        reader = cast("ResponseReader | None", options.pop("reader", None))
-        listeners = Listeners(run_manager)
-        readers: list[ResponseReader] = []
-        if reader is not None:
-            readers.append(reader)
-        if listeners:
-            readers.append(listeners)
-        run_id = run_manager.run_id if run_manager else uuid4()
-        message_id = f"{LC_ID_PREFIX}-{run_id}"
+        call = ModelCall.of(options, run_manager)
+        key = call.api_key
         try:
-            async with self._asked(api_key, options) as asked:
+            async with self._asked(key, call.options) as asked:
                 response: BaseMessage
-                if readers and asked.can_stream:
-                    pieces = _Pieces(readers, api_key, message_id)
+                if call.readers and asked.can_stream:
+                    pieces = _Pieces(call.readers, key, call.message_id)
                     response = await asked.streamed(messages, stop, pieces)
                 else:
                     response = await asked.whole(messages, stop)
-                message = _without(api_key, in_form_of_the_agent(response), message_id)
+                message = _without(key, in_form_of_the_agent(response), call.message_id)
         except AgentError:
             raise
         except Exception as error:  # noqa: BLE001 - a model of somebody else's raises anything
             failure = failure_of(error, "the chat model")
         else:
-            if listeners:
-                await listeners.end(message)
-            return ChatResult(generations=[ChatGeneration(message=message)])
+            return await call.result(message)
         raise failure  # outside of the handler, so that the original is not its `__context__`
 
     @asynccontextmanager
@@ -108,15 +96,6 @@ class PublishedChatModel(AsyncChatModel):
             close = getattr(chat, "aclose", None)
             if close is not None:
                 await close()
-
-    def _get_invocation_params(
-        self,
-        stop: list[str] | None = None,
-        **kwargs: Any,  # noqa: ANN401 - the model's options
-    ) -> dict[str, Any]:
-        """The parameters of a call that tracers show."""
-        kwargs.pop("reader", None)
-        return super()._get_invocation_params(stop, **kwargs)
 
 
 class _Asked(NamedTuple):
