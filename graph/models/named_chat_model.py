@@ -8,6 +8,7 @@ from pydantic import SecretStr
 
 from graph.models.provider import ChatModelProvider
 from graph.models.published_chat_model import PublishedChatModel
+from graph.models.shared_clients import keep_callers_apart
 from identity.error_codes import IdentityCode
 from identity.errors import ConfigurationError
 from identity.secrets.secret import Secret
@@ -15,6 +16,10 @@ from identity.secrets.secret import Secret
 _GOOGLE: Final = "google_genai"
 _OLLAMA: Final = "ollama"
 _OPENAI: Final = "openai"
+_WITH_ARGUMENTS: Final = (_GOOGLE, _OLLAMA)
+"""Those that make an HTTP client for each chat model, with arguments that are given here."""
+_NO_REDIRECTS: Final = {"follow_redirects": False, "allow_redirects": False}
+"""As `httpx` and `aiohttp` name it. Google's package has either, and leaves out what it does not know."""
 _RETRIES: Final = 1
 _AT_START: Final = Secret("not-a-key-but-what-the-start-checks-with")
 
@@ -29,7 +34,8 @@ def named_chat_model(
 
     Raises `ConfigurationError` for a package that is not installed, for an unknown name, and for a chat model
     that would not use the key, or has another secret beside it: it would act for each caller with a secret of
-    the process. Raises also what the package raises for the other options.
+    the process. Also for one whose HTTP client is not known, which might have cookies and follow redirects.
+    Raises also what the package raises for the other options.
     """
     try:
         make = _maker(name, model, base_url, timeout)
@@ -50,6 +56,12 @@ def named_chat_model(
             f'the chat model of "{name}" has a secret of the process beside the api_key, and might use it for'
             " every caller: remove the secret from the environment"
         )
+    if name not in _WITH_ARGUMENTS and not keep_callers_apart(chat):
+        raise _unusable(
+            f'the chat model of "{name}" has its HTTP client where it is not known: it might send a cookie of'
+            " one caller with another's call, or follow a redirect with the key: name a function of your own"
+            " (docs/models.md)"
+        )
     return ChatModelProvider(make, api=name)
 
 
@@ -67,12 +79,13 @@ def _maker(name: str, model: str, base_url: str | None, timeout: float) -> Calla
     if name == _OPENAI:  # it requests no token counts of streams from another address than its own
         options["stream_usage"] = True
     if name == _GOOGLE:  # the environment would choose Vertex AI, which acts with credentials of the process
-        options["vertexai"] = False
+        options |= {"vertexai": False, "client_args": _NO_REDIRECTS}
 
     def made(key: Secret) -> BaseChatModel:
         given: dict[str, Any] = {"api_key": key.reveal(), "timeout": timeout, "max_retries": _RETRIES}
         if name == _OLLAMA:  # it has no api_key, and no timeout of its own
-            given = {"client_kwargs": {"auth": _Bearer(key), "timeout": timeout}}
+            client = {"auth": _Bearer(key), "timeout": timeout, "follow_redirects": False}
+            given = {"client_kwargs": client}
         return cast(BaseChatModel, init_chat_model(model, model_provider=name, **given, **options))
 
     return made

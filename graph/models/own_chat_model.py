@@ -9,6 +9,7 @@ from langchain_core.messages import AnyMessage, BaseMessage
 
 from graph.models.provider import ResponseReader, completed, would_stream
 from graph.models.published_response import failure_of, in_form_of_the_agent
+from graph.models.shared_clients import keep_callers_apart
 from identity.errors import AgentError
 from identity.secrets.secret import Secret
 
@@ -46,6 +47,7 @@ class OwnChatModel:
     ) -> BaseMessage:
         """The whole answer to `messages`."""
         try:
+            keep_callers_apart(self.chat)
             if tools:
                 model = self.chat.bind_tools(
                     [dict(tool) for tool in tools], **self.tool_options, **self.options

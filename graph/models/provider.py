@@ -16,6 +16,7 @@ from graph.models.arrived import arrived
 from graph.models.piece import Piece
 from graph.models.published_chat_model import PublishedChatModel
 from graph.models.published_response import characters_of, failure_of, joined, piece_of
+from graph.models.shared_clients import keep_callers_apart
 from http1.transport import PoolUse
 from identity.secrets.secret import Secret
 
@@ -84,7 +85,9 @@ class ChatModelProvider:
     takes_reader: bool = False
 
     def __post_init__(self) -> None:
-        if not isinstance(self.chat, BaseChatModel):
+        if isinstance(self.chat, BaseChatModel):
+            keep_callers_apart(self.chat)
+        else:
             object.__setattr__(self, "chat", PublishedChatModel.by(self.chat))
             object.__setattr__(self, "takes_reader", True)
 

@@ -22,6 +22,7 @@ from graph.models.model_call import ModelCall, ReaderNotShown
 from graph.models.piece import JoinedPieces, Piece
 from graph.models.published_response import characters_of, failure_of, in_form_of_the_agent, joined, piece_of
 from graph.models.response import MAX_CHARACTERS
+from graph.models.shared_clients import keep_callers_apart
 from identity.errors import AgentError
 from identity.secrets.redaction import Redactor, StreamRedactor
 from identity.secrets.secret import Secret
@@ -55,8 +56,10 @@ class PublishedChatModel(ReaderNotShown, AsyncChatModel):
         return model
 
     def made(self, api_key: Secret) -> BaseChatModel:
-        """The chat model of one call."""
-        return self._make(api_key)
+        """The chat model of one call, by which nothing of this one goes out with another."""
+        chat = self._make(api_key)
+        keep_callers_apart(chat)
+        return chat
 
     async def _agenerate(
         self,

@@ -39,7 +39,7 @@ def pooled_client(
         transport=transport,
         mounts={pattern: proxy and ThroughProxy(transport, proxy) for pattern, proxy in ways.items()},
         timeout=library.Timeout(seconds, connect=min(10.0, seconds)),
-        cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
+        cookies=no_cookies(),
         headers={"Accept-Encoding": "identity"},
         follow_redirects=False,
         event_hooks={"response": [remove_location, *hooks]},
@@ -51,6 +51,11 @@ def http_client(
 ) -> httpx.AsyncClient:
     """See `pooled_client`."""
     return cast(httpx.AsyncClient, pooled_client(httpx, ssl_context, seconds, use=use))
+
+
+def no_cookies() -> CookieJar:
+    """A jar that keeps no cookie of a response, and sends none."""
+    return CookieJar(DefaultCookiePolicy(allowed_domains=[]))
 
 
 ClientFactory = Callable[[], httpx.AsyncClient]

@@ -19,6 +19,7 @@ from graph.models.named_chat_model import named_chat_model
 from identity.errors import ServiceError
 from identity.secrets.secret import Secret
 from tests.graph.conftest import Serve
+from tests.graph.models.enticing_server import Elsewhere, Redirecting, SettingCookies
 from tests.graph.models.qwen_wire import Pieces
 from tests.graph.models.test_published_chat_model import Heard
 from tests.suite import Sandbox
@@ -228,6 +229,44 @@ async def test_refused_key_is_a_401_of_which_neither_text_nor_tracer_has_the_key
     assert raised in caught.value.detail
     assert [text.split()[0] for text in handler.heard] == ["start", "error"]
     assert "canary" not in f"{caught.value} {caught.value.detail} {handler.heard}"
+
+
+@pytest.mark.promise("users-never-cross")
+@pytest.mark.parametrize(("name", "model", "wire_of"), PUBLISHED)
+@pytest.mark.parametrize("streams", [False, True], ids=["whole", "in pieces"])
+async def test_cookie_of_one_caller_is_not_sent_with_the_call_of_another(
+    name: str, model: str, wire_of: Callable[[], Wire], streams: bool, serve: Serve
+) -> None:
+    server = SettingCookies(wire_of())
+    provider = named_chat_model(name, model=model, base_url=await serve(server))
+    for key in ("sk-alice", "sk-bob"):
+        reader = Pieces() if streams else None
+        await provider.complete([HumanMessage("hi")], [], api_key=Secret(key), reader=reader)
+    assert server.cookies == [None, None]
+
+
+@pytest.mark.promise("no-secret-leaves")
+@pytest.mark.parametrize(("name", "model", "wire_of"), PUBLISHED)
+@pytest.mark.parametrize("streams", [False, True], ids=["whole", "in pieces"])
+@pytest.mark.parametrize("aiohttp", [False, True], ids=["httpx", "aiohttp"])
+async def test_redirect_carries_neither_key_nor_conversation(
+    name: str,
+    model: str,
+    wire_of: Callable[[], Wire],
+    streams: bool,
+    aiohttp: bool,
+    serve: Serve,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Google's package uses aiohttp where that is installed."""
+    monkeypatch.setattr("google.genai._api_client.has_aiohttp", aiohttp)
+    elsewhere = Elsewhere()
+    url = await serve(Redirecting(await serve(elsewhere)))
+    provider = named_chat_model(name, model=model, base_url=url)
+    reader = Pieces() if streams else None
+    with pytest.raises(ServiceError):
+        await provider.complete([HumanMessage("hi")], [], api_key=Secret("sk-alice"), reader=reader)
+    assert elsewhere.requests == []
 
 
 @pytest.mark.parametrize("streaming", [False, True])

@@ -142,3 +142,10 @@ async def test_ollama_gets_the_key_by_its_client_which_no_form_of_the_model_show
     made = provider.chat.made(Secret("sk-canary"))
     assert (made.base_url, made.client_kwargs["timeout"]) == ("http://127.0.0.1:11434", 7)
     assert "canary" not in f"{made!r} {made.model_dump()}"
+
+
+@pytest.mark.promise("no-secret-leaves")
+def test_client_of_ollama_follows_no_redirect_with_the_key(package: Any) -> None:
+    package("langchain_ollama", "ChatOllama")
+    provider = named_chat_model("ollama", model="qwen3", base_url="http://127.0.0.1:11434")
+    assert provider.chat.made(Secret("sk")).client_kwargs["follow_redirects"] is False  # type: ignore[union-attr]
