@@ -54,7 +54,8 @@ class OwnChatModel:
                 )
             else:
                 model = self.chat.bind(**self.options)
-            response = await completed(model, messages, reader, streams=would_stream(self.chat))
+            streams = bool(tools) or would_stream(self.chat)  # of a whole response, packages repair calls
+            response = await completed(model, messages, reader, streams=streams)
             return in_form_of_the_agent(response)
         except AgentError:
             raise

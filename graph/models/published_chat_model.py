@@ -40,9 +40,9 @@ class PublishedChatModel(ReaderNotShown, AsyncChatModel):
     """One instance serves all callers. Only `ainvoke` can be used, with the option `api_key`, a `Secret`.
 
     A function makes the chat model of each call with its key; if that has `aclose`, it is closed at the end.
-    The response is requested as a stream for the option `reader`, and for callbacks that show pieces, if the
-    chat model can stream. The key is redacted from the response. Bounded: the pieces of a stream and their
-    characters.
+    If the chat model can stream, the response is requested as a stream for the option `reader`, for callbacks
+    that show pieces, and where tools are offered: of a whole response, packages repair the calls. The key is
+    redacted from the response. Bounded: the pieces of a stream and their characters.
     Raises `ServiceError` (`model_call_failed`) in place of what the chat model raises.
     """
 
@@ -73,7 +73,7 @@ class PublishedChatModel(ReaderNotShown, AsyncChatModel):
         try:
             async with self._asked(key, call.options) as asked:
                 response: BaseMessage
-                if call.readers and asked.can_stream:
+                if (call.readers or asked.has_tools) and asked.can_stream:
                     pieces = _Pieces(call.readers, key, call.message_id)
                     response = await asked.streamed(messages, stop, pieces)
                 else:
@@ -106,15 +106,14 @@ class _Asked(NamedTuple):
 
     chat: BaseChatModel
     options: Mapping[str, Any]
+    has_tools: bool = False
 
     @property
     def can_stream(self) -> bool:
-        kind = type(self.chat)
-        streams = kind._stream is not BaseChatModel._stream  # noqa: SLF001 - what a chat model defines
-        return streams or kind._astream is not BaseChatModel._astream  # noqa: SLF001 - as above
+        return self.chat._should_stream(async_api=True, stream=True, tools=self.has_tools)  # noqa: SLF001 - LangChain's own question
 
     async def whole(self, messages: list[BaseMessage], stop: list[str] | None) -> BaseMessage:
-        result = await self.chat._agenerate(messages, stop, **self.options)  # noqa: SLF001 - as above
+        result = await self.chat._agenerate(messages, stop, **self.options)  # noqa: SLF001 - what a chat model defines
         return _with_metadata(result.generations[0], result.llm_output)
 
     async def streamed(
@@ -182,7 +181,7 @@ def _with_tools(chat: BaseChatModel, options: Mapping[str, Any]) -> _Asked:
     bound = chat.bind_tools([dict(tool) for tool in tools], **others)
     if not isinstance(bound, RunnableBinding) or not isinstance(bound.bound, BaseChatModel):
         raise TypeError("bind_tools must return the chat model with options")
-    return _Asked(bound.bound, bound.kwargs)
+    return _Asked(bound.bound, bound.kwargs, has_tools=True)
 
 
 def _with_metadata(generation: ChatGeneration, output: Mapping[str, Any] | None = None) -> BaseMessage:

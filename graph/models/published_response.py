@@ -1,16 +1,24 @@
 """A response of a published chat model, and its failure, in the form that the agent's provider gives them."""
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from traceback import walk_tb
 from typing import Any, Final, cast
 
-from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage, message_chunk_to_message
+from langchain_core.messages import (
+    AIMessage,
+    AIMessageChunk,
+    BaseMessage,
+    InvalidToolCall,
+    ToolCall,
+    message_chunk_to_message,
+)
 
 from graph.error_codes import GraphCode
 from graph.models.arrived import arrived
 from graph.models.piece import Piece, thinking_kwargs
-from graph.models.response import parsed_calls
+from graph.models.response import invalid_call, parsed_calls
 from identity.errors import ServiceError
 from identity.transport.retry import retry_after
 
@@ -51,6 +59,9 @@ _CAUSES: Final = 4
 def in_form_of_the_agent(message: BaseMessage) -> BaseMessage:
     """`message` with a text, calls, thinking, and the finish reason that `ModelProvider` says. One that is
     not known stays as it is, in lower case; without any it is empty.
+
+    A call whose arguments are no strict JSON is invalid. Those of a message that did not arrive in pieces are
+    what its package has parsed: how strictly, is not checked. Raises `TypeError` for those that are no JSON.
     """
     if not isinstance(message, AIMessage):
         return message
@@ -60,11 +71,12 @@ def in_form_of_the_agent(message: BaseMessage) -> BaseMessage:
     metadata = {"finish_reason": _FINISH_REASONS.get(end, end)}
     if isinstance(name := reported.get("model_name") or reported.get("model"), str):
         metadata["model_name"] = name
+    calls, others = _calls_of(message)
     return AIMessage(
         content=str(message.text),
         additional_kwargs=thinking_kwargs(_thinking(message)),
-        tool_calls=message.tool_calls,
-        invalid_tool_calls=message.invalid_tool_calls,
+        tool_calls=calls,
+        invalid_tool_calls=others,
         response_metadata=metadata,
         usage_metadata=message.usage_metadata,
         id=message.id,
@@ -110,6 +122,14 @@ def failure_of(error: Exception, model: str) -> ServiceError:
     headers = (getattr(getattr(cause, "response", None), "headers", None) for cause in causes)
     wait = next((retry_after(given) for given in headers if isinstance(given, Mapping)), None)
     return ServiceError(GraphCode.MODEL_CALL_FAILED, detail, status=status, retry_after=wait)
+
+
+def _calls_of(message: AIMessage) -> tuple[list[ToolCall], list[InvalidToolCall]]:
+    calls, others = parsed_calls(
+        (call["name"], json.dumps(call["args"]), call["id"]) for call in message.tool_calls
+    )
+    others += [invalid_call(call["name"] or "", call["id"]) for call in message.invalid_tool_calls]
+    return calls, others
 
 
 def _thinking(message: BaseMessage) -> str:

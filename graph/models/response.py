@@ -90,7 +90,7 @@ class ModelResponse:
         calls: tuple[list[ToolCall], list[InvalidToolCall]] = ([], [])
         if self.has_too_many_calls:
             self._finish = "tool_calls"
-            calls = [], [_invalid(call.name, call.id) for call in self._calls]
+            calls = [], [invalid_call(call.name, call.id) for call in self._calls]
         elif self._finish in COMPLETE:
             calls = parsed_calls((call.name, call.arguments, call.id) for call in self._calls)
         thinking = self._thinking.whole()
@@ -146,7 +146,7 @@ def parsed_calls(
     for name, text, call_id in calls:
         arguments = parse_arguments(text or "{}")
         if arguments is None:
-            bad.append(_invalid(name, call_id))
+            bad.append(invalid_call(name, call_id))
         else:
             good.append(ToolCall(name=name, args=arguments, id=call_id, type="tool_call"))
     return good, bad
@@ -223,7 +223,8 @@ class _Call:
         return self.sent.decode()
 
 
-def _invalid(name: str, call_id: str | None) -> InvalidToolCall:
+def invalid_call(name: str, call_id: str | None) -> InvalidToolCall:
+    """A call of `name` that cannot be made, without what the model sent."""
     return InvalidToolCall(name=name, args="", id=call_id, error=None, type="invalid_tool_call")
 
 

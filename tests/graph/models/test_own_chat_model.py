@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 from langchain_core.language_models import BaseChatModel
-from langchain_core.messages import AIMessage, HumanMessage
-from langchain_core.outputs import ChatGeneration, ChatResult
+from langchain_core.messages import AIMessage, AIMessageChunk, HumanMessage
+from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
 from langchain_openai import ChatOpenAI
 
 from graph.error_codes import GraphCode
@@ -94,6 +94,18 @@ async def test_tools_and_options_are_bound_and_the_agents_key_is_not_passed_on()
     vendor.options.clear()
     await response_of(vendor, **given)
     assert vendor.options == {"temperature": 0}
+
+
+@pytest.mark.promise("approval-binds")
+async def test_calls_are_what_the_model_sent_and_nothing_that_its_package_repaired() -> None:
+    class Streaming(Vendor):
+        def _stream(self, *_: Any, **__: Any) -> Any:
+            call = {"name": "pay", "args": '{"sum": 1, "sum": 2}', "id": "call_1", "index": 0}
+            yield ChatGenerationChunk(message=AIMessageChunk("", tool_call_chunks=[call]))
+
+    tool = {"type": "function", "function": {"name": "pay"}}
+    response = await response_of(Streaming(message=AIMessage("whole")), tools=[tool])
+    assert (response.tool_calls, [call["id"] for call in response.invalid_tool_calls]) == ([], ["call_1"])
 
 
 async def test_model_that_cannot_stream_is_read_whole() -> None:

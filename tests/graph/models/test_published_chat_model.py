@@ -129,6 +129,64 @@ async def test_blocks_are_streamed_as_text_and_thinking_and_calls_are_parsed_str
     assert [call["id"] for call in response.invalid_tool_calls] == ["call_1"]
 
 
+NO_JSON = '{"sum": 1, "sum": 2}'
+
+
+@pytest.mark.promise("approval-binds")
+async def test_calls_are_parsed_strictly_where_nobody_reads_the_pieces() -> None:
+    def respond(_: str, __: Any) -> Any:
+        call = {"name": "pay", "args": NO_JSON, "id": "call_1", "index": 0}
+        yield AIMessageChunk("", tool_call_chunks=[call], response_metadata={"finish_reason": "stop"})
+
+    provider, _ = provider_of(respond, StreamingVendor)
+    response = await response_of(provider, tools=[TOOL])
+    assert (response.tool_calls, [call["id"] for call in response.invalid_tool_calls]) == ([], ["call_1"])
+
+
+class WholeVendor(StreamingVendor):
+    """Its operator turned its streams off."""
+
+    disable_streaming: Any = True
+
+    def _generate(self, *_: Any, **options: Any) -> ChatResult:
+        options["whole"] = True
+        return super()._generate(**options)
+
+
+@pytest.mark.parametrize(("setting", "streams"), [(True, False), ("tool_calling", False), (False, True)])
+async def test_setting_of_the_chat_model_turns_its_streams_off(setting: Any, streams: bool) -> None:
+    def respond(_: str, options: dict[str, Any]) -> Any:
+        if options.get("whole"):
+            return AIMessage("whole"), {"finish_reason": "stop"}
+        return [AIMessageChunk("pieces", response_metadata={"finish_reason": "stop"})]
+
+    def make(key: Secret) -> BaseChatModel:
+        options: dict[str, Any] = {"disable_streaming": setting}
+        return WholeVendor(api_key=SecretStr(key.reveal()), respond=respond, **options)
+
+    response = await response_of(ChatModelProvider(make), tools=[TOOL])
+    assert response.text == ("pieces" if streams else "whole")
+
+
+@pytest.mark.promise("approval-binds")
+async def test_call_of_a_whole_response_whose_arguments_are_no_strict_json_is_invalid() -> None:
+    deep: Any = {}
+    for _ in range(40):
+        deep = {"deeper": deep}
+    arguments: list[Any] = [{"sum": float("nan")}, deep, {"sum": 2**70}, {"to": "\ud800"}, {"sum": 3}]
+    named = [{"name": "pay", "args": args, "id": str(number)} for number, args in enumerate(arguments)]
+    repaired = {"name": "pay", "args": "{sum: 3}", "id": "5", "error": "canary", "type": "invalid_tool_call"}
+
+    def respond(*_: Any) -> Any:
+        message = AIMessage("", tool_calls=named, invalid_tool_calls=[repaired])
+        return message, {"finish_reason": "tool_calls"}
+
+    response = await response_of(provider_of(respond)[0], tools=[TOOL])
+    assert [call["id"] for call in response.tool_calls] == ["4"]
+    assert [call["id"] for call in response.invalid_tool_calls] == ["0", "1", "2", "3", "5"]
+    assert {call["args"] for call in response.invalid_tool_calls} == {""}
+
+
 @pytest.mark.promise("no-secret-leaves")
 @pytest.mark.parametrize("kind", [Vendor, StreamingVendor], ids=["whole", "in pieces"])
 async def test_key_that_the_model_repeats_is_redacted(kind: type[Vendor]) -> None:

@@ -39,7 +39,7 @@ from tests.graph.bench import AMAP_KEY, bench
 from tests.graph.conftest import Serve
 from tests.graph.echo_service import EchoService
 from tests.graph.memory_seams import Tokens
-from tests.graph.models.qwen_wire import answer, chunk, usage_chunk
+from tests.graph.models.qwen_wire import chunk, usage_chunk
 from tests.graph.models.wire_model import WireModel
 from tests.graph.nodes.test_custom_nodes import reachable
 from tests.graph.scripted_model import DONE, ScriptedModel, calls
@@ -294,14 +294,9 @@ def wire_call(name: str) -> dict[str, Any]:
 async def test_model_that_is_named_by_a_text_responds_by_langchains_own_client(
     serve: Serve, monkeypatch: pytest.MonkeyPatch, services: Any, records: AuditRecords, streams: bool
 ) -> None:
-    called, said = {"content": None, "tool_calls": [wire_call("weather")]}, {"content": "It is sunny"}
-    if streams:
-        pieces = [chunk({"content": text}) for text in ("It is ", "sunny")]
-        service = WireModel(
-            [chunk(called, finish_reason="tool_calls"), usage_chunk()], [*pieces, usage_chunk()]
-        )
-    else:
-        service = WireModel(answer(called, "tool_calls"), answer(said))
+    called = {"content": None, "tool_calls": [wire_call("weather")]}
+    pieces = [chunk({"content": text}) for text in ("It is ", "sunny")]
+    service = WireModel([chunk(called, finish_reason="tool_calls"), usage_chunk()], [*pieces, usage_chunk()])
     monkeypatch.setenv("OPENAI_API_KEY", "own-key")
     monkeypatch.setenv("OPENAI_BASE_URL", await serve(service))
     fallback = ModelFallbackMiddleware("openai:gpt-5-mini")
