@@ -1,7 +1,6 @@
 """Structured answers of OpenAI's published clients, unchanged, and over plain HTTP."""
 
 import json
-from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx
@@ -37,12 +36,12 @@ class Served:
 
 
 @pytest.fixture
-async def served(sandbox: Sandbox, serve: Any, tmp_path: Any) -> AsyncIterator[Served]:
+async def served(sandbox: Sandbox, serve: Any, tmp_path: Any) -> Served:
     kept = {"CONVERSATIONS_URL": f"sqlite:///{tmp_path}/threads.db"}
     settings, model = read_settings(sandbox.environment | kept), ScriptedModel(turns=[AIMessage(FITS)])
-    async with Agent(settings, clock=sandbox.clock, model=ChatModelProvider(model)) as agent:
-        url = await serve(create_app(settings, agent))
-        yield Served(url, sandbox.access_token(), model)
+    agent = Agent(settings, clock=sandbox.clock, model=ChatModelProvider(model))
+    url = await serve(create_app(settings, agent))  # which starts and ends the agent
+    return Served(url, sandbox.access_token(), model)
 
 
 async def test_official_client_parses_whole_and_streamed_answers(served: Served) -> None:
