@@ -1,6 +1,11 @@
 """A chat model on a server that speaks Model Studio's wire format."""
 
+import sys
+from types import ModuleType
+from typing import Any
+
 import pytest
+from langchain.chat_models import base
 
 from graph.models.openai_compatible import model_studio
 from identity.secrets.secret import Secret
@@ -18,3 +23,18 @@ async def model_at():
     yield make
     for model in models:
         await model.aclose()
+
+
+@pytest.fixture
+def package(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """`package(module, name, published)` installs a package that publishes the chat model `published`."""
+
+    def install(module: str, name: str, published: Any) -> None:
+        installed = ModuleType(module)
+        setattr(installed, name, published)
+        monkeypatch.setitem(sys.modules, module, installed)
+
+    made = base._get_chat_model_creator  # keeps what an earlier test has installed
+    made.cache_clear()
+    yield install
+    made.cache_clear()

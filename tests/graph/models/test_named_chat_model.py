@@ -4,7 +4,6 @@
 """
 
 import sys
-from types import ModuleType
 from typing import Any
 
 import httpx
@@ -102,25 +101,13 @@ class Published(BaseChatModel):
         return ChatResult(generations=[ChatGeneration(message=message)])
 
 
-@pytest.fixture
-def package(monkeypatch: pytest.MonkeyPatch) -> Any:
-    """`package(module, name)` installs a package that publishes the chat model `name`."""
-
-    def install(module: str, name: str) -> None:
-        published = ModuleType(module)
-        setattr(published, name, Published)
-        monkeypatch.setitem(sys.modules, module, published)
-
-    return install
-
-
 def test_module_of_a_named_model_is_that_of_its_package() -> None:
     assert module_of("openai", "gpt-5-mini") == "langchain_openai"
 
 
 @pytest.mark.promise("no-secret-leaves")
 def test_model_that_would_use_a_secret_of_the_process_stops_the_start(package: Any) -> None:
-    package("langchain_xai", "ChatXAI")
+    package("langchain_xai", "ChatXAI", Published)
     assert 'the chat model of "xai" takes no api_key' in fault_of("xai")
 
 
@@ -135,7 +122,7 @@ def test_token_of_the_process_beside_the_key_stops_the_start(monkeypatch: pytest
 
 @pytest.mark.promise("no-secret-leaves")
 async def test_ollama_gets_the_key_by_its_client_which_no_form_of_the_model_shows(package: Any) -> None:
-    package("langchain_ollama", "ChatOllama")
+    package("langchain_ollama", "ChatOllama", Published)
     provider = named_chat_model("ollama", model="qwen3", base_url="http://127.0.0.1:11434", timeout=7)
     response = await asked(provider, "sk-alice")
     assert response.text == "Bearer sk-alice"[::-1]
@@ -146,6 +133,6 @@ async def test_ollama_gets_the_key_by_its_client_which_no_form_of_the_model_show
 
 @pytest.mark.promise("no-secret-leaves")
 def test_client_of_ollama_follows_no_redirect_with_the_key(package: Any) -> None:
-    package("langchain_ollama", "ChatOllama")
+    package("langchain_ollama", "ChatOllama", Published)
     provider = named_chat_model("ollama", model="qwen3", base_url="http://127.0.0.1:11434")
     assert provider.chat.made(Secret("sk")).client_kwargs["follow_redirects"] is False  # type: ignore[union-attr]

@@ -4,9 +4,7 @@
 """
 
 import json
-import sys
 from collections.abc import Callable
-from types import ModuleType
 from typing import Any
 
 import httpx
@@ -128,10 +126,10 @@ async def test_client_is_found_where_packages_have_it(library: Any, place: str) 
 
 
 @pytest.mark.promise("users-never-cross")
-def test_named_model_whose_client_is_not_known_stops_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
-    package = ModuleType("langchain_xai")
-    package.ChatXAI = type("ChatXAI", (Published,), {"__annotations__": {"api_key": SecretStr}})  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, "langchain_xai", package)
+def test_named_model_whose_client_is_not_known_stops_the_start(package: Any) -> None:
+    package(
+        "langchain_xai", "ChatXAI", type("ChatXAI", (Published,), {"__annotations__": {"api_key": SecretStr}})
+    )
     with pytest.raises(ConfigurationError) as caught:
         named_chat_model("xai", model="m")
     assert "has its HTTP client where it is not known" in caught.value.faults[0]
