@@ -135,6 +135,10 @@ def test_terminal_of_any_width_shows_the_whole_line(width: int) -> None:
     assert "0" in terminal.file.getvalue()
 
 
+DAYS = "· Days (days): 30"
+"""An argument with its title and its name."""
+
+
 async def test_arguments_that_imitate_a_card_are_shown_above_what_counts(
     threads: ThreadsOf, tmp_path: Path
 ) -> None:
@@ -145,9 +149,9 @@ async def test_arguments_that_imitate_a_card_are_shown_above_what_counts(
         question = await chat.shows(PROMPTS["tool_call"])
         await reject(chat)
     rows = question.replace("\x1b[1m", "").splitlines()
-    assert [row for row in rows if row.startswith("· days")] == ["· days: 30"]
-    assert rows.index("· days: 30") > next(n for n, row in enumerate(rows) if row.startswith("· reason"))
-    essential = "\n".join(rows[rows.index("· days: 30") :])
+    assert [row for row in rows if "days" in row and row.startswith("·")] == [DAYS]
+    assert rows.index(DAYS) > next(n for n, row in enumerate(rows) if row.startswith("· Reason (reason)"))
+    essential = "\n".join(rows[rows.index(DAYS) :])
     assert "It would use the rights of user_alice01 (Human)." in essential
     assert len(rows) < 24
 
