@@ -10,6 +10,7 @@ _PER: Final = 1_000_000
 _FORM: Final = (
     "must have models and two prices of a million tokens, in and out: qwen-plus=0.8/2,qwen-max=2.4/9.6"
 )
+_MOST: Final = 10**12
 _PRICE: Final = re.compile(r"\d{1,6}(\.\d{1,6})?")
 
 
@@ -54,12 +55,38 @@ def price_of(model: str, prices: Prices) -> Price:
     )
 
 
+def tokens_of(text: str) -> dict[str, Decimal]:
+    """The tokens of `finance=5000000,staff=20000000`, by name. Raises `ValueError`."""
+    numbers = _by_name(text, "must have names and whole numbers: finance=5000000,staff=20000000")
+    if not all(number == number.to_integral_value() for number in numbers.values()):
+        raise ValueError("must have whole numbers of tokens")
+    return numbers
+
+
+def amounts_of(text: str) -> dict[str, Decimal]:
+    """The amounts of `finance=40,staff=12.50`, by name. Raises `ValueError`."""
+    return _by_name(text, "must have names and amounts above 0: finance=40,staff=12.50")
+
+
+def _by_name(text: str, form: str) -> dict[str, Decimal]:
+    numbers: dict[str, Decimal] = {}
+    for part in text.split(","):
+        name, _, number = part.strip().rpartition("=")
+        if not name or name in numbers:
+            raise ValueError(form)
+        try:
+            numbers[name] = amount(number)
+        except ValueError:
+            raise ValueError(form) from None
+    return numbers
+
+
 def amount(text: str) -> Decimal:
     """An amount of money above 0. Raises `ValueError`."""
     try:
         value = Decimal(text)
     except InvalidOperation:
         value = Decimal(0)
-    if not value.is_finite() or value <= 0:
+    if not value.is_finite() or not 0 < value <= _MOST:
         raise ValueError("must be an amount above 0, such as 2.50")
     return value

@@ -1,18 +1,21 @@
 """The variables of budgets."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from decimal import Decimal
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 from pydantic import Field
 
 from agent.settings.plugin_variables import PluginVariables
 from identity.settings.values import parsed_by
-from plugins.budgets.prices import amount, prices_of
+from plugins.budgets.prices import amount, amounts_of, prices_of, tokens_of
+
+CLIENT_CLAIMS: Final = ("client_id", "azp")
+"""The claims that may name the client of a user."""
 
 
 class BudgetVariables(PluginVariables):
-    """How much of the models one user may use in a day, which ends at midnight UTC."""
+    """How much of the models may be used in a day, which ends at midnight UTC."""
 
     heading = "Budgets"
 
@@ -21,15 +24,42 @@ class BudgetVariables(PluginVariables):
     all replicas. Needs stored conversations."""
     max_cost_for_user_a_day: Annotated[Decimal, parsed_by(amount)] | None = None
     """The same in money, by `MODEL_PRICES`."""
+    max_tokens_for_group_a_day: Annotated[dict[str, Any], parsed_by(tokens_of)] | None = None
+    """Tokens that all members of a group may use in a day together, such as `finance=5000000,staff=20000000`.
+    Needs `groups` in `CALLER_CLAIMS`."""
+    max_cost_for_group_a_day: Annotated[dict[str, Any], parsed_by(amounts_of)] | None = None
+    """The same in money, such as `finance=40`."""
+    max_tokens_for_client_a_day: Annotated[dict[str, Any], parsed_by(tokens_of)] | None = None
+    """Tokens that all users of a client may use in a day together, and the client as itself, such as
+    `app_page01=5000000`. Needs `client_id` or `azp` in `CALLER_CLAIMS`, whichever the tokens have."""
+    max_cost_for_client_a_day: Annotated[dict[str, Any], parsed_by(amounts_of)] | None = None
+    """The same in money."""
     model_prices: Annotated[dict[str, Any], parsed_by(prices_of)] | None = None
     """The prices of a million tokens, in and out, by model, in your currency, such as
     `qwen-plus=0.8/2,qwen-max=2.4/9.6`. A model that is not named costs as much as the dearest."""
+    count_model_usage: bool = False
+    """Counts what each user uses in a day without a limit, too, for rules about `context.today.tokens` and
+    `context.today.cost` (`plugins/policy/README.md`)."""
 
     @staticmethod
     def combination_faults(given: Mapping[str, str]) -> Iterator[str]:
-        limits = {"max_tokens_for_user_a_day", "max_cost_for_user_a_day"} & given.keys()
-        if "max_cost_for_user_a_day" in given and "model_prices" not in given:
-            yield "MAX_COST_FOR_USER_A_DAY needs MODEL_PRICES"
-        if limits and given.get("conversations_url", "").lower() == "none":
-            names = ", ".join(sorted(name.upper() for name in limits))
-            yield f"{names} needs stored conversations: CONVERSATIONS_URL must not be none"
+        limits = {name for name in given if name.startswith("max_") and name.endswith("_a_day")}
+        limits &= BudgetVariables.model_fields.keys()
+        counting = limits | ({"count_model_usage"} & given.keys())
+        claims = given.get("caller_claims", "").split()
+        groups = given.get("policy_groups_claim", "groups")
+        costs = [name for name in limits if name.startswith("max_cost_")]
+        of_groups = [name for name in limits if "_for_group_" in name]
+        of_clients = [name for name in limits if "_for_client_" in name]
+        if costs and "model_prices" not in given:
+            yield f"{_named(costs)} needs MODEL_PRICES"
+        if of_groups and groups not in claims:
+            yield f"{_named(of_groups)} needs CALLER_CLAIMS to name {groups}, the claim that has the groups"
+        if of_clients and not {*CLIENT_CLAIMS} & {*claims}:
+            yield f"{_named(of_clients)} needs CALLER_CLAIMS to name {' or '.join(CLIENT_CLAIMS)}"
+        if counting and given.get("conversations_url", "").lower() == "none":
+            yield f"{_named(counting)} needs stored conversations: CONVERSATIONS_URL must not be none"
+
+
+def _named(names: Iterable[str]) -> str:
+    return ", ".join(sorted(name.upper() for name in names))

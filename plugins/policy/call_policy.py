@@ -12,6 +12,7 @@ from typing import Final
 
 from langchain_core.messages import ToolCall
 
+from agent.composition.facts_of_today import ReadFacts, no_facts
 from graph.approvals.pending_call import PendingCall
 from graph.approvals.policy import Allow, AnyUser, Ask, Decision, Deny, Facts, Forecast, Undetermined
 from graph.credentials.service_credentials import ServiceRequirement, access_identity_of
@@ -20,7 +21,7 @@ from identity.errors import AgentError, ConfigurationError, UnavailableError
 from plugins.policy.counters import UNCOUNTED, CallCounters, CountedCall
 from plugins.policy.decision import decide
 from plugins.policy.rules import Rules, read_rules
-from plugins.policy.schema import ToolAction, Vocabulary
+from plugins.policy.schema import ToolAction, Vocabulary, fact_value
 from plugins.policy.situation import FAILED, Situation, situation_of
 from plugins.policy.statement import Statement
 from tools.approval_policy import DataLabels
@@ -131,6 +132,7 @@ class CedarPolicy:
     zone: tzinfo
     observes: bool
     clock: Callable[[], float]
+    facts_of_today: ReadFacts = no_facts
 
     async def check(self) -> None:
         """Raises `ConfigurationError` if the file is refused."""
@@ -214,11 +216,15 @@ class CedarPolicy:
                 entry = CountedCall.of(pending, situation.now.date(), of_tool.sum)
                 counted = await self.counters.enter(entry)
                 situation = replace(situation, calls=counted.calls, amount=counted.total)
+                if of_tool.members & self.file.vocabulary.facts_of_today.keys():
+                    facts_of_today = await self.facts_of_today(caller.principal)
+                    today = {name: fact_value(fact) for name, fact in facts_of_today.items()}
+                    situation = replace(situation, today=today)
             except (ValueError, UnavailableError) as error:
                 reason = UNCOUNTED if isinstance(error, ValueError) else _NOT_COUNTED
                 others = Deny(reason=reason)
                 if "today" in of_tool.enforced.members:
-                    return others, None, None
+                    return others, None, counted
         decided = decide(of_tool.enforced, of_tool, situation, facts, asks)
         if of_tool.with_observed is not None and others is None:
             others = decide(of_tool.with_observed, of_tool, situation, facts, asks)

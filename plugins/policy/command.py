@@ -67,6 +67,7 @@ class Case(BaseModel):
         str, Annotated[str, Field(pattern=r"^(confidential|untrusted)( (confidential|untrusted))?$")]
     ] = {}
     calls: int = 1
+    today: dict[str, Annotated[float, Field(ge=0)]] = {}
     total: float = 0
     expect: Annotated[str, Field(pattern=r"^(|allow|deny|sign in|ask( .+)?)$")] = ""
 
@@ -78,6 +79,7 @@ class Case(BaseModel):
         if not known.has_own_nodes:
             services = {source.partition(".")[0] for source in self.read} - {CLIENT}
         named: dict[str, tuple[Iterable[str], Iterable[str]]] = {
+            "fact of today": (self.today.keys(), known.facts_of_today),
             "group": (self.groups, known.groups),
             "claim": (self.claims.keys(), known.attributes),
             "service": (services, known.services),
@@ -134,7 +136,11 @@ class _Loaded:
         situation = situation_of(user, identity, at, known.groups, known.attributes, "")
         arguments = with_defaults(case.arguments, action.parameters)
         situation = replace(situation, arguments=arguments, read=case.read)
-        situation = replace(situation, calls=case.calls, amount=ten_thousandths(case.total))
+        today = {
+            name: int(case.today.get(name, 0)) if kind is int else ten_thousandths(case.today.get(name, 0))
+            for name, kind in known.facts_of_today.items()
+        }
+        situation = replace(situation, calls=case.calls, amount=ten_thousandths(case.total), today=today)
         by = Approver(Principal("", case.approved_by or ""), frozenset(case.approver_groups))
         another = by if case.approved_by not in (None, case.user) else None
         facts = Facts(approved=case.approved_by is not None, approver=another)

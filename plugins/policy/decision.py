@@ -48,7 +48,8 @@ def _evaluation(
     context, has the same outcome: a call that is decided again just before it is made, and a supposed consent
     that no rule mentions. Of arguments, only the digest is kept for that.
     """
-    today = {"count": situation.calls}
+    mentioned = {name: fact for name, fact in situation.today.items() if name in of_tool.members}
+    today: dict[str, int | float] = {**mentioned, "count": situation.calls}
     if of_tool.sum is not None:
         today["sum"] = situation.amount
     arguments = cedar_value(situation.arguments, of_tool.input)

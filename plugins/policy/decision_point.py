@@ -18,6 +18,7 @@ from zoneinfo import ZoneInfo
 import httpx
 from langchain_core.messages import ToolCall
 
+from agent.composition.facts_of_today import Fact, ReadFacts, no_facts
 from agent.errors.error_codes import AgentCode
 from agent.settings.settings import Settings
 from graph.approvals.pending_call import PendingCall
@@ -33,7 +34,7 @@ from identity.strict_json import read_object
 from identity.transport.bounded_response import Response, TransportFailure
 from identity.transport.retry import RetryPolicy
 from plugins.policy.counters import UNCOUNTED, CallCounters, CountedCall
-from plugins.policy.schema import FRACTION
+from plugins.policy.schema import FRACTION, fact_value
 from plugins.policy.situation import FAILED, Situation, consent_of, context_of, decision_steps, situation_of
 from plugins.policy.variables import PolicyVariables
 from tools.approval_policy import DataLabels
@@ -70,6 +71,7 @@ class DecisionPointPolicy:
     """`None`: calls are not counted, and `today` is not sent."""
     retries: RetryPolicy = _RETRIES
     requests: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(64))
+    facts_of_today: ReadFacts = no_facts
     sign_in_rules: ClassVar[Sequence[str]] = ()
     """Its rules are not known."""
 
@@ -112,6 +114,9 @@ class DecisionPointPolicy:
                 if self.counters is not None:
                     entry = await self.counters.enter(entry)
                     situation = replace(situation, calls=entry.calls, amount=entry.total)
+                    facts_of_today = await self.facts_of_today(caller.principal)
+                    today = {name: _as_number(fact) for name, fact in facts_of_today.items()}
+                    situation = replace(situation, today=today)
                 tried = next(steps)
                 while True:
                     request = self._request(pending, situation, *tried)
@@ -148,7 +153,7 @@ class DecisionPointPolicy:
         policy = self.services[service].policy(tool)
         if self.counters is not None:
             summed = {} if policy.sum is None else {"sum": situation.amount / FRACTION}
-            context["today"] = {"count": situation.calls, **summed}
+            context["today"] = {**situation.today, "count": situation.calls, **summed}
         if facts.approved:
             context["approver"] = user if by is None else _subject(by.principal, by.groups & listed, {})
         return {
@@ -213,6 +218,11 @@ def _subject(principal: Principal, groups: frozenset[str], claims: Mapping[str, 
     """A user. An invented approver has an empty `iss`."""
     properties = {**claims, "iss": principal.issuer, "groups": sorted(groups)}
     return {"type": "user", "id": principal.subject, "properties": properties}
+
+
+def _as_number(fact: Fact) -> int | float:
+    """A fact as JSON has it."""
+    return fact if isinstance(fact, int) else fact_value(fact) / FRACTION
 
 
 def _unavailable(reason: str) -> UnreachableError:

@@ -22,13 +22,14 @@ Path: TypeAlias = tuple[str, ...]
 
 _ANNOTATIONS: Final = {"id": True, "sum": True, "observe": False}
 """The annotations that a rule may have, and whether each has a value."""
+_TODAY: Final = ("context", "today")
 _MEMBERS: Final[Mapping[Path, frozenset[str]]] = {
     ("context",): frozenset(
         {"input", "identity", "approved", "approver", "authAge", "consent", "now", "read", "today"}
     ),
     ("context", "now"): frozenset({"time", "minute", "weekday"}),
     ("context", "read"): frozenset({"confidential", "untrusted", "services"}),
-    ("context", "today"): frozenset({"count", "sum"}),
+    _TODAY: frozenset({"count", "sum"}),
     ("context", "consent"): frozenset({"lasting", "seconds"}),
     ("resource",): frozenset(),
     ("action",): frozenset(),
@@ -123,7 +124,9 @@ def _absent(
         if within is None:
             return
         members: frozenset[str] | None = _MEMBERS.get(within)
-        if within in _PEOPLE:
+        if within == _TODAY:
+            members = _MEMBERS[_TODAY] | vocabulary.facts_of_today.keys()
+        elif within in _PEOPLE:
             members = frozenset(vocabulary.attributes)
         elif within[:2] == _INPUT and actions:
             records = (_record(action, within[2:]) for action in actions)

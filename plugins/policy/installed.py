@@ -4,6 +4,7 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
+from agent.composition.facts_of_today import ReadFacts, facts_reader, no_facts
 from agent.composition.installed_policies import PolicyParts
 from agent.conversations.storage import ConversationStorage
 from identity.error_codes import IdentityCode
@@ -30,6 +31,7 @@ def decision_point(parts: PolicyParts, storage: ConversationStorage | None) -> "
         parts.broker,
         parts.clock,
         _counters(storage),
+        facts_of_today=_facts(parts, storage),
     )
 
 
@@ -50,6 +52,7 @@ def cedar(parts: PolicyParts, storage: ConversationStorage | None) -> "CedarPoli
         PolicyFile(variables.policy_file, vocabulary),
         parts.access,
         counters=_counters(storage),
+        facts_of_today=_facts(parts, storage),
         group_claim=settings.policy_groups_claim,
         zone=ZoneInfo(variables.policy_time_zone),
         observes=variables.policy_mode == "observe",
@@ -61,6 +64,10 @@ def require_cedar() -> None:
     """Raises `ConfigurationError` if what reads a POLICY_FILE is not installed."""
     if find_spec("cedarpy") is None:
         raise ConfigurationError(IdentityCode.SETTINGS_INVALID, ["POLICY_FILE needs idaas-agent[policy]"])
+
+
+def _facts(parts: PolicyParts, storage: ConversationStorage | None) -> ReadFacts:
+    return no_facts if storage is None else facts_reader(parts, storage)
 
 
 def _counters(storage: ConversationStorage | None) -> "CallCounters | None":

@@ -8,11 +8,13 @@ is a `Long`, a number is a `decimal` of four digits, and a member of another for
 import json
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
 from functools import cached_property
+from math import ceil
 from typing import Any, Final, TypeAlias
 
+from agent.composition.facts_of_today import Fact, kinds_of_facts
 from agent.settings.settings import Settings
 from plugins.policy.variables import PolicyVariables
 from tools.approval_policy import Effect
@@ -54,7 +56,7 @@ class Vocabulary:
     """The words of rules. `actions` are the tools that are known; the tools of the services `listing` are
     known only when their server has listed them, some by `names` before.
 
-    With `counts`, calls are counted (`context.today`).
+    With `counts`, calls are counted (`context.today`), where `facts_of_today` are known, too.
     """
 
     actions: Mapping[str, ToolAction]
@@ -66,6 +68,7 @@ class Vocabulary:
     counts: bool
     listing_effects: frozenset[Effect] = frozenset(Effect)
     """The effects that the tools may have which are not known yet."""
+    facts_of_today: Mapping[str, type[Fact]] = field(default_factory=dict)
     has_own_nodes: bool = False
     """Whether nodes of an own graph, whose names are not known, may label what they read."""
 
@@ -119,6 +122,7 @@ def vocabulary_of(
         groups=frozenset(settings.of(PolicyVariables).policy_groups),
         attributes=[name for name in settings.caller_claims.split() if name != settings.policy_groups_claim],
         counts=counts,
+        facts_of_today=kinds_of_facts(settings) if counts else {},
         has_own_nodes=settings.graph is not None,
     )
 
@@ -249,6 +253,12 @@ def ten_thousandths(value: object) -> int:
     return units
 
 
+def fact_value(fact: Fact) -> int:
+    """A fact as Cedar's rules have it: a decimal in ten-thousandths, rounded up, within the largest."""
+    exact = fact if isinstance(fact, int) else fact * FRACTION
+    return min(ceil(exact), _LONG - 1)
+
+
 def schema_text(
     action: ToolAction, known: Vocabulary, others: Iterable[str], mentioned: Collection[str], *, summed: bool
 ) -> str:
@@ -259,6 +269,11 @@ def schema_text(
     """
     time = "time: datetime, " if "time" in mentioned else ""
     sum_of_day = ", sum: decimal" if summed else ""
+    facts = (
+        f", {name}: {'Long' if kind is int else 'decimal'}"
+        for name, kind in known.facts_of_today.items()
+        if name in mentioned
+    )
     members = {
         "input": _text(input_type(action.parameters)),
         "identity": "String",
@@ -268,7 +283,7 @@ def schema_text(
         "consent?": "{ lasting: Bool, seconds: Long }",
         "now": f"{{ {time}minute: Long, weekday: Long }}",
         "read": "{ confidential: Bool, untrusted: Bool, services: Set<String> }",
-        "today": f"{{ count: Long{sum_of_day} }}",
+        "today": f"{{ count: Long{sum_of_day}{''.join(facts)} }}",
     }
     context = (f"{name}: {kind}" for name, kind in members.items() if name.rstrip("?") in mentioned)
     of_users = ", ".join(f"{json.dumps(name)}?: String" for name in known.attributes)

@@ -47,6 +47,8 @@ class Situation:
     sign_in_age: int | None = None
     calls: int = 0
     amount: int = 0
+    today: Mapping[str, int | float] = field(default_factory=dict)
+    """Further facts of the user's day, as the policy that decides takes them."""
     read: DataLabels = field(default_factory=dict)
     """The labels of what the conversation has read."""
 

@@ -24,7 +24,7 @@ def opened(address: str) -> Database:
 
 
 async def main(address: str, now: float, moment: str) -> None:
-    budget = DailyBudget(opened(address), lambda: now, tokens=1000, prices={})
+    budget = DailyBudget(opened(address), lambda: now)
     reserved = await budget.reserve(caller("alice"), "qwen-plus", 900)
     if moment == "at the end":
         await reserved.settle(used(950, 50))

@@ -2,6 +2,7 @@
 
 import os
 import signal
+from collections.abc import Mapping
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -12,8 +13,10 @@ from langchain_core.messages.ai import UsageMetadata
 from agent.conversations.database.database import Database, query
 from identity.errors import LimitError
 from plugins.budgets.daily_budget import DailyBudget
+from plugins.budgets.limits import DailyLimits, Limit
 from plugins.budgets.prices import prices_of
 from plugins.budgets.tests.users import caller, used
+from plugins.budgets.usage import UsageReader
 from tests.agent.conftest import NewDatabase
 from tests.forked import run
 
@@ -26,8 +29,22 @@ DAY = 86_400.0
 PRICES = prices_of("qwen-plus=0.8/2, qwen-max=2.4/9.6")
 
 
-def budget(database: Database, now: float = NOON, **limits: Any) -> DailyBudget:
-    return DailyBudget(database, lambda: now, **{"prices": PRICES, **limits})
+def limits(of: str, tokens: int | None = None, cost: Decimal | None = None) -> tuple[Limit, ...]:
+    """The limits of a `USER`, a `GROUP` or a `CLIENT`."""
+    both = [Limit(f"MAX_TOKENS_FOR_{of}_A_DAY", Decimal(tokens))] if tokens is not None else []
+    both += [Limit(f"MAX_COST_FOR_{of}_A_DAY", cost, of_cost=True)] if cost is not None else []
+    return tuple(both)
+
+
+def budget(
+    database: Database,
+    now: float = NOON,
+    tokens: int | None = None,
+    cost: Decimal | None = None,
+    **more: Mapping[str, tuple[Limit, ...]],
+) -> DailyBudget:
+    """That of each user, and of groups and clients (`of_groups`, `of_clients`)."""
+    return DailyBudget(database, lambda: now, DailyLimits(limits("USER", tokens, cost), **more), PRICES)
 
 
 async def add(of: DailyBudget, who: Any, model: str, used: UsageMetadata) -> None:
@@ -122,6 +139,52 @@ async def test_settling_after_the_counts_were_erased_gives_nothing_back(database
     assert not await is_refused(of)
     await add(of, ALICE, "qwen-plus", used(1, 0))
     assert await is_refused(of)
+
+
+FINANCE = {"of_groups": {"finance": limits("GROUP", 1000)}}
+
+
+async def test_members_of_a_group_use_its_tokens_together(database: Database) -> None:
+    ann, ben, cem = caller("ann", groups=("finance", "staff")), caller("ben", groups="finance"), caller("cem")
+    of = budget(database, tokens=900, **FINANCE)
+    await add(of, ann, "qwen-plus", used(600, 0))
+    await add(of, cem, "qwen-plus", used(600, 0))
+    assert not await is_refused(of, ann)
+    await add(of, ben, "qwen-plus", used(400, 0))
+    with pytest.raises(LimitError) as refused:
+        await of.reserve(ann, "qwen-plus", 1)
+    assert "raise MAX_TOKENS_FOR_GROUP_A_DAY" in refused.value.row.remedy
+    assert not await is_refused(of, cem)
+
+
+async def test_strictest_of_all_limits_of_a_user_counts(database: Database) -> None:
+    ann = caller("ann", groups=("finance",))
+    await add(budget(database, **FINANCE), ann, "qwen-plus", used(500, 0))
+    assert await is_refused(budget(database, tokens=500, **FINANCE), ann)
+    assert await is_refused(budget(database, tokens=501, of_groups={"finance": limits("GROUP", 500)}), ann)
+    assert not await is_refused(budget(database, tokens=501, **FINANCE), ann)
+
+
+@pytest.mark.parametrize("claim", ["client_id", "azp"])
+async def test_users_of_a_client_use_its_money_together_with_the_client_itself(
+    database: Database, claim: str
+) -> None:
+    ann, job = caller("ann", **{claim: "page"}), caller("page", is_client=True)
+    of = budget(database, of_clients={"page": limits("CLIENT", cost=Decimal(2))})
+    for who in (ann, job):
+        await add(of, who, "qwen-plus", used(0, 500_000))
+    assert await is_refused(of, ann)
+    assert await is_refused(of, job)
+    assert not await is_refused(of, caller("ann", **{claim: "another"}))
+    assert not await is_refused(of, caller("page"))
+
+
+async def test_facts_of_today_are_what_a_user_has_used(database: Database) -> None:
+    await add(budget(database), ALICE, "qwen-plus", used(1_000_000, 1_000_000))
+    read = UsageReader(database, lambda: NOON, PRICES)
+    assert await read(ALICE.principal) == {"tokens": 2_000_000, "cost": Decimal("2.8")}
+    assert await read(BOB.principal) == {"tokens": 0, "cost": 0}
+    assert await UsageReader(database, lambda: NOON + DAY, {})(ALICE.principal) == {"tokens": 0}
 
 
 @pytest.mark.parametrize(

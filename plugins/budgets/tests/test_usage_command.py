@@ -68,6 +68,20 @@ def test_time_that_cannot_be_read_ends_the_command(tmp_path: Path) -> None:
             {"max_tokens_for_user_a_day": "5", "conversations_url": "none"},
             ["MAX_TOKENS_FOR_USER_A_DAY needs stored conversations: CONVERSATIONS_URL must not be none"],
         ),
+        (
+            {"count_model_usage": "true", "conversations_url": "none"},
+            ["COUNT_MODEL_USAGE needs stored conversations: CONVERSATIONS_URL must not be none"],
+        ),
+        ({"max_tokens_for_group_a_day": "a=5", "caller_claims": "groups"}, []),
+        (
+            {"max_tokens_for_group_a_day": "a=5", "caller_claims": "client_id"},
+            ["MAX_TOKENS_FOR_GROUP_A_DAY needs CALLER_CLAIMS to name groups, the claim that has the groups"],
+        ),
+        ({"max_tokens_for_client_a_day": "a=5", "caller_claims": "azp groups"}, []),
+        (
+            {"max_tokens_for_client_a_day": "a=5"},
+            ["MAX_TOKENS_FOR_CLIENT_A_DAY needs CALLER_CLAIMS to name client_id or azp"],
+        ),
     ],
 )
 def test_variables_that_cannot_work_together_are_faults(given: dict[str, str], faults: list[str]) -> None:
@@ -81,6 +95,10 @@ def test_variables_that_cannot_work_together_are_faults(given: dict[str, str], f
         ("MAX_COST_FOR_USER_A_DAY", "-1"),
         ("MAX_COST_FOR_USER_A_DAY", "NaN"),
         ("MODEL_PRICES", "free"),
+        ("MAX_TOKENS_FOR_GROUP_A_DAY", "finance"),
+        ("MAX_TOKENS_FOR_GROUP_A_DAY", "finance=1,finance=2"),
+        ("MAX_TOKENS_FOR_CLIENT_A_DAY", "page=0.5"),
+        ("MAX_COST_FOR_CLIENT_A_DAY", "page=0"),
     ],
 )
 def test_variable_of_another_form_is_named(name: str, value: str) -> None:

@@ -2,12 +2,12 @@
 
 from langchain_core.messages.ai import UsageMetadata
 
-from identity.access_token.verified_access_token import VerifiedAccessToken, assume_verified
+from identity.access_token.verified_access_token import KeptClaim, VerifiedAccessToken, assume_verified
 from identity.principal import Principal
 from identity.secrets.secret import Secret
 
 
-def caller(subject: str) -> VerifiedAccessToken:
+def caller(subject: str, *, is_client: bool = False, **claims: KeptClaim) -> VerifiedAccessToken:
     return assume_verified(
         principal=Principal("https://idaas.example", subject),
         audience=("agent",),
@@ -15,6 +15,8 @@ def caller(subject: str) -> VerifiedAccessToken:
         expires_at=1e12,
         fingerprint=subject,
         token=Secret(f"{subject}-at"),
+        claims=claims,
+        is_client=is_client,
     )
 
 

@@ -11,6 +11,7 @@ from langchain_core.messages import ToolMessage
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.types import Command
 
+from agent.composition.facts_of_today import ReadFacts, no_facts
 from agent.errors.error_codes import AgentCode
 from graph.approvals.declared_policy import DeclaredPolicy
 from graph.approvals.policies import Policies
@@ -109,6 +110,7 @@ class Company:
     identity: AccessIdentity = AccessIdentity.HUMAN
     rules: str = RULES
     counters: CallCounters | None = None
+    facts_of_today: ReadFacts = no_facts
     policies: Mapping[str, ToolPolicy] = field(default_factory=lambda: dict(ALLOWED))
     vocabulary: Vocabulary = VOCABULARY
     observes: bool = False
@@ -144,6 +146,7 @@ class Company:
             zone=ZONE,
             observes=self.observes,
             clock=lambda: self.now,
+            facts_of_today=self.facts_of_today,
         )
         self.policies = Policies([DeclaredPolicy(by_name, required), self.policy])
         self.bench = Bench(

@@ -2,9 +2,10 @@
 
 import asyncio
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import replace
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +18,11 @@ from graph.approvals.policy import Allow, Ask, Decision, Deny, Facts
 from graph.approvals.record import Approver
 from graph.context import Conversation
 from identity.audit.event import AuditedAction
-from identity.errors import ConfigurationError
+from identity.errors import ConfigurationError, UnavailableError
 from identity.principal import Principal
 from identity.secrets.secret import Secret
 from plugins.policy.counters import CallCounters
-from plugins.policy.tests.company import FRIDAY, RULES, Away, Company, expense, not_called
+from plugins.policy.tests.company import FRIDAY, RULES, VOCABULARY, Away, Company, expense, not_called
 from tests.graph.scripted_model import calls
 from tools.approval_policy import ApprovalMode, Effect, ToolPolicy
 from tools.elicitation import ANSWERED, InputRequired
@@ -304,6 +305,44 @@ async def test_observed_rule_that_counts_or_bounds_a_consent_changes_nothing(com
     for given in (amount(5.0), amount(-1.0)):
         found = await decided(observing, given, Facts(approved=True))
         assert (type(found), found.observed) == (Allow, "deny")
+
+
+FACTS_OF_TODAY = replace(VOCABULARY, facts_of_today={"tokens": int, "cost": Decimal})
+BOUNDED = f"""{ALL}
+@id("tokens") forbid (principal, action == Action::"expenses.submit_expense", resource)
+when {{ context.today.tokens >= 1000 || context.today.cost.greaterThan(decimal("2.5")) }};
+// end
+"""
+
+
+@pytest.mark.parametrize(
+    ("tokens", "cost", "result"),
+    [(999, "2.5", "done"), (1000, "0", DENIED), (0, "2.50001", DENIED), (0, "1e30", DENIED)],
+)
+async def test_facts_of_today_decide(company: CompanyOf, tokens: int, cost: str, result: str) -> None:
+    async def facts(principal: Principal) -> Mapping[str, Any]:
+        assert principal.subject == "alice"
+        return {"tokens": tokens, "cost": Decimal(cost)}
+
+    bounded = company(rules=BOUNDED, vocabulary=FACTS_OF_TODAY, facts_of_today=facts)
+    assert await bounded.submit(5.0) == result
+
+
+async def test_call_is_denied_and_not_counted_while_the_facts_of_today_cannot_be_known(
+    company: CompanyOf,
+) -> None:
+    async def away(_: Principal) -> Mapping[str, Any]:
+        raise UnavailableError(AgentCode.CONVERSATIONS_UNAVAILABLE, "away")
+
+    async def nothing_used(_: Principal) -> Mapping[str, Any]:
+        return {"tokens": 0, "cost": Decimal(0)}
+
+    once = BOUNDED.replace("context.today.tokens >=", "context.today.count > 1 || context.today.tokens >=")
+    bounded = company(rules=once, vocabulary=FACTS_OF_TODAY, facts_of_today=away)
+    assert "cannot be counted now" in await bounded.submit(5.0)
+    bounded.policy.facts_of_today = nothing_used
+    assert await bounded.submit(5.0) == "done"
+    assert await bounded.submit(5.0) == DENIED
 
 
 async def test_observed_permit_lets_nothing_through(company: CompanyOf) -> None:

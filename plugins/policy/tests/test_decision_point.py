@@ -4,8 +4,9 @@ import asyncio
 import gzip
 import json
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import replace
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -273,6 +274,16 @@ async def test_call_is_denied_while_it_cannot_be_counted_and_has_no_count_withou
     agent.policy = replace(agent.policy, counters=None)
     assert isinstance(await agent.decided(), Allow)
     assert "today" not in agent.point.evaluations[-1]["context"]
+
+
+async def test_decision_point_learns_the_facts_of_today(asked: AskedOf) -> None:
+    async def facts(_: Principal) -> Mapping[str, Any]:
+        return {"tokens": 999, "cost": Decimal("2.50001")}
+
+    agent = await asked()
+    agent.policy = replace(agent.policy, facts_of_today=facts)
+    assert isinstance(await agent.decided(), Allow)
+    assert agent.point.evaluations[-1]["context"]["today"] == {"count": 1, "tokens": 999, "cost": 2.5001}
 
 
 async def test_consent_lasts_as_long_as_the_decision_point_says_and_permits(asked: AskedOf) -> None:

@@ -118,6 +118,7 @@ def test_check_names_what_a_rule_can_never_mean(policy: Command) -> None:
         ('read = { "leave.leave_balance" = "confidental" }', "read"),
         ('read = { "leaf.leave_balance" = "confidential" }', 'no service "leaf"'),
         ('groups = ["finanse"]', 'no group "finanse"'),
+        ("today = { tokens = 5 }", 'no fact of today "tokens"'),
         ('claims = { departement = "x" }', 'no claim "departement"'),
     ],
 )
@@ -143,6 +144,20 @@ def test_cases_beside_the_file_are_decided_as_the_agent_would(policy: Command) -
         1,
         "long: expected allow, found sign in\n2 of 3 cases are as expected\n",
     )
+
+
+def test_case_has_the_tokens_and_the_cost_of_today(policy: Command) -> None:
+    policy.variables |= {"COUNT_MODEL_USAGE": "true", "MODEL_PRICES": "qwen-plus=0.8/2"}
+    condition = 'context.today.tokens > 999 || context.today.cost.greaterThan(decimal("2.5"))'
+    bounded = f"forbid (principal, action, resource) when {{ {condition} }};"
+    policy.file.write_text(f"permit (principal, action, resource);\n{bounded}\n// end")
+    case = '[[cases]]\nuser = "alice"\ntool = "leave_balance"\ntoday = {{ {} }}\nexpect = "{}"\n'
+    expected = {"tokens = 999": "allow", "tokens = 1000": "deny", "cost = 2.6": "deny"}
+    cases = policy.file.with_suffix(".cases.toml")
+    cases.write_text("".join(case.format(*pair) for pair in expected.items()))
+    assert policy("test").output == "3 of 3 cases are as expected\n"
+    policy.variables["COUNT_MODEL_USAGE"] = "false"
+    assert "`today.tokens`" in policy("check").output
 
 
 def test_rules_are_tested_without_the_variables_of_a_cloud(tmp_path: Path) -> None:

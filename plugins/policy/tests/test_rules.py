@@ -151,6 +151,14 @@ def test_rule_about_a_tool_that_a_server_lists_is_checked_when_it_is_listed(tmp_
     assert rules.failure is not None
 
 
+def test_rule_about_a_fact_of_today_is_refused_where_nobody_counts_it(tmp_path: Path) -> None:
+    rules = f"{ALL}forbid (principal, action, resource) when {{ context.today.tokens > 5 }};\n// end"
+    assert any("`today.tokens`" in fault for fault in faults(tmp_path, rules))
+    counting = replace(VOCABULARY, facts_of_today={"tokens": int})
+    assert read(tmp_path, rules, counting).statements
+    assert read(tmp_path, rules.replace("today.tokens > 5", "today has tokens"), counting).statements
+
+
 def test_rule_that_counts_is_refused_where_nothing_is_stored(tmp_path: Path) -> None:
     [fault] = faults(tmp_path, RULES, replace(VOCABULARY, counts=False))
     assert (
