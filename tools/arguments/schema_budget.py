@@ -7,6 +7,7 @@ its `uniqueItems` and regular expressions take minutes.
 import re
 from collections.abc import Callable, Mapping
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 from jsonschema import (
     Draft4Validator,
@@ -18,9 +19,10 @@ from jsonschema import (
 from jsonschema.protocols import Validator
 from jsonschema.validators import validator_for
 from referencing import Registry, Resource
-from referencing.exceptions import Unresolvable
+from referencing.exceptions import InvalidAnchor, NoSuchAnchor, PointerToNowhere, Unresolvable
 from referencing.jsonschema import specification_with
 
+from identity.printable import printable_line
 from identity.transport.json_size import TooLargeError, check_size
 
 MAX_SUBSCHEMAS: Final = 1_000
@@ -39,17 +41,27 @@ _DRAFTS: Final = (
 )
 
 
+_MAX_REFERENCE: Final = 100
+
+
+class MalformedSchemaError(ValueError):
+    """A schema that cannot be used as it is written. Its text has no more of the schema than the names of
+    keywords and, on one line, a reference.
+    """
+
+
 def checked_draft(schema: Mapping[str, Any]) -> type[Validator]:
     """Checks `schema` and returns the validator of its draft; without `$schema`, of draft 2020-12.
 
-    Raises `TooLargeError` beyond the bounds above, `ValueError` or another `Exception` if malformed.
-    References to other documents are not followed. A recursive schema passes: its depth depends on the
-    arguments, which have bounds of their own.
+    Raises `TooLargeError` beyond the bounds above, and `MalformedSchemaError` or another `Exception` for a
+    malformed schema: also for a reference to what it does not have, and for a keyword in the form of another
+    draft, by which no call could be checked. References to other documents are not followed. A recursive
+    schema passes: its depth depends on the arguments, which have bounds of their own.
     """
     check_size(schema, nodes=MAX_CHARACTERS // 2, depth=4 * MAX_DEPTH, characters=MAX_CHARACTERS)
     draft = validator_for(schema, default=Draft202012Validator)
     if draft not in _DRAFTS:
-        raise ValueError("a schema of a draft before 4")
+        raise MalformedSchemaError("a schema of a draft before 4")
     if _Walk(schema, draft).subschemas() > MAX_SUBSCHEMAS:
         raise TooLargeError(f"it has more than {MAX_SUBSCHEMAS} subschemas, references followed")
     return draft
@@ -63,6 +75,8 @@ class _Walk:
         self._specification = specification_with(str(draft.META_SCHEMA.get("$schema", "")))
         root: Resource[Any] = self._specification.create_resource(schema)
         self._resolver = Registry[Any]().resolver_with_root(root)
+        self._has_address = root.id() is not None
+        self._forms = {**_FORMS, **_FORMS_OF.get(draft, _FORMS_SINCE_6)}
         self._sizes: dict[int, tuple[int, int]] = {}
         self._open: set[int] = set()
         self._expressions = 0
@@ -75,7 +89,7 @@ class _Walk:
         if isinstance(schema, bool):
             return 1, 1
         if not isinstance(schema, dict):
-            raise ValueError("not a schema")  # noqa: TRY004 - callers catch one type
+            raise MalformedSchemaError("not a schema")
         if id(schema) in self._open:
             return 1, 1
         size = self._sizes.get(id(schema))
@@ -95,16 +109,19 @@ class _Walk:
         count = 1
         levels = 1
         for keyword, value in schema.items():
+            if (check := self._forms.get(keyword)) is not None and not check(value):
+                raise MalformedSchemaError(f'the keyword "{keyword}" has the wrong form')
             if keyword in ("pattern", "patternProperties"):
                 expressions = [value] if keyword == "pattern" else list(value)
                 self._check_expressions(expressions)
-            if (check := _FORMS.get(keyword)) is not None and not check(value):
-                raise ValueError("a keyword of the wrong form")
             if keyword in _REFERENCES:
                 try:
                     target = resolver.lookup(value)
-                except Unresolvable:
-                    continue
+                except Unresolvable as error:
+                    if self._leads_elsewhere(value, error):
+                        continue
+                    shown = printable_line(value, _MAX_REFERENCE)
+                    raise MalformedSchemaError(f'the reference "{shown}" leads nowhere') from None
                 below = [(target.contents, target.resolver)]
             else:
                 below = [(subschema, resolver) for subschema in subschemas(keyword, value)]
@@ -114,17 +131,23 @@ class _Walk:
                 levels = max(levels, its_levels + 1)
         return count, levels
 
+    def _leads_elsewhere(self, reference: str, error: Unresolvable) -> bool:
+        """Whether `reference` names another document; a relative one does by the address of the schema."""
+        if isinstance(error, PointerToNowhere | NoSuchAnchor | InvalidAnchor):
+            return False
+        return self._has_address or bool(urlsplit(reference).scheme)
+
     def _check_expressions(self, expressions: list[str]) -> None:
         for expression in expressions:
             self._expressions += len(expression)
             if self._expressions > MAX_EXPRESSIONS:
                 raise TooLargeError(f"more than {MAX_EXPRESSIONS} characters of regular expressions")
             if _INLINE_FLAGS.search(expression):
-                raise ValueError("not a regular expression of ECMA-262")
+                raise MalformedSchemaError("not a regular expression of ECMA-262")
             try:
                 re.compile(_of_python(expression))
             except (re.error, OverflowError, RecursionError):
-                raise ValueError("not a regular expression") from None
+                raise MalformedSchemaError("not a regular expression") from None
 
 
 def _of_python(expression: str) -> str:
@@ -197,7 +220,6 @@ _FORMS: Final[Mapping[str, _Form]] = {
     **dict.fromkeys(("maxItems", "maxLength", "maxProperties", "maxContains"), _count),
     **dict.fromkeys(("minItems", "minLength", "minProperties", "minContains"), _count),
     **dict.fromkeys(("maximum", "minimum"), _number),
-    **dict.fromkeys(("exclusiveMaximum", "exclusiveMinimum"), lambda v: isinstance(v, bool) or _number(v)),
     **dict.fromkeys(_LISTS, lambda v: isinstance(v, list) and bool(v)),
     **dict.fromkeys((*_MAPS, "dependencies"), lambda v: isinstance(v, dict)),
     "dependentRequired": lambda v: isinstance(v, dict) and all(map(_texts, v.values())),
@@ -207,3 +229,13 @@ _FORMS: Final[Mapping[str, _Form]] = {
     "type": _types,
     "uniqueItems": lambda v: isinstance(v, bool),
 }
+_LIMITS: Final = ("exclusiveMaximum", "exclusiveMinimum")
+_FORMS_SINCE_6: Final[Mapping[str, _Form]] = dict.fromkeys(_LIMITS, _number)
+_FORMS_OF: Final[Mapping[type[Validator], Mapping[str, _Form]]] = {
+    Draft4Validator: {
+        **dict.fromkeys(_LIMITS, lambda v: isinstance(v, bool)),
+        "items": lambda v: not isinstance(v, bool),
+    },
+    Draft202012Validator: {**_FORMS_SINCE_6, "items": lambda v: not isinstance(v, list)},
+}
+"""What one draft has in another form than the others."""

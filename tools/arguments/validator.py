@@ -6,7 +6,7 @@ can require years of computation. Each keyword that is evaluated, and each fault
 
 import json
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext, suppress
 from contextvars import ContextVar
 from functools import cache
 from itertools import islice
@@ -37,7 +37,7 @@ class BoundedValidator:
     """Validates arguments against a schema from outside. An integer is written as one: `1.0` is none.
 
     Not checked: regular expressions, because one may take years to match, `unevaluatedItems`,
-    `unevaluatedProperties`, and a `$ref` to another document, because nothing is fetched.
+    `unevaluatedProperties`, and what a `$ref` to another document says, because nothing is fetched.
     """
 
     def __init__(self, schema: Mapping[str, Any]) -> None:
@@ -60,8 +60,6 @@ class BoundedValidator:
         reset = _STEPS.set(_Steps())
         try:
             errors = list(islice(self._validator.iter_errors(value), _MAX_FAULTS))
-        except Unresolvable:
-            return []
         finally:
             _STEPS.reset(reset)
         return [ArgumentFault(_path(error), error.message[:_MAX_MESSAGE]) for error in errors]
@@ -136,9 +134,10 @@ def _counted(name: str, keyword: _Keyword) -> _Keyword:
     def check(validator: object, value: Any, instance: Any, schema: Any) -> Iterator[Any]:  # noqa: ANN401 - any JSON value
         steps = _STEPS.get()
         steps.spend(1 + _length(instance) // 4 + size_of(value) // 4)
-        if name.endswith(("ref", "Ref")):
+        is_reference = name.endswith(("ref", "Ref"))
+        if is_reference:
             steps.spend(4)
-        with steps.level():
+        with steps.level(), suppress(Unresolvable) if is_reference else nullcontext():  # to another document
             for error in keyword(validator, value, instance, schema) or ():
                 steps.spend(_STEPS_OF_A_FAULT + len(error.message) // 64)
                 yield error

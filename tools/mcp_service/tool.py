@@ -27,7 +27,7 @@ from identity.secrets.secret import Secret
 from identity.strict_json import read_object
 from identity.transport.json_size import TooLargeError
 from tools.arguments.fault import INTEGERS
-from tools.arguments.schema_budget import MAX_CHARACTERS, subschemas
+from tools.arguments.schema_budget import MAX_CHARACTERS, MalformedSchemaError, subschemas
 from tools.arguments.validator import BoundedValidator
 from tools.mcp_service.accepted_tools import ToolDigest
 from tools.mcp_service.result_labels import label_by_meta
@@ -86,7 +86,7 @@ async def usable_tools(
         try:
             checked = _checked(members(tool), presented, annotated=annotated)
         except Exception as error:  # noqa: BLE001 - the library raises many kinds for a schema from outside
-            is_our_text = isinstance(error, TooLargeError | _AnnotationError)
+            is_our_text = isinstance(error, TooLargeError | MalformedSchemaError | _AnnotationError)
             reason = str(error) if is_our_text else type(error).__name__
             logger.warning("tool %d of an MCP server is not offered: %s", position + 1, reason)
         else:

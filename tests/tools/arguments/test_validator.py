@@ -5,13 +5,15 @@ import pytest
 from identity.transport.json_size import TooLargeError
 from tests.responsive import responsive
 from tools.arguments.fault import MAX_CHARACTERS, MAX_DEPTH, MAX_NODES, ArgumentFault
-from tools.arguments.schema_budget import checked_draft
+from tools.arguments.schema_budget import _DRAFTS as DRAFTS
+from tools.arguments.schema_budget import MalformedSchemaError, checked_draft
 from tools.arguments.validator import BoundedValidator
 
 pytestmark = pytest.mark.promise("bounded")
 
 DRAFT_4 = "http://json-schema.org/draft-04/schema#"
 DRAFT_7 = "http://json-schema.org/draft-07/schema#"
+DRAFT_2019 = "https://json-schema.org/draft/2019-09/schema"
 EVIL = "^((.)+.?)+[0-9]$"
 
 
@@ -75,6 +77,18 @@ MALFORMED = {
     "expression with flags": of(a={"pattern": "(?i)[\\x00-\\uffff]"}),
     "maximum": of(a={"maximum": "9"}),
     "reference to no schema": {**of(a={"$ref": "#/x"}), "x": [1]},
+    "reference to nothing": of(a={"$ref": "#/$defs/gone"}),
+    "reference to no anchor": of(a={"items": {"$ref": "#gone"}}),
+    "reference to a place that is no anchor": of(a={"$ref": "#a/b"}),
+    "dynamic reference to nothing": of(a={"$dynamicRef": "#gone"}),
+    "reference without its fragment": {**of(a={"$ref": "$defs/x"}), "$defs": {"x": {}}},
+    "reference in what is referred to": {
+        **of(a={"$ref": "#/x"}),
+        "x": {"anyOf": [{"type": "null"}, {"$ref": "#/y"}]},
+    },
+    "items of an older draft": of(a={"items": [{"type": "string"}]}),
+    "limit of draft 4": of(a={"maximum": 5, "exclusiveMaximum": True}),
+    "limit after draft 4": {"$schema": DRAFT_4, **of(a={"exclusiveMaximum": 5})},
     "draft 3": {"$schema": "http://json-schema.org/draft-03/schema#", **of(a={"extends": {}})},
 }
 
@@ -85,6 +99,54 @@ def test_malformed_schema_is_refused(what):
         checked_draft(MALFORMED[what])
 
 
+def test_reference_that_leads_nowhere_is_named_on_one_line():
+    with pytest.raises(MalformedSchemaError) as caught:
+        BoundedValidator(of(a={"$ref": "#/$defs/a\nb" + "x" * 900}))
+    assert str(caught.value).startswith('the reference "')
+    assert str(caught.value).endswith("leads nowhere")
+    assert "\n" not in str(caught.value)
+    assert len(str(caught.value)) < 200
+
+
+ELSEWHERE = [
+    of(a={"$ref": "https://elsewhere.example/schema#/$defs/a"}, b={"type": "string"}),
+    {"$id": "https://here.example/schema", **of(a={"$ref": "other"}, b={"type": "string"})},
+]
+
+
+@pytest.mark.promise("approval-binds")
+@pytest.mark.parametrize("schema", ELSEWHERE)
+def test_all_but_what_another_document_says_is_checked(schema):
+    validator = BoundedValidator({**schema, "required": ["b"]})
+    assert validator.faults({"a": 1, "b": "x"}) == []
+    assert [fault.argument for fault in validator.faults({"a": 1, "b": 2})] == ["b"]
+    assert [fault.argument for fault in validator.faults({"a": 1})] == ["b"]
+
+
+FORMS = [None, True, 0, -1, 1.5, "", "a", "#", "#a", [], ["a"], [1], [{}], [[]]]
+FORMS += [{}, {"a": 1}, {"a": "b"}, {"a": []}, {"a": ["b"]}, {"a": [1]}, {"a": {}}, {"a": None}]
+VALUES = [None, True, 1, 2.5, "a", [], [1, "a", {}], {}, {"a": 1, "b": [1]}]
+
+
+@pytest.mark.promise("approval-binds")
+@pytest.mark.parametrize("draft", DRAFTS, ids=lambda draft: draft.__name__)
+def test_keyword_of_any_form_is_refused_with_the_schema_or_checks_every_call(draft):
+    """What fails late is either no check, or a tool that refuses all calls."""
+    usable = 0
+    for keyword in draft.VALIDATORS:
+        for form in FORMS:
+            schema = {"$schema": draft.META_SCHEMA["$schema"], **of(value={keyword: form})}
+            try:
+                validator = BoundedValidator(schema)
+            except (MalformedSchemaError, TooLargeError):
+                continue
+            usable += 1
+            for value in VALUES:
+                faults = validator.faults({"value": value})
+                assert "cannot be checked" not in str(faults), (keyword, form, value)
+    assert usable > len(FORMS)
+
+
 USUAL = [
     {"type": "object"},
     of(city={"type": "string", "pattern": "^[a-z]+$", "format": "city"}),
@@ -92,6 +154,11 @@ USUAL = [
     {"$schema": DRAFT_7, **of(a={"items": [{"type": ["string", "null"]}], "additionalItems": False})},
     {"$schema": DRAFT_4, **of(a={"maximum": 5, "exclusiveMaximum": True}), "dependencies": {"a": ["b"]}},
     of(a={"$ref": "https://elsewhere.example/schema"}),
+    {
+        "$defs": {"x": {"$anchor": "here", "type": "string"}},
+        **of(a={"$ref": "#here"}, b={"$dynamicRef": "#here"}),
+    },
+    {"$schema": DRAFT_2019, **of(a={"$recursiveRef": "#"}, b={"items": [{}]})},
 ]
 
 
