@@ -1,4 +1,4 @@
-"""The company's search, by a tool of `langchain-tavily`."""
+"""The company's search, by the tool of `langchain-tavily`."""
 
 from langchain_tavily import TavilySearch
 
@@ -8,10 +8,16 @@ from idaas_agent import READS
 def service(search, settings):
     """What `services.toml` names."""
 
-    @search.tool(policy=READS)
-    async def company_search(http, query: str):
-        """Searches the company's documents."""
-        key = (await http.credential()).secret.reveal()
-        toolkit = TavilySearch(tavily_api_key=key, api_base_url=settings["url"], max_results=3)
-        found = await toolkit.ainvoke({"query": query})
-        return [result["content"] for result in found.get("results", [])]
+    def tools(key):
+        """The toolkit of one call, with the key that IDaaS has for its caller."""
+        return [
+            TavilySearch(
+                name="company_search",
+                description="Searches the company's documents.",
+                tavily_api_key=key.reveal(),
+                api_base_url=settings["url"],
+                max_results=3,
+            )
+        ]
+
+    search.add_all(tools, policy=READS)

@@ -8,6 +8,8 @@ from langchain_core.utils.function_calling import convert_to_openai_function
 
 from identity.secrets.secret import Secret
 from tools.http_service.client import ServiceClient
+from tools.http_service.service_tool import run_tool
+from tools.service import ToolResult
 
 Toolkit: TypeAlias = Callable[[Secret], Sequence[BaseTool]]
 """Makes the tools with a credential: `lambda key: SearchToolkit(api_key=key.reveal()).get_tools()`."""
@@ -21,10 +23,10 @@ def tools_of_toolkit(make: Toolkit) -> list[BaseTool]:
 
 
 def _made_for_each_call(make: Toolkit, listed: BaseTool) -> BaseTool:
-    async def run(idaas_client: Annotated[ServiceClient, InjectedToolArg], **arguments: Any) -> Any:  # noqa: ANN401 - the tool's own
+    async def run(idaas_client: Annotated[ServiceClient, InjectedToolArg], **arguments: Any) -> ToolResult:  # noqa: ANN401 - the tool's own
         credential = await idaas_client.credential()
         [tool] = [tool for tool in make(credential.secret) if tool.name == listed.name]
-        return await tool.ainvoke(arguments)
+        return await run_tool(tool, arguments)
 
     return StructuredTool.from_function(
         coroutine=run,

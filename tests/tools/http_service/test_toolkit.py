@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from langchain_core.documents import Document
 from langchain_core.retrievers import BaseRetriever
-from langchain_core.tools import BaseTool, StructuredTool, create_retriever_tool, tool
+from langchain_core.tools import BaseTool, StructuredTool, ToolException, create_retriever_tool, tool
 from langsmith import tracing_context
 from langsmith.utils import tracing_is_enabled
 from pydantic import BaseModel, Field
@@ -82,6 +82,33 @@ async def test_arguments_of_a_toolkit_are_checked_before_it_is_made() -> None:
     for arguments in ({"query": 3}, {}, {"query": "x", "idaas_client": "y"}, {"query": "x", "more": 1}):
         assert not (await tools.call("search", **arguments)).ok
     assert used == []
+
+
+@pytest.mark.promise("on-record")
+@pytest.mark.parametrize("handled", [True, "It is closed.", lambda error: f"It is {error}."])
+async def test_failure_that_a_tool_handles_itself_is_a_failed_result(handled: Any) -> None:
+    async def search(query: str) -> str:
+        raise ToolException("closed")
+
+    def add(service: Any, _: Any) -> None:
+        described = {"description": "Searches.", "handle_tool_error": handled}
+        service.add_all(lambda _: [StructuredTool.from_function(coroutine=search, **described)], policy=READS)
+
+    tools = ToolsUnderTest(add, lends_credential=True)
+    result = await tools.call("search", query="leave")
+    assert (result.ok, "closed" in result.text) == (False, True)
+
+
+async def test_result_of_a_toolkit_may_have_blocks_and_an_artifact() -> None:
+    async def search(query: str) -> Any:
+        return [{"type": "text", "text": f"About {query}."}, {"type": "image", "url": "x"}], {"raw": 1}
+
+    def add(service: Any, _: Any) -> None:
+        described = {"description": "Searches.", "response_format": "content_and_artifact"}
+        service.add_all(lambda _: [StructuredTool.from_function(coroutine=search, **described)], policy=READS)
+
+    result = await ToolsUnderTest(add, lends_credential=True).call("search", query="leave")
+    assert (result.ok, result.text) == (True, "About leave.\n[image, not shown]")
 
 
 async def test_service_that_lends_no_credential_makes_no_toolkit_of_a_call() -> None:
