@@ -69,6 +69,12 @@ class AnswerForm:
             return [SystemMessage(words), *prompt]
         return [SystemMessage(f"{first.text}\n\n{words}", id=first.id), *prompt[1:]]
 
+    def check(self, text: str, finish_reason: str) -> None:
+        """Raises `AnswerFormError` if `text`, the answer of a run with this end, does not have this form."""
+        answer = AIMessage(text, response_metadata={"finish_reason": finish_reason})
+        if isinstance(fitted := self.fitted(answer), AnswerFault):
+            raise AnswerFormError(fitted.place)
+
     def fitted(self, response: AIMessage) -> AIMessage | AnswerFault:
         """`response` with its JSON alone, or why it does not have this form. One that calls tools is no
         answer, and has no text then; one that was cut off stays as it is, because its end says so.

@@ -15,6 +15,7 @@ from langchain_core.messages import AIMessage, AnyMessage
 
 from agent.conversations.owned_thread import NOT_KEPT, RunKey
 from agent.errors.error_codes import AgentCode
+from graph.answer_form import AnswerForm
 from graph.approvals.record import PendingApproval
 from graph.events import AgentEvent, ConsentRequired, ServicesUnavailable, joined_unavailable
 from graph.models.response import CUT_OFF
@@ -98,18 +99,21 @@ class ModelMessages:
                 self.usage = self.usage.plus(message)
                 self._last = {} if message.tool_calls else {**self._last, message.id: message}
 
-    def finished(self) -> Finished:
-        """The end of the run with these messages."""
+    def finished(self, form: AnswerForm | None = None) -> Finished:
+        """The end of the run with these messages.
+
+        Raises `AnswerFormError` if they are together no answer in `form`, unless one of them was cut off.
+        """
         last = self._last.values()
         thoughts = [str(message.additional_kwargs.get("reasoning_content") or "") for message in last]
         reasons = [message.response_metadata.get("finish_reason") for message in last]
-        return Finished(
-            text="\n\n".join(filter(None, (str(message.text) for message in last))),
-            reasoning="\n\n".join(filter(None, thoughts)),
-            # Its calls are the agent's own: a client that reads `tool_calls` would look for them.
-            finish_reason=next((reason for reason in reasons if reason in CUT_OFF), "stop"),
-            usage=self.usage,
-        )
+        text = "\n\n".join(filter(None, (str(message.text) for message in last)))
+        # Its calls are the agent's own: a client that reads `tool_calls` would look for them.
+        finish_reason = next((reason for reason in reasons if reason in CUT_OFF), "stop")
+        if form is not None:
+            form.check(text, finish_reason)
+        reasoning = "\n\n".join(filter(None, thoughts))
+        return Finished(text=text, reasoning=reasoning, finish_reason=finish_reason, usage=self.usage)
 
 
 def is_step(event: RunEvent) -> bool:

@@ -14,6 +14,7 @@ from agent.runs.live_run import LiveRun, Work
 from agent.runs.run import Finished, ModelMessages, Outcome, RunReader
 from agent.runs.run_limits import RunLeases, RunLimit
 from agent.runs.run_parts import RunGraph
+from graph.answer_form import AnswerForm
 from graph.context import AgentContext, release
 from graph.extensions import Extensions
 from graph.files import RunFiles, detached
@@ -47,7 +48,7 @@ class _UnkeptWork:
                     await live.room()
         finally:
             release(context)
-        return of_model.finished()
+        return of_model.finished(context.extensions.get(AnswerForm))
 
     async def close(self, outcome: Outcome) -> Outcome:
         """See `Work`."""

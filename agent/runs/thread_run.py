@@ -23,6 +23,7 @@ from agent.runs.run import Cancelled, Finished, ModelMessages, Outcome, Paused
 from agent.runs.run_checkpoint import RunCheckpoint
 from agent.runs.run_parts import RunParts, RunRequest, RunStart
 from agent.runs.stored_ends import StoredEnds
+from graph.answer_form import AnswerForm
 from graph.approvals.request import pending_of
 from graph.call_steps.once import BegunInRun
 from graph.context import AgentContext, release
@@ -88,7 +89,7 @@ class ThreadRun:
         finally:
             release(context)
         if not interrupts:
-            return of_model.finished()
+            return of_model.finished(context.extensions.get(AnswerForm))
         await self._checkpoint.save()
         pending = [pending_of(interrupt.value) for interrupt in interrupts]
         as_shown = await self._parts.shown(pending, self._run.caller)

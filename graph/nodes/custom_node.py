@@ -6,15 +6,17 @@ and values of its own keys; it neither calls tools nor answers, changes or appro
 
 import json
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from langchain_core.messages import AIMessage, BaseMessage, convert_to_messages
+from langchain_core.messages import AIMessage, AnyMessage, BaseMessage, convert_to_messages
 from langchain_core.runnables import Runnable, RunnableConfig, RunnableLambda
 from langgraph.runtime import Runtime
 
+from graph.answer_form import AnswerFault, AnswerForm, answer_form_of
 from graph.callers import Visit
 from graph.context import context_of, writer_of
+from graph.error_codes import AnswerFormError
 from graph.nodes.operator_code import GraphDefinitionError, OperatorVisit, State, run_isolated, show
 from graph.state import SHARED_KEYS
 from tools.approval_policy import Data, Trust
@@ -27,6 +29,7 @@ class CustomNode:
     """Calls a node of the operator's (`CallerNode`), and checks what it returns.
 
     Raises `InternalError` (`graph_node_failed`) with the place of the fault: its text may contain anything.
+    Raises `AnswerFormError` for messages that are not the one answer in the form that the caller requests.
     """
 
     def __init__(self, name: str, node: Runnable[Any, Any], model: "ModelNode") -> None:
@@ -50,6 +53,9 @@ class CustomNode:
             own.label("context", Data.UNLABELLED, Trust.UNTRUSTED)
         if own.labels:
             update["read"] = own.labels
+        form = answer_form_of(runtime)
+        if form is not None and update.get("messages"):
+            update["messages"] = [_only_answer(form, messages, update["messages"])]
         write = writer_of(runtime) if context_of(runtime).streaming else None
         if write is not None:
             follows = bool(messages) and isinstance(messages[-1], AIMessage)
@@ -92,6 +98,19 @@ def _checked(update: object, redacted: Callable[[Any], Any]) -> dict[str, Any]:
             raise GraphDefinitionError("its messages must be of type AIMessage, without calls of tools")
         checked["messages"] = [_own_message(message, redacted) for message in messages]
     return checked
+
+
+def _only_answer(form: AnswerForm, before: Sequence[AnyMessage], written: Sequence[AIMessage]) -> AIMessage:
+    """The message of `written`, in `form`. Raises `AnswerFormError`, also for one beside another answer."""
+    last = before[-1] if before else None
+    is_further = isinstance(last, AIMessage) and last.id != written[0].id
+    if is_further or len(written) > 1:
+        raise AnswerFormError("$")
+    end = {"finish_reason": "stop"} | written[0].response_metadata
+    fitted = form.fitted(written[0].model_copy(update={"response_metadata": end}))
+    if isinstance(fitted, AnswerFault):
+        raise AnswerFormError(fitted.place)
+    return fitted
 
 
 def _own_message(message: BaseMessage, redacted: Callable[[Any], Any]) -> BaseMessage:

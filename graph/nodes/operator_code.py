@@ -19,7 +19,7 @@ from langchain_core.runnables.config import set_config_context, var_child_runnab
 from langgraph.runtime import Runtime
 from langgraph.types import StreamWriter
 
-from graph.answer_form import AnswerForm, answered
+from graph.answer_form import AnswerForm, answer_form_of, answered
 from graph.callers import Visit
 from graph.context import context_of, writer_of
 from graph.credentials.service_credentials import secrets_of
@@ -63,6 +63,7 @@ class NodeContext:
         """The model's response to `messages`, without tools: with the caller's key, on record.
 
         With `shown`, its text is streamed to the user, if their surface streams; return it as a message too.
+        For a caller who requests a form of the answer, it is shown when it is returned.
         With `schema`, the JSON Schema of an object, its text is JSON that fits: a response that does not is
         requested once more. `AnswerForm` says what is not checked.
 
@@ -165,6 +166,8 @@ class OperatorVisit:
     async def _ask(self, messages: Sequence[AnyMessage], shown: bool) -> AIMessage:
         if self._through_middleware and self._model.middleware.turn is not None:
             response = await self._asked_through_middleware(messages, shown=shown)
+        if answer_form_of(self._visit.runtime) is not None:
+            shown = False  # an answer in a form is shown once it fits
         else:
             response = await self.run_in_agent(self._model.ask(messages, self._visit, shown=shown))
         if shown:

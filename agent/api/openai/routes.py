@@ -42,6 +42,9 @@ def openai_routes(agent: Agent) -> APIRouter:
     router = APIRouter(prefix="/openai/v1", route_class=DirectRoute)
 
     async def start(chat: ChatRequest, caller: VerifiedAccessToken) -> RunReader:
+        if chat.form is not None and agent.app is not None:
+            problem = "the graph of this agent is an application's own, which takes no form of the answer"
+            raise RequestError("response_format", problem, code="unsupported_value")
         try:
             return await agent.chats.begin(
                 caller,

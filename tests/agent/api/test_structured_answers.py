@@ -79,3 +79,36 @@ async def test_answer_that_does_not_fit_is_an_error_with_its_place(
     error = json.loads(response.text.removeprefix("data: "))["error"]
     assert (error["code"], error["param"]) == ("answer_does_not_fit", "$.high")
     assert response.status_code == 502
+
+
+SPEAKS_FIRST = """
+from idaas_agent import AgentState, build_graph
+
+def note(state: AgentState):
+    return {"messages": ("ai", '{"city": "Ningbo", "high": 1}')}
+
+def build(parts):
+    graph = build_graph(parts, AgentState, first="note")
+    graph.add_node("note", note)
+    graph.add_edge("note", "credentials")
+    return graph
+"""
+
+
+@pytest.mark.parametrize("more", [{}, {"metadata": {"thread_id": "t-1"}}], ids=["alone", "conversation"])
+async def test_two_answers_of_an_own_graph_are_no_answer_in_form(
+    sandbox: Sandbox, serve: Any, tmp_path: Any, more: dict[str, Any]
+) -> None:
+    (tmp_path / "speaks_first.py").write_text(SPEAKS_FIRST)
+    kept = {"CONVERSATIONS_URL": f"sqlite:///{tmp_path}/threads.db"}
+    given = sandbox.environment | kept | {"GRAPH": f"{tmp_path}/speaks_first.py:build"}
+    settings, model = read_settings(given), ScriptedModel(turns=[AIMessage(FITS)])
+    wanted = {"messages": ASK, "response_format": {"type": "json_object"}, **more}
+    async with (
+        Agent(settings, clock=sandbox.clock, model=ChatModelProvider(model)) as agent,
+        httpx.AsyncClient(headers={"Authorization": f"Bearer {sandbox.access_token()}"}) as http,
+    ):
+        url = await serve(create_app(settings, agent))
+        response = await http.post(f"{url}{CHAT}", json=wanted)
+    assert (response.status_code, response.json()["error"]["code"]) == (502, "answer_does_not_fit")
+    assert response.json()["error"]["param"] == "$"

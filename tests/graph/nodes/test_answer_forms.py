@@ -7,12 +7,15 @@ from typing import Any
 import pytest
 from langchain.agents.middleware import PIIMiddleware
 from langchain_core.messages import AIMessage, HumanMessage, SystemMessage, ToolMessage
+from langgraph.graph import END
+from langgraph.runtime import Runtime
 
 from graph.answer_form import AnswerForm
 from graph.build import build_graph
 from graph.context import AgentContext
 from graph.error_codes import AnswerFormError, GraphCode
 from graph.extensions import Extensions
+from graph.nodes.operator_code import NodeContext
 from graph.parts import GraphParts
 from identity.secrets.secret import Secret
 from tests.graph.bench import Bench, bench
@@ -133,6 +136,83 @@ async def test_streamed_answer_is_shown_once_it_fits() -> None:
     )
     texts = [event["text"] async for event in stream if event["type"] == "content"]
     assert texts == [FITS]
+
+
+OTHER = json.dumps({"city": "Ningbo"})
+
+
+def ending_with(node: Any, **options: Any) -> Bench:
+    """A graph whose node `own` follows the model's answer, which fits."""
+
+    def build(parts: GraphParts) -> Any:
+        graph = build_graph(parts, last="own")
+        graph.add_node("own", node)
+        graph.add_edge("own", END)
+        return graph
+
+    return bench([AIMessage(FITS)], build=build, **options)
+
+
+def saying(*texts: str) -> Any:
+    """A node whose first text replaces the model's answer; one that is empty does not."""
+
+    def own(state: Any) -> dict[str, Any]:
+        ids = [state["messages"][-1].id, *map(str, range(len(texts)))]
+        return {
+            "messages": [AIMessage(text, id=name) for text, name in zip(texts, ids, strict=False) if text]
+        }
+
+    return own
+
+
+async def shown_texts(agent: Bench) -> list[str]:
+    """The pieces of text that the run shows, also if it fails."""
+    stream = agent.graph.astream(
+        {"messages": [("user", "Weather?")]},
+        context=context(AnswerForm(SCHEMA), streaming=True),
+        stream_mode="custom",
+    )
+    texts: list[str] = []
+    try:
+        async for event in stream:
+            texts += [event["text"]] if event["type"] == "content" else []
+    except AnswerFormError:
+        texts.append("failed")
+    return texts
+
+
+@pytest.mark.parametrize(
+    ("texts", "place"),
+    [(["Ask HR."], "$"), ([MISFIT], "$.days[1].high"), (["", OTHER], "$"), ([OTHER, OTHER], "$")],
+    ids=["no JSON", "misfit", "beside the answer", "two"],
+)
+async def test_message_of_an_own_node_that_is_not_the_one_answer_in_form_is_an_error(
+    texts: list[str], place: str
+) -> None:
+    agent = ending_with(saying(*texts))
+    with pytest.raises(AnswerFormError) as caught:
+        await answer(agent)
+    assert caught.value.place == place
+    assert await shown_texts(ending_with(saying(*texts))) == [FITS, "failed"]
+
+
+async def test_own_node_may_replace_the_answer_by_another_one_in_form() -> None:
+    fenced = f"```json\n{OTHER}\n```"
+    assert (await answer(ending_with(saying(fenced)))).text == OTHER
+
+
+async def test_what_an_own_node_asks_is_shown_once_it_is_an_answer_in_form() -> None:
+    async def own(_: Any, runtime: Runtime[NodeContext]) -> dict[str, Any]:
+        return {"messages": await runtime.context.ask([("user", "Weather?")], shown=True)}
+
+    def build(parts: GraphParts) -> Any:
+        graph = build_graph(parts, first="own")
+        graph.add_node("own", own)
+        graph.add_edge("own", END)
+        return graph
+
+    assert await shown_texts(bench([AIMessage(MISFIT)], build=build)) == ["failed"]
+    assert await shown_texts(bench([AIMessage(FITS)], build=build)) == [FITS]
 
 
 async def test_hooks_of_middleware_are_around_both_requests() -> None:

@@ -64,6 +64,21 @@ async def test_graph_answers_in_pieces_and_its_calls_are_events(app: AppOf, grap
     assert [count for name, count in counted.items() if "exchange" in name] == [1]
 
 
+@pytest.mark.parametrize("form", ["json_object", "json_schema"])
+async def test_form_of_the_answer_is_refused_which_the_graph_would_not_know(app: AppOf, form: str) -> None:
+    served = await app(CREATE_AGENT, [AIMessage("Some.")])
+    schema = {"json_schema": {"name": "days", "schema": {"type": "object"}}} if form == "json_schema" else {}
+    wanted = {"response_format": {"type": form, **schema}}
+    refused = await served.say("How much leave?", **wanted)
+    error = refused.json()["error"]
+    assert (refused.status_code, error["param"], error["code"]) == (
+        400,
+        "response_format",
+        "unsupported_value",
+    )
+    assert (await served.say("How much leave?", response_format={"type": "text"})).status_code == 200
+
+
 @pytest.mark.parametrize("graph", GRAPHS)
 async def test_graph_gets_the_conversation_of_the_server_as_its_messages(app: AppOf, graph: str) -> None:
     served = await app(graph, [BALANCE, AIMessage("Some."), AIMessage("As I said.")])
