@@ -118,6 +118,7 @@ lock: $(VENV)/.dev ## resolve the dependencies anew; no registry address is writ
 	$(BIN)/uv pip compile pyproject.toml --upgrade --extra server --extra policy --group build $(LOCK_OPTIONS) -o requirements.lock
 	$(BIN)/uv pip compile pyproject.toml --upgrade --extra server --extra policy --group build --group test --group bench --group check -c requirements.lock $(LOCK_OPTIONS) -o requirements-dev.lock
 	$(BIN)/uv pip compile pyproject.toml --upgrade --extra server --extra policy --group build --group aegra -c requirements.lock $(subst 3.11,3.12,$(LOCK_OPTIONS)) -o requirements-aegra.lock
+	echo pytest | $(BIN)/uv pip compile - -c requirements-dev.lock $(LOCK_OPTIONS) --no-header -o examples/my_agent/requirements-test.lock
 	$(BIN)/uv pip compile --upgrade --group pyproject.toml:mcp2 $(LOCK_OPTIONS) -o requirements-mcp2.lock
 # As the tests are, but for the package of which google-genai needs an older version.
 	mkdir -p build && sed '/^tenacity==/,/[^\\]$$/d' requirements-dev.lock > build/deepagents-constraints.txt

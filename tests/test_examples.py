@@ -140,12 +140,25 @@ def test_new_project_and_the_examples_pass_their_tests_and_none_is_made_twice(pr
     assert "my_agent" not in texts
     for name in ("README.md", "Dockerfile", ".github/workflows/test.yml"):
         assert "--require-hashes -r requirements.lock" in (project / name).read_text(), name
+    for name in ("README.md", ".github/workflows/test.yml"):
+        text = (project / name).read_text()
+        assert "pip install --require-hashes -r requirements-test.lock" in text, name
+        assert "install pytest" not in text, name
     folders = [project, *(EXAMPLES / name for name in ("human_tool", "guardrail", "vault"))]
     options = ["-q", "-p", "no:cacheprovider", "--import-mode=prepend"]
     _, passed = run([sys.executable, "-m", "pytest", *options, *map(str, folders)], os.environ, project)
     assert "14 passed" in passed, passed
     again = CliRunner().invoke(app, ["new", "my-payroll"])
     assert (again.exit_code, CliRunner().invoke(app, ["new", "../x"]).exit_code) == (1, 1)
+
+
+def test_packages_for_the_test_of_a_new_project_are_those_of_the_projects_own_tests():
+    def pinned(lock):
+        return re.findall(r"^[a-z].*(?:\n    .+)+", lock.read_text(), re.MULTILINE)
+
+    of_project = pinned(EXAMPLES / "my_agent" / "requirements-test.lock")
+    assert {"pytest", "pluggy"} <= {entry.partition("==")[0] for entry in of_project}
+    assert set(of_project) <= set(pinned(EXAMPLES.parent / "requirements-dev.lock"))
 
 
 def test_new_project_has_the_wheel_that_was_installed_if_the_lock_file_beside_it_has_its_hash(tmp_path):

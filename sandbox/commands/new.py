@@ -26,6 +26,7 @@ _MANIFESTS: Final = _ROOT / "deploy" / "kubernetes"
 _NOT_COPIED: Final = frozenset({"__pycache__", ".pytest_cache", ".idaas-agent", ".sandbox"})
 _NAME: Final = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 _LOCK: Final = "requirements.lock"
+_TEST_LOCK: Final = "requirements-test.lock"
 
 
 @listed_in(TRY)
@@ -49,7 +50,8 @@ def new(name: Annotated[str, typer.Argument(help="The name of the project: its f
         out.print(
             f"next: make wheel in the agent's repository; put dist/*.whl and dist/{_LOCK} into {name}/wheels"
         )
-    out.print(f"next: cd {name}; pytest; {own_command()} up --env-file dev.env")
+    out.print(f"next: cd {name}; pip install --require-hashes -r {_TEST_LOCK}; pytest")
+    out.print(f"next: {own_command()} up --env-file dev.env")
 
 
 def _copy(source: Path, target: Path, words: Mapping[str, str]) -> None:
