@@ -12,6 +12,7 @@ from langgraph.graph.message import add_messages
 from typing_extensions import TypedDict  # pydantic makes schemas of no other before Python 3.12
 
 from graph.credentials.run_credentials import CredentialsChannel, RunCredentials
+from graph.hooked_state import HookedState
 from graph.labels.data_labels import LabelState
 from graph.proposed_calls import ProposedCallsState
 from graph.server_question import QuestionState
@@ -62,7 +63,9 @@ class CustomGraphState(TypedDict, total=False):
     """The data that they have found for the question: for the model, in nobody's voice."""
 
 
-class AgentState(AgentInput, CustomGraphState, LabelState, ProposedCallsState, QuestionState, total=False):
+class AgentState(
+    AgentInput, CustomGraphState, HookedState, LabelState, ProposedCallsState, QuestionState, total=False
+):
     """The state that nodes read and write: that of each run, and the part of each feature beside it."""
 
     principal: Annotated[PrincipalRecord, _latest]

@@ -4,10 +4,11 @@ A hook gets what an own node gets (`graph.nodes.operator_code`). What it makes o
 the conversation keeps them. A synchronous `before_model`, which asks nobody, is called again for what the
 model reads again, so that what it replaced stays replaced. What it chooses of tools and models is checked
 (`graph.nodes.hooked_response`); what it makes of a call is decided about by the gate, as what the model
-requests.
+requests. What it keeps under keys of its own lasts for a run.
 """
 
 import asyncio
+import json
 import uuid
 from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterator, Mapping, Sequence
 from functools import partial
@@ -25,11 +26,25 @@ from graph.nodes.hooked_response import HOOKED, AskModel, HookedResponse, Pieces
 from graph.nodes.operator_code import GraphDefinitionError, NodeContext, OperatorVisit, State, show
 from tools.service import ToolSchema
 
-_SUMMARIES: Final = "SummarizationMiddleware"
-_ANEW: Final = (
-    "would summarise the conversation anew at every question, because what was written is kept; "
-    "the setting of the conversation's tokens bounds what the model reads of it"
-)
+_ELSEWHERE: Final = {
+    "SummarizationMiddleware": (
+        "would summarise the conversation anew at every question, because what was written is kept: "
+        "the setting of the conversation's tokens bounds what the model reads of it"
+    ),
+    "HumanInTheLoopMiddleware": (
+        "asks by an interrupt of its own, which no surface shows: "
+        "the policy of a tool asks, and the agent's approvals are the question"
+    ),
+    "ToolCallLimitMiddleware": (
+        "answers calls in place of the agent, which no record would have: "
+        "the setting of the tool rounds bounds a run, and a policy the calls of a tool"
+    ),
+    "ProviderToolSearchMiddleware": (
+        "adds a tool of the provider: "
+        "tools belong to a service, which declares their policies and credentials"
+    ),
+}
+"""What LangChain's own middleware would do, by its name, and what does it here."""
 Make: TypeAlias = Callable[..., Coroutine[Any, Any, ToolMessage]]
 _OF_RUNS: Final = ("before_agent", "after_agent")
 _WRAPS: Final = ("wrap_model_call", "wrap_tool_call")
@@ -46,6 +61,8 @@ class Middleware:
         """Middleware whose synchronous hook before the model may replace messages, outermost first."""
         self.turn: Any = None
         """LangChain's graph of one response, if a hook is for the model. It makes no calls of tools."""
+        self.keys: Sequence[str] = ()
+        """The keys of their own that the hooks around the model have in their state."""
         self.streams = False
         """Whether a response is shown as it arrives, before the hooks have seen it whole."""
 
@@ -76,6 +93,10 @@ class Middleware:
         if around_model:
             hooks = [OfferedTools(), *around_model, AskedModel()]
             made = create_agent(AgentModel(), middleware=hooks, context_schema=NodeContext)
+            self.keys = sorted(set().union(*map(_own_keys, around_model)))
+            builder: Any = made.builder
+            # Also those that LangChain takes for private, which no input and no output of the graph has.
+            builder.input_schema = builder.output_schema = builder.state_schema
             stops = ["tools"] if "tools" in made.builder.nodes else None
             self.turn = made.builder.compile(interrupt_before=stops)
 
@@ -105,7 +126,10 @@ class Middleware:
             read = await self._replaced(read, visit)
             HOOKED.set(hooked)
             ASK.set(hooked.ask)
-            result = await self.turn.ainvoke({"messages": read}, config, context=visit.runtime.context)
+            kept = state.get("hooked", {})
+            given = {"messages": read, **{key: kept[key] for key in self.keys if key in kept}}
+            result = await self.turn.ainvoke(given, config, context=visit.runtime.context)
+            visit.kept = self._kept(result, visit)
             last = result["messages"][-1]
             is_earlier = any(message.id == last.id for message in read)
             if type(last) is not AIMessage or is_earlier:
@@ -120,6 +144,15 @@ class Middleware:
             show(response, write, steps=visit.has_steps)
         chosen: Collection[str] = offered if hooked.chosen is None else hooked.chosen
         return response, chosen
+
+    def _kept(self, result: Mapping[str, Any], visit: OperatorVisit) -> dict[str, Any]:
+        """What the hooks keep for the next response, without a secret of the run."""
+        kept = {key: result[key] for key in self.keys if key in result}
+        try:
+            redacted: dict[str, Any] = visit.redact(json.loads(json.dumps(kept)))
+        except (TypeError, ValueError, RecursionError):
+            raise GraphDefinitionError("what middleware keeps in its state must be JSON") from None
+        return redacted
 
     async def _replaced(self, read: list[AnyMessage], visit: OperatorVisit) -> list[AnyMessage]:
         """The messages as the hooks left them in the earlier requests, each of which ended with a question or
@@ -197,16 +230,26 @@ def _has(middleware: object, *hooks: str) -> bool:
     return any(getattr(type(middleware), hook) is not getattr(AgentMiddleware, hook) for hook in hooks)
 
 
-def _faults(middleware: Any, *, streams: bool) -> Iterator[str]:  # noqa: ANN401 - LangChain's
-    """Why the middleware is not supported."""
+def _own_keys(middleware: Any) -> set[str]:  # noqa: ANN401 - LangChain's
+    """The keys of its state that are not every agent's."""
     from langchain.agents import AgentState
 
-    if any(kind.__name__ == _SUMMARIES for kind in type(middleware).__mro__):
-        yield _ANEW
+    return set(middleware.state_schema.__annotations__) - set(AgentState.__annotations__)
+
+
+def _faults(middleware: Any, *, streams: bool) -> Iterator[str]:  # noqa: ANN401 - LangChain's
+    """Why the middleware is not supported: each reason once."""
+    for kind in type(middleware).__mro__:
+        if reason := _ELSEWHERE.get(kind.__name__):
+            yield reason
+            return
     if getattr(middleware, "tools", ()):
         yield "has tools: tools belong to a service, which declares their policies and credentials"
-    if own_state := middleware.state_schema.__annotations__.keys() - AgentState.__annotations__.keys():
-        yield f"has a state of its own ({', '.join(sorted(own_state))}), which no run of the agent keeps"
+    keys = ", ".join(sorted(_own_keys(middleware)))
+    if keys and _has(middleware, "awrap_tool_call"):
+        yield f"has a state of its own ({keys}), which a hook around calls does not get"
+    if getattr(middleware, "thread_limit", None) is not None:
+        yield "has a thread_limit: what it counts lasts for a run, so that only run_limit holds"
     for hook in _OF_RUNS:
         if _has(middleware, hook, f"a{hook}"):
             yield f"has {hook}: add a node of your own, as first or last of build_graph"

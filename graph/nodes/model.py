@@ -85,6 +85,9 @@ class ModelNode:
         else:
             offered = OfferedTools([], {}, [LAST_ROUND])
             calls = []
+        kept_before = state.get("hooked", {})
+        if not rounds:
+            visit = _keeping(visit, {})
         turn = await self._turn(visit, calls, offered, credentials[MODEL])
         # A failure of the model comes before any event.
         self.unavailable.say(turn.offered.unavailable, runtime)
@@ -111,6 +114,7 @@ class ModelNode:
             "rounds": rounds + bool(response.tool_calls),
             "proposed": [],
             "read": dict(turn.labels),
+            **_update(kept_before, turn.kept),
             "credentials": self._of_next_step(accepted.values(), credentials),
         }
 
@@ -149,7 +153,7 @@ class ModelNode:
         response, chosen = await self.middleware.response(
             own, ask_model, tools=offered.tools, prompt=prompt, shown=shown
         )
-        return _Turn(response, offered.only(chosen), own.labels)
+        return _Turn(response, offered.only(chosen), own.labels, own.kept)
 
     async def _response_in(
         self, form: AnswerForm, visit: Visit, offered: OfferedTools, key: ServiceCredential, prompt: Prompt
@@ -171,7 +175,9 @@ class ModelNode:
         def corrected(messages: Sequence[AnyMessage]) -> list[AnyMessage]:
             return [*instructed(messages), *correction]
 
-        again = await self._response(visit, offered.only(()), key, corrected, shown=False)
+        again = await self._response(
+            _keeping(visit, turn.kept), offered.only(()), key, corrected, shown=False
+        )
         fitted = form.fitted(again.response)
         if not isinstance(fitted, AIMessage):
             raise AnswerFormError(fitted.place)
@@ -249,9 +255,25 @@ class ModelNode:
         return response, refused
 
 
+def _keeping(visit: Visit, kept: Mapping[str, Any]) -> Visit:
+    """`visit`, in which middleware has kept `kept`."""
+    if visit.state.get("hooked", {}) == kept:
+        return visit
+    state = visit.state.copy()
+    state["hooked"] = dict(kept)
+    return visit._replace(state=state)
+
+
+def _update(before: Mapping[str, Any], kept: Mapping[str, Any]) -> dict[str, Any]:
+    """The part of the state that is middleware's: what an earlier run has kept ends with this response."""
+    return {"hooked": dict(kept)} if before or kept else {}
+
+
 class _Turn(NamedTuple):
     """A response, the tools that it could call, and the labels of what hooks have read."""
 
     response: AIMessage
     offered: OfferedTools
     labels: Mapping[str, str] = MappingProxyType({})
+    kept: Mapping[str, Any] = MappingProxyType({})
+    """What middleware keeps for the next response of the run."""

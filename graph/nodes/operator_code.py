@@ -111,6 +111,8 @@ class OperatorVisit:
         """The responses that were shown."""
         self.labels: Final[dict[str, str]] = {}
         """The labels of what was read in this visit."""
+        self.kept: dict[str, Any] = {}
+        """What middleware keeps for the next response of the run."""
         self.has_labelled = False
         """Whether the code said what it has read, perhaps that nothing holds it."""
         self._secrets = secrets_of(state, caller)
@@ -164,10 +166,10 @@ class OperatorVisit:
             raise
 
     async def _ask(self, messages: Sequence[AnyMessage], shown: bool) -> AIMessage:
-        if self._through_middleware and self._model.middleware.turn is not None:
-            response = await self._asked_through_middleware(messages, shown=shown)
         if answer_form_of(self._visit.runtime) is not None:
             shown = False  # an answer in a form is shown once it fits
+        if self._through_middleware and self._model.middleware.turn is not None:
+            response = await self._asked_through_middleware(messages, shown=shown)
         else:
             response = await self.run_in_agent(self._model.ask(messages, self._visit, shown=shown))
         if shown:
@@ -178,6 +180,7 @@ class OperatorVisit:
         """The response to a node's question that the hooks leave. What hooks ask passes none."""
         state = self._visit.state.copy()
         state["messages"] = list(messages)
+        state["hooked"] = {}
         visit = self._visit._replace(state=state)
         ask_model = partial(self._model.ask, visit=visit)
 

@@ -6,10 +6,7 @@ from typing import Any
 import pytest
 from langchain.agents.middleware import (
     AgentMiddleware,
-    ModelCallLimitMiddleware,
     PIIMiddleware,
-    SummarizationMiddleware,
-    TodoListMiddleware,
     ToolRetryMiddleware,
     after_model,
     before_agent,
@@ -18,7 +15,6 @@ from langchain.agents.middleware import (
     wrap_model_call,
     wrap_tool_call,
 )
-from langchain_core.language_models import FakeListChatModel
 from langchain_core.messages import AIMessage, ToolMessage
 from langgraph.checkpoint.memory import InMemorySaver
 
@@ -314,17 +310,9 @@ def waits(request: Any, handler: Any) -> Any:
     return handler(request)
 
 
-TODOS = [
-    "has tools: tools belong to a service, which declares their policies and credentials",
-    "has a state of its own (todos), which no run of the agent keeps",
-]
-
-
 @pytest.mark.parametrize(
     ("middleware", "reasons"),
     [
-        (TodoListMiddleware(), TODOS),
-        (ModelCallLimitMiddleware(run_limit=1), ["run_model_call_count, thread_model_call_count"]),
         (of_run, ["has before_agent: add a node of your own"]),
         (waits, ["has wrap_tool_call without awrap_tool_call"]),
     ],
@@ -373,9 +361,3 @@ async def test_own_node_asks_through_the_middleware() -> None:
     assert (first.text, answer.text) == ("No, [REDACTED_EMAIL]", "done")
     texts = [message.text for message in b.model.asked[0]]
     assert texts == ["I am [REDACTED_EMAIL]", "Yes?", "Is [REDACTED_EMAIL] here?"]
-
-
-def test_middleware_that_would_summarise_at_every_question_is_refused_with_the_reason() -> None:
-    model = FakeListChatModel(responses=["summary"])
-    with pytest.raises(GraphDefinitionError, match="at every question"):
-        bench([DONE], build=using(SummarizationMiddleware(model, trigger=("tokens", 10))))
