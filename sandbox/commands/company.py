@@ -23,7 +23,8 @@ _OF_THE_AGENT: Final = ("GRAPH", "POLICY_FILE", "POLICY_URL", "SERVICES_FILE", "
 
 
 def company_variables(given: Mapping[str, str], folder: Path, addresses: Addresses) -> dict[str, str]:
-    """The variables of the company's service, rules and instructions, whose files are copied to `folder`.
+    """The variables of the company's service, rules and instructions, whose files are copied to `folder`, and
+    which `company/agent.env` has there for other commands.
 
     Empty if `given` has one of its own, or if what evaluates the rules is not installed.
     """
@@ -41,4 +42,7 @@ def company_variables(given: Mapping[str, str], folder: Path, addresses: Address
     services.write_text(text, "utf-8")
     variables = dict(read_env_file(_EXAMPLE / "agent.env"))
     files = {name: str((company / value).resolve()) for name, value in variables.items() if "_FILE" in name}
-    return variables | files
+    variables |= files
+    lines = [f"{name}={value}" for name, value in variables.items()]
+    (company / "agent.env").write_text("\n".join([*lines, ""]), "utf-8")
+    return variables

@@ -87,6 +87,8 @@ def up(
 
     async def ready(agent: "Agent") -> None:
         _print_addresses(settings, sandbox, options.page_port, doctor)
+        if company:
+            _print_rules(options.folder / "company")
         for error in (await agent.readiness.failures()).values():
             if error is not None:
                 print_error(error)
@@ -176,6 +178,12 @@ def _print_addresses(settings: Settings, sandbox: "RunningSandbox", page_port: i
     # Not in the table, which would break long lines.
     out.print(f'terminal   {own_command()} chat{moved} "{_QUESTION}"')
     out.print(f"           {doctor}")
+
+
+def _print_rules(company: Path) -> None:
+    """Where the rules are, and what decides their cases."""
+    out.print(f"rules      {company / 'policy.cedar'}   (change them: the next call is decided by them)")
+    out.print(f"           {own_command()} policy test --env-file {company / 'agent.env'}")
 
 
 def _groups(claims: Mapping[str, object]) -> str:

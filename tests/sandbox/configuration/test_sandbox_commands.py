@@ -10,6 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from agent.commands.command_line import app
+from identity.settings.env_file import read_env_file
 from sandbox.addresses import Addresses
 from sandbox.commands.company import PEOPLE, company_variables
 from sandbox.configuration.configuration_file import SandboxFile
@@ -118,6 +119,7 @@ def test_company_of_up_is_copied_once_and_left_out_for_an_agent_with_services_of
     }
     rules, services = Path(variables["POLICY_FILE"]), Path(variables["SERVICES_FILE"])
     assert 'url = "https://localhost:1234/echo/expenses"' in services.read_text()
+    assert read_env_file(folder / "company" / "agent.env") == variables
     rules.write_text("// mine")
     services.write_text("")
     assert company_variables({"CALLER_CLAIMS": "name"}, folder, addresses) == variables
