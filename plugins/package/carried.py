@@ -41,6 +41,8 @@ _PROXIES: Final = frozenset({"HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY", "NO_PROXY
 _SECRET: Final = re.compile(
     r"REDIS_URL|OTEL_EXPORTER_OTLP_(\w+_)?HEADERS|ALIBABA_CLOUD_(ACCESS_KEY|SECURITY|CREDENTIALS)\w+"
 )
+_OF_CLIENT: Final = frozenset({"ENV_PRIVATE_KEY", "IDAAS_CLIENT_SECRET"})
+"""Variables that the vendor's SDK reads for a method with a secret."""
 _FILE: Final = re.compile(r"\w+_FILE|OTEL_EXPORTER_OTLP_\w*(CERTIFICATE|KEY)")
 _LOCKED: Final = re.compile(
     r"^(?:[^\s#=]*/)?([A-Za-z0-9][A-Za-z0-9._-]*?)(?:-\d[^\s/]*\.whl|\s*(?:==|@))", re.MULTILINE
@@ -131,6 +133,11 @@ def carried(configuration: Configuration, form: Form) -> Carried:
             if name != "ACCEPTED_TOOLS_FILE" or Path(value).exists():  # nothing has been accepted yet
                 paths[_CARRIED[name]] = Path(value)
                 of_operator[name] = f"{form.folder}/{_CARRIED[name]}"
+        elif name in _OF_CLIENT:
+            faults.append(
+                f"{name} is the secret of the agent's client, which no package contains, and which"
+                f" authnMethod PLUGIN, PKCS7 or OIDC does not need: --set {name}= leaves it out"
+            )
         elif fault := _fault(name, value, of_agent or name in _PROXIES):
             faults.append(f"{name} {fault}: --set {name}=VALUE sets another value there, --set {name}= none")
         else:

@@ -221,6 +221,7 @@ def test_what_cannot_be_carried_is_a_fault_until_the_operator_decides(
     found = carried(Configuration(settings, given, lock, None, left, tuple(given)), AGENTRUN)
     assert [fault.split()[0] for fault in found.faults] == [name]
     assert f"--set {name}=" in found.faults[0]
+    assert "is no variable of the agent" not in found.faults[0] or name == "LANGSMITH_API_KEY"
     assert "sesame" not in f"{found}"
     found = carried(Configuration(settings, given, lock, None, left | {name: ""}, tuple(given)), AGENTRUN)
     assert (found.faults, name in found.variables) == ([], False)
