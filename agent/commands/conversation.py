@@ -14,6 +14,7 @@ from agent.commands.answer_text import AnswerText
 from agent.commands.keyboard import read_answer
 from agent.commands.terminal import err, out, own_command, stop
 from agent.commands.titled_card import read_titles, titled
+from graph.approvals.record import PERSON
 from identity.credentials.rights import LABELS, rights_of
 from identity.printable import printable_json, printable_line
 from identity.strict_json import read_object
@@ -207,7 +208,11 @@ class Conversation:
             scope = approval.get("scope") or approval.get("credential") or "no credential"
             err.print_lines([f"{_call(approval)}, with {scope}"])
         if group := approval.get("approvers"):
-            stop(f"the call waits for the decision of {_who(group)}", f"go on when they have: {self.command}")
+            stop(
+                f"the call waits for the decision of {_who(group)}",
+                f"they decide on the page, or by POST /approvals/{interrupt['id']}; then go on:"
+                f" {self.command}",
+            )
         if "url" in approval:
             host = (approval.get("question") or {}).get("host")
             what = "allow the access" if host is None else f"go on there. Its host is {host}"
@@ -283,5 +288,6 @@ def _object(text: str) -> dict[str, Any]:
 
 def _who(approvers: str) -> str:
     """Who decides about a call: a group, or one person, whose `sub` it names."""
-    named, _, subject = approvers.partition("sub:")
-    return f'another person of the group "{approvers}"' if named or not subject else subject
+    if not approvers.startswith(PERSON):
+        return f'another person of the group "{printable_line(approvers)}"'
+    return f'the person "{printable_line(approvers.removeprefix(PERSON))}"'

@@ -16,7 +16,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Final, Literal
 
-from graph.approvals.record import ApprovalKind, ApprovalRequest, PendingApproval, QuestionKind
+from graph.approvals.record import PERSON, ApprovalKind, ApprovalRequest, PendingApproval, QuestionKind
 from graph.server_question import question_in
 from identity.credentials.rights import SENTENCES, rights_of
 from identity.printable import MOST_IN_A_LINE, printable, printable_line, shortened
@@ -115,7 +115,8 @@ def _others(request: ApprovalRequest, asker: str | None) -> list[str]:
     """Who decides, to the user whose decision it is not."""
     if request.approvers is None or asker is not None:
         return []
-    return [f'Another person decides: "{printable(request.approvers)}". Then approve to continue.']
+    who = printable(request.approvers.removeprefix(PERSON))
+    return [f'Another person decides: "{who}". Then approve to continue.']
 
 
 def _name(name: str) -> str:

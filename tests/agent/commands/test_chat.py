@@ -141,6 +141,7 @@ async def test_conversation_goes_on_when_another_person_has_decided(
     assert code == 1
     assert 'waits for the decision of another person of the group "finance"' in " ".join(shown.split())
     [approval] = (await served.ask("GET", "/approvals", "bob")).json()["asked"]
+    assert f"POST /approvals/{approval['id']}" in " ".join(shown.split())
     decided = await served.ask("POST", f"/approvals/{approval['id']}", "bob", {"decision": "approve"})
     assert decided.status_code == 204
     code, shown = await without_a_terminal(served, "--thread", "thread-1", "Thanks")

@@ -95,6 +95,8 @@ def test_question_of_a_server_says_who_asks_and_that_no_secret_is_asked_for() ->
 def test_card_for_an_approver_names_the_asker_and_the_users_card_the_approver() -> None:
     pending = PendingApproval(request_of(approvers="finance"), {"amount": 5})
     assert card_text(pending).endswith('Another person decides: "finance". Then approve to continue.')
+    of_person = PendingApproval(request_of(approvers="sub:user_carol01"), {"amount": 5})
+    assert card_text(of_person).endswith('decides: "user_carol01". Then approve to continue.')
     asked = card_text(pending, asker="user_alice01")
     assert asked.startswith('user_alice01 asks to call "pay"')
     assert "finance" not in asked
