@@ -23,7 +23,12 @@ async def graph(identity: Identity, checkpointer: Any, model: Any = None) -> Any
     """The agent, for `answered` below, and for the server: `GRAPH=create_agent.py:graph`."""
     tools = await identity.tools("services.toml")  # identity
     return create_agent(
-        model or ChatOpenAI(model="qwen-plus", base_url=os.environ["LLM_BASE_URL"]),
+        model
+        or ChatOpenAI(
+            model="qwen-plus",
+            base_url=os.environ["LLM_BASE_URL"],
+            api_key=identity.api_key(os.environ["LLM_API_KEY_IDENTIFIER"]),  # identity
+        ),
         [*tools, today],
         middleware=[identity.middleware(policy_file="policies.toml")],  # identity
         context_schema=IdentityContext,  # identity

@@ -30,7 +30,12 @@ async def graph(identity: Identity, checkpointer: Any, model: Any = None) -> Any
         "middleware": [decides],  # identity
     }
     return create_deep_agent(
-        model or ChatOpenAI(model="qwen-plus", base_url=os.environ["LLM_BASE_URL"]),
+        model
+        or ChatOpenAI(
+            model="qwen-plus",
+            base_url=os.environ["LLM_BASE_URL"],
+            api_key=identity.api_key(os.environ["LLM_API_KEY_IDENTIFIER"]),  # identity
+        ),
         [today],
         subagents=[leave],
         middleware=[decides],  # identity

@@ -17,7 +17,11 @@ from idaas_agent import Identity, IdentityContext  # identity
 async def graph(identity: Identity, checkpointer: Any, model: Any = None) -> Any:
     """The graph, for `answered` below, and for the server: `GRAPH=state_graph.py:graph`."""
     tools = await identity.tools("services.toml")  # identity
-    asked = model or ChatOpenAI(model="qwen-plus", base_url=os.environ["LLM_BASE_URL"])
+    asked = model or ChatOpenAI(
+        model="qwen-plus",
+        base_url=os.environ["LLM_BASE_URL"],
+        api_key=identity.api_key(os.environ["LLM_API_KEY_IDENTIFIER"]),  # identity
+    )
     calling = asked.bind_tools(tools)
 
     async def respond(state: MessagesState) -> dict:
