@@ -65,6 +65,9 @@ def in_form_of_the_agent(message: BaseMessage) -> BaseMessage:
     """
     if not isinstance(message, AIMessage):
         return message
+    text = str(message.text)
+    thinking = _thinking(message)
+    _note(message, len(text) + len(thinking))
     reported = message.response_metadata
     ends = (reported[name] for name in _ENDS if isinstance(reported.get(name), str))
     end = next(ends, "").lower()
@@ -73,8 +76,8 @@ def in_form_of_the_agent(message: BaseMessage) -> BaseMessage:
         metadata["model_name"] = name
     calls, others = _calls_of(message)
     return AIMessage(
-        content=str(message.text),
-        additional_kwargs=thinking_kwargs(_thinking(message)),
+        content=text,
+        additional_kwargs=thinking_kwargs(thinking),
         tool_calls=calls,
         invalid_tool_calls=others,
         response_metadata=metadata,
@@ -122,6 +125,17 @@ def failure_of(error: Exception, model: str) -> ServiceError:
     headers = (getattr(getattr(cause, "response", None), "headers", None) for cause in causes)
     wait = next((retry_after(given) for given in headers if isinstance(given, Mapping)), None)
     return ServiceError(GraphCode.MODEL_CALL_FAILED, detail, status=status, retry_after=wait)
+
+
+def _note(message: AIMessage, characters: int) -> None:
+    """Notes what has arrived with `message`, whose text and thinking have so many `characters`, before the
+    arguments of invalid calls are dropped, or the message is refused for them.
+    """
+    arguments: list[object] = [call["args"] or "" for call in message.tool_calls]
+    arguments += [call["args"] or "" for call in message.invalid_tool_calls]
+    so_far = arrived()
+    so_far.characters = max(so_far.characters, characters + sum(len(str(value)) for value in arguments))
+    so_far.usage = message.usage_metadata or so_far.usage
 
 
 def _calls_of(message: AIMessage) -> tuple[list[ToolCall], list[InvalidToolCall]]:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from langchain_core.messages import AIMessage, AIMessageChunk, HumanMessage, ToolMessage
 from langchain_core.messages.ai import UsageMetadata
-from langchain_core.outputs import ChatGenerationChunk
+from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
 
 from agent.errors.error_codes import AgentCode
 from graph.call_measures import CallMeasures
@@ -317,6 +317,51 @@ async def test_what_had_arrived_of_a_response_that_fails_is_counted() -> None:
     read, written = await counted_with(model, ModelCall([HumanMessage("a" * 8_000)], [], lambda _event: None))
     assert 2_000 <= read < 2_100
     assert 1_000 <= written < 1_100
+
+
+class Whole(ScriptedModel):
+    """A published chat model whose response arrives whole."""
+
+    response: AIMessage
+
+    async def _agenerate(self, *_: Any, **__: Any) -> ChatResult:
+        info = {"finish_reason": "tool_calls"}
+        return ChatResult(generations=[ChatGeneration(message=self.response, generation_info=info)])
+
+
+async def counted_whole(response: AIMessage) -> list[int]:
+    """The tokens, in and out, that a budget counts for `response` of a published chat model."""
+    model = ChatModelProvider(lambda _key: Whole(turns=[], response=response))
+    return await counted_with(model, ModelCall([HumanMessage("hi")]))
+
+
+LONG = "b" * 4_000
+NOT_STRICT = {"name": "pay", "args": {"to": LONG, "sum": float("nan")}, "id": "call_1"}
+NO_JSON = {"name": "pay", "args": {"to": LONG, "sum": object()}, "id": "call_1"}
+NOT_PARSED = {"name": "pay", "args": f"{{to: {LONG}", "id": "call_1", "error": None}
+
+
+@pytest.mark.promise("bounded")
+@pytest.mark.parametrize(
+    "response",
+    [
+        AIMessage("", tool_calls=[NOT_STRICT]),
+        AIMessage("", tool_calls=[NO_JSON]),
+        AIMessage("", invalid_tool_calls=[NOT_PARSED]),
+    ],
+    ids=["not strict", "no JSON", "not parsed"],
+)
+async def test_arguments_that_are_dropped_from_a_whole_published_response_are_counted(
+    response: AIMessage,
+) -> None:
+    _, written = await counted_whole(response)
+    assert 1_000 <= written < 1_100
+
+
+@pytest.mark.promise("bounded")
+async def test_whole_published_response_that_is_refused_is_counted_as_the_service_reports() -> None:
+    usage = UsageMetadata(input_tokens=7, output_tokens=5, total_tokens=12)
+    assert await counted_whole(AIMessage("", tool_calls=[NO_JSON], usage_metadata=usage)) == [7, 5]
 
 
 @pytest.mark.promise("bounded")
