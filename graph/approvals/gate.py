@@ -30,7 +30,7 @@ from tools.lasting import Lasting
 from tools.service import Service, ToolSchema
 
 _CAPACITY: Final = 10_000
-_STATELESS: Final = "not run: the call needs the user's approval, and this conversation is not kept"
+STATELESS: Final = "not run: the call needs the user's approval, and this conversation is not kept"
 _CHANGED: Final = "not run: its arguments are not those about which the user was asked"
 REJECTED: Final = "The user declined this call."
 _REJECTED_BY_ANOTHER: Final = "Another person, whom the policy asks, declined this call."
@@ -73,14 +73,17 @@ class ApprovalGate:
         clock: Callable[[], float],
         policy: Policies | None = None,
         grants: LastingApprovals | None = None,
+        stateless: str = STATELESS,
     ) -> None:
         """`seconds` is the time in which a person decides. Without a `policy`, that is what services declare
-        and what calls would disclose. Without `grants`, an approval is for one call.
+        and what calls would disclose. Without `grants`, an approval is for one call. `stateless` is the
+        reason for the model when nobody can be asked, because nothing is kept.
         """
         self.services: Final = {service.name: service for service in services}
         """By their names. The state of a run may name any other."""
         self._policy = policy or policies_of(self.services, requirements)
         self._store = store
+        self._stateless = stateless
         self.grants: Final = grants
         self._clock = clock
         self.new: Final[LRUCache[str, ApprovalRequest]] = LRUCache(_CAPACITY)
@@ -99,7 +102,7 @@ class ApprovalGate:
         """
         decision = await self._policy.decide(pending, caller, Facts(began=goes_on))
         if isinstance(decision, Ask) and not self.can_ask(pending):
-            return denied(decision, _STATELESS)
+            return denied(decision, self._stateless)
         return decision
 
     async def verdict(self, pending: PendingCall, caller: VerifiedAccessToken) -> Verdict:

@@ -17,7 +17,7 @@ from langgraph.errors import GraphBubbleUp
 from langgraph.runtime import Runtime
 
 from graph.approvals.answer import AnswerReader
-from graph.approvals.gate import ApprovalGate
+from graph.approvals.gate import STATELESS, ApprovalGate
 from graph.approvals.pending_call import PendingCall
 from graph.approvals.policies import policies_of
 from graph.approvals.policy import Allow, AnyUser, Ask, CallPolicy, Deny
@@ -67,6 +67,7 @@ from tools.arguments.fault import ArgumentFault
 from tools.service import Service, ToolSchema
 
 DEFAULT_SECONDS: Final = 30.0
+_NOT_SAVED: Final = f"{STATELESS}: the graph needs a checkpointer, and its run a thread_id"
 _PAUSED: Final = 10_000
 
 
@@ -143,7 +144,11 @@ class GovernedCalls:
         policies = policies_of(self._services, required, [*stopped, *parts.policies], self.access)
         if host is not None and host.person is not None:
             policies = host.person(policies)
-        gate = ApprovalGate(services, required, parts.kept.approvals, parts.approval_seconds, clock, policies)
+        stateless = _NOT_SAVED if host is None else STATELESS
+        gate = ApprovalGate(
+            *(services, required, parts.kept.approvals, parts.approval_seconds, clock, policies),
+            stateless=stateless,
+        )
         announce = host.announce if host else None
         measures = host.measures if host else CallMeasures()
         self._approvals = Approvals(

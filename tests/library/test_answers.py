@@ -334,3 +334,12 @@ async def test_twenty_users_at_once_are_never_crossed():
     await asyncio.gather(*(paid(user, number) for number, user in enumerate(users)))
     made = sorted((arguments["amount"], secret) for _, arguments, secret in bank.calls)
     assert made == [(number, f"{SCOPE}-of-user{number}-0") for number in range(20)]
+
+
+async def test_call_that_asks_in_a_graph_that_saves_nothing_says_what_the_graph_lacks():
+    bank = Bank()
+    bank.policies["pay"] = ToolPolicy(Effect.WRITE, ApprovalMode.ASK)
+    app = await called_app(bank, checkpointer=False)
+    status, text = results(await app.ask(pay(10)))["call_1"]
+    assert (status, bank.paid) == ("error", [])
+    assert text.endswith("the graph needs a checkpointer, and its run a thread_id")
