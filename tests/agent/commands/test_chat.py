@@ -43,7 +43,7 @@ async def test_conversation_asks_for_approval_with_the_arguments_and_goes_on(
         chat.types("leave")
         question = await chat.shows(APPROVE)
         assert "on your behalf [Human]" in question
-        assert "days: 3" in question
+        assert "Days (days): 3" in question
         chat.types("perhaps")
         await chat.shows(APPROVE)
         chat.types("e")
@@ -88,7 +88,7 @@ async def test_conversation_asks_for_approval_with_the_arguments_and_goes_on(
     served.model.turns = [APPLY, DONE]
     given = ("chat", "--url", served.origin, "Apply for three days of leave from Monday")
     async with on_terminal(*given, folder=tmp_path, **variables) as chat:
-        assert "days: 3" in await chat.shows(APPROVE)
+        assert "Days (days): 3" in await chat.shows(APPROVE)
         chat.types("n")
         assert "ok" not in await chat.shows("done")
         assert await chat.ends() == 0
@@ -118,7 +118,7 @@ async def test_question_whose_call_needs_an_approval_fails_without_a_terminal(th
     served = await threads([APPLY], ACCESS_IDENTITY="Human")
     code, shown = await without_a_terminal(served, "Apply for leave")
     assert code == 1
-    assert "days: 3" in shown
+    assert "Days (days): 3" in shown
     assert f" chat --url {served.origin} --thread " in shown
 
 
