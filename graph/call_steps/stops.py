@@ -8,7 +8,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from langchain_core.messages import ToolCall
@@ -106,19 +106,23 @@ class Stops:
             raise ServiceError(GraphCode.CALLS_STOPPED, stopped)
 
     async def check_request(self, service: str, subject: Callable[[], Awaitable[str | None]]) -> None:
-        """For a request of code that is in no call: raises `ServiceError` (`calls_stopped`) if `service`, the
-        user for whom the code runs, or all calls are stopped. `subject` is asked for that user, if any user's
-        calls are stopped. A request within a call is part of it, and ends with it.
+        """For a request of code: raises `ServiceError` (`calls_stopped`) if `service`, the user for whom the
+        code runs, or all calls are stopped. `subject` is asked for that user, if any user's calls are. For a
+        request within a call, the stops count that were there before the call: a later one ends the call
+        itself where it can.
 
         Raises what `revocations.unread` is: then nobody knows what is stopped.
         """
         if self._revocations.unread is not None:
             raise self._revocations.unread.again()
-        if not self._revocations.stops_calls or _IN_CALL.get() in self._running:
+        if not self._revocations.stops_calls:
             return
         stops = [(Target.ALL_CALLS, ""), (Target.CALLS_OF_SERVICE, service)]
         if self._revocations.stops_users and (user := await subject()) is not None:
             stops.append((Target.CALLS_OF_USER, user))
+        running = _IN_CALL.get()
+        if running in self._running:
+            stops = [stop for stop in stops if stop not in running.later_stops]
         if (stopped := self._first_of(stops)) is not None:
             raise ServiceError(GraphCode.CALLS_STOPPED, stopped)
 
@@ -131,6 +135,7 @@ class Stops:
         if revocation.target not in CALLS or revocation.until is None:
             return
         for running in self._running:
+            running.later_stops.add((revocation.target, revocation.name))
             if running.is_of(revocation):
                 running.end(_said(revocation.target, revocation.name, revocation.changed_at))
 
@@ -156,6 +161,8 @@ class _Running:
     is_sent: Callable[[], bool]
     ends: asyncio.Timeout
     ended_by: str | None = None
+    later_stops: set[tuple[Target, str]] = field(default_factory=set)
+    """The stops that have come while it was made."""
 
     @property
     def shown(self) -> CallInProgress:

@@ -161,6 +161,22 @@ async def test_request_is_refused_until_the_stops_were_read(granted: Sandbox, id
         await requests.key()
 
 
+async def test_request_to_a_service_that_was_stopped_before_the_call_is_refused(
+    granted: Sandbox, identity: Identity
+) -> None:
+    requests = Requests(identity, "Machine")
+
+    async def send() -> str:
+        """Sends."""
+        return str(await requests.made())
+
+    tool = identity.govern(send, ToolPolicy(Effect.EXTERNAL, ApprovalMode.ALLOW))
+    decides(identity, Target.CALLS_OF_SERVICE, HOST)
+    async with identity.acting_for(granted.access_token("alice")):
+        assert REFUSED in await tool.ainvoke({})
+    assert requests.sent == []
+
+
 async def test_request_within_a_call_that_goes_on_is_part_of_it(granted: Sandbox, identity: Identity) -> None:
     requests = Requests(identity, "Machine")
     call_ended = asyncio.Event()
