@@ -147,7 +147,7 @@ def test_new_project_and_the_examples_pass_their_tests_and_none_is_made_twice(pr
     folders = [project, *(EXAMPLES / name for name in ("human_tool", "guardrail", "vault"))]
     options = ["-q", "-p", "no:cacheprovider", "--import-mode=prepend"]
     _, passed = run([sys.executable, "-m", "pytest", *options, *map(str, folders)], os.environ, project)
-    assert "14 passed" in passed, passed
+    assert "18 passed" in passed, passed
     again = CliRunner().invoke(app, ["new", "my-payroll"])
     assert (again.exit_code, CliRunner().invoke(app, ["new", "../x"]).exit_code) == (1, 1)
 

@@ -24,12 +24,13 @@ ENTRY_POINTS: Final = "idaas_agent.issuers"
 
 
 def add_issuers(
-    parts: IdentityParts, services: Iterable[Service], path: Path | None, *, named: str = "SERVICES_FILE"
+    parts: IdentityParts, services: Iterable[Service], path: Path | None, *, named: str
 ) -> list[str]:
     """Adds to `parts` the issuers that the file declares, and those that `services` name and that are
     installed. Returns all faults, each with its place: also those of what the services ask them for.
 
-    An issuer that is there already, from a file that was read before, stays as it is.
+    An issuer that is there already stays as it is: services may name it, and another file may declare the
+    same. One that the file declares differently is a fault.
     """
     declared = {} if path is None else declared_issuers(path)
     required = [(service, part) for service in services for part in _required(service)]
@@ -40,6 +41,10 @@ def add_issuers(
     faults: list[str] = []
     unusable: set[str] = set()
     folder = Path() if path is None else path.parent
+    for name in sorted(declared.keys() & {*issuers.names}):
+        if issuers.declaration(name) != _declaration(declared[name], folder):
+            faults.append(f"{named}: issuers.{name} differs from that of another file")
+            unusable.add(name)
     for name in sorted({*declared, *undeclared} - {*issuers.names}):
         declaration = declared.get(name, IssuerDeclaration())
         try:
@@ -57,6 +62,11 @@ def add_issuers(
         if part.issuer not in unusable and (fault := issuers.fault(part)):
             faults.append(f"services.{service.name}.issuer_credential: {fault}")
     return faults
+
+
+def _declaration(declaration: IssuerDeclaration, folder: Path) -> object:
+    """The declaration, with the folder in which its own code is looked for."""
+    return declaration, folder.resolve() if declaration.python else None
 
 
 class _FaultError(ValueError):
@@ -114,4 +124,5 @@ def _added(
         issuer = issuer_type(settings, http=parts.http, clock=parts.clock)
     except Exception as error:  # noqa: BLE001 - code of others raises anything
         raise _FaultError(f" cannot be used: {raised(error)}") from None
-    return AddedIssuer(issuer, declaration.user_token, declaration.timeout_seconds)
+    declared = _declaration(declaration, folder)
+    return AddedIssuer(issuer, declaration.user_token, declaration.timeout_seconds, declared)

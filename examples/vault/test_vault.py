@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
-from vault import Vault
+from vault import Vault, VaultSettings
 from vault_server import ROLE_ID, SECRET_ID, VaultServer
 
 from idaas_agent import AgentError
@@ -113,6 +113,27 @@ def test_users_token_reaches_the_vault_only_if_the_operator_says_so(server):
 
     with_vault(server, refused, user_token=False)
     assert server.requests == []
+
+
+def test_login_of_the_agent_gives_no_credential_to_a_user(server, secret_id):
+    async def refused(vault):
+        assert await code_of(vault.obtain(KEY, ALICE)) == "issuer_refused"
+
+    with_vault(server, refused, secret_id)
+    assert server.requests == []
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "http://127.0.0.1.elsewhere.example",
+        "http://localhost@elsewhere.example",
+        "https://vault@elsewhere.example",
+    ],
+)
+def test_address_must_be_https_or_this_machine(address):
+    with pytest.raises(ValueError, match="address"):
+        VaultSettings(address=address, method="jwt", role="users")
 
 
 def test_failures_have_the_codes_of_issuers_and_no_secret(server, secret_id, caplog):

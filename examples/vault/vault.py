@@ -17,7 +17,9 @@ class VaultSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    address: Annotated[str, Field(pattern=r"^(https://|http://(127\.0\.0\.1|localhost)[:/]?)")]
+    address: Annotated[
+        str, Field(pattern=r"^(https://[^@/?#]+|http://(127\.0\.0\.1|localhost)(:\d+)?)(/[^@?#]*)?$")
+    ]
     method: Literal["approle", "jwt"]
     mount: Annotated[str, Field(pattern=_NAME)] | None = None
     """Where the method is mounted; by default under its own name."""
@@ -49,9 +51,11 @@ class Vault(Issuer[VaultSecret]):
     Settings = VaultSettings
     Wanted = VaultSecret
 
-    async def login(self, _: Caller | None, user_token: Secret | None) -> IssuedCredential:
+    async def login(self, caller: Caller | None, user_token: Secret | None) -> IssuedCredential:
         settings: VaultSettings = self.settings
         if settings.secret_id_file is not None:
+            if caller is not None:
+                raise refused("the method approle is the agent's own login: it needs Machine identity")
             secret_id = settings.secret_id_file.read_text("utf-8").strip()
             body = {"role_id": settings.role, "secret_id": secret_id}
         elif user_token is not None:

@@ -11,6 +11,7 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, ClassVar, Final, Generic, TypeVar
 
 import httpx
@@ -125,6 +126,8 @@ class AddedIssuer:
     issuer: Issuer[Any]
     user_token: bool = False
     seconds: float = 10.0
+    declaration: object = None
+    """By what it was made: two of one name are the same if these are equal."""
 
     @property
     def has_login(self) -> bool:
@@ -155,6 +158,10 @@ class AddedIssuers:
             raise ValueError(f'there is another issuer "{name}"')
         self._added[name] = added
 
+    def declaration(self, name: str) -> object:
+        """That of the one with this name."""
+        return self._added[name].declaration
+
     @property
     def names(self) -> list[str]:
         """The names of those that were added."""
@@ -177,7 +184,7 @@ class AddedIssuers:
     async def check(self, name: str) -> str | None:
         """What the issuer finds to be right. Raises `AgentError` with a code of issuers."""
         added = self._added[name]
-        return await _bounded(name, added, added.issuer.check(), ())
+        return await _bounded(name, added, added.issuer.check, ())
 
     def prerequisite(self, requirement: CredentialRequirement) -> CredentialRequirement | None:
         """The login of the issuer, if it has one."""
@@ -206,14 +213,14 @@ class AddedIssuers:
         person = None if user is None else user.caller
         user_token = user.token if user is not None and added.user_token else None
         if requirement.login:
-            issuing = added.issuer.login(person, user_token)
+            issuing = partial(added.issuer.login, person, user_token)
         else:
             try:
                 wanted = added.wanted(requirement)
             except ValueError as error:
                 raise refused(f'issuer "{name}": {error}') from None
             request = IssueRequest(wanted, person, user_token, prerequisite)
-            issuing = added.issuer.issue(request)
+            issuing = partial(added.issuer.issue, request)
         secrets = [secret for secret in (user_token, prerequisite) if secret is not None]
         issued = await _bounded(name, added, issuing, secrets)
         if fault := self._fault_of(issued):
@@ -237,12 +244,14 @@ class AddedIssuers:
         return "the credential must end in the future" if end <= self.clock() else None
 
 
-async def _bounded(name: str, added: AddedIssuer, issuing: Awaitable[T], secrets: Iterable[Secret]) -> T:
+async def _bounded(
+    name: str, added: AddedIssuer, issuing: Callable[[], Awaitable[T]], secrets: Iterable[Secret]
+) -> T:
     """The result, within the time of the issuer. Raises its failure as an error of the tree."""
     about = f'issuer "{name}"'
     try:
         async with asyncio.timeout(added.seconds):
-            return await issuing
+            return await issuing()
     except AgentError as error:
         failure = error
     except TimeoutError:

@@ -252,6 +252,11 @@ async def test_library_reads_the_same_file(sandbox: Sandbox, declared: Any, ledg
             assert received == [f"Bearer canary-here-{caller.subject}"]
             assert ("5000" in str(text), "canary" in str(text)) == (True, False)
             await identity.tools(file)  # again: the issuer is there
+            other = file.with_name("other.toml")
+            other.write_text(file.read_text().replace("here", "down"))
+            with pytest.raises(ConfigurationError) as differs:
+                await identity.tools(other)
+            assert differs.value.faults == ("other.toml: issuers.vault differs from that of another file",)
         missing = HTTPService(
             "other", "https://x.example", IssuerRequirement("volt"), ssl_context=NO_TLS, settings=()
         )

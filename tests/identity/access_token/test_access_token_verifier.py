@@ -179,4 +179,4 @@ def test_only_the_verifier_and_the_kit_for_tests_call_assume_verified() -> None:
         if "assume_verified" in path.read_text() or "_SEAL" in path.read_text()
     }
     defined, verifier = "identity/access_token/verified_access_token.py", "identity/access_token/verifier.py"
-    assert callers == {defined, verifier, "idaas_agent/testing.py"}
+    assert callers == {defined, verifier, "idaas_agent/testing.py", "idaas_agent/issuer_under_test.py"}

@@ -130,6 +130,16 @@ async def test_machine_identity_has_neither_caller_nor_their_token(clock: Any) -
     assert received == [(None, None), (setting.alice.caller, setting.alice.token)]
 
 
+async def test_exception_before_an_issuer_waits_is_an_error_of_issuers_too(setting: Setting) -> None:
+    def issue(_: object) -> Any:
+        raise RuntimeError("hvs.secret")
+
+    setting.vault.issue = issue  # type: ignore[method-assign]  # an issuer that is wrapped
+    failure = await setting.failure()
+    assert failure.code is IdentityCode.ISSUER_UNREACHABLE
+    assert "hvs.secret" not in str(failure)
+
+
 async def test_exception_of_an_issuer_is_not_kept_by_the_failure(setting: Setting) -> None:
     def fails(_: object) -> None:
         raise RuntimeError("hvs.secret")
