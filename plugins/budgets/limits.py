@@ -51,9 +51,10 @@ class DailyLimits:
             Budget(_digest("group", group), self.of_groups[group])
             for group in sorted(groups & self.of_groups.keys())
         ]
-        client = _client_of(caller)
-        if client is not None and client in self.of_clients:
-            budgets.append(Budget(_digest("client", client), self.of_clients[client]))
+        budgets += [
+            Budget(_digest("client", client), self.of_clients[client])
+            for client in sorted(_clients_of(caller) & self.of_clients.keys())
+        ]
         return budgets
 
 
@@ -84,12 +85,13 @@ def _by_name(
     return limits
 
 
-def _client_of(caller: VerifiedAccessToken) -> str | None:
-    """The client by which `caller` calls, if the token names it, or which the caller is."""
-    for name in CLIENT_CLAIMS:
-        if isinstance(client := caller.claims.get(name), str):
-            return client
-    return caller.principal.subject if caller.is_client else None
+def _clients_of(caller: VerifiedAccessToken) -> set[str]:
+    """The clients by which `caller` calls, as the claims of the token name them, or which the caller is."""
+    claims = [caller.claims.get(name) for name in CLIENT_CLAIMS]
+    clients = {client for client in claims if isinstance(client, str)}
+    if not clients and caller.is_client:
+        clients.add(caller.principal.subject)
+    return clients
 
 
 def _digest(of: str, name: str) -> str:

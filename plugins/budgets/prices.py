@@ -34,6 +34,8 @@ def prices_of(text: str) -> Prices:
     prices: dict[str, Price] = {}
     for part in text.split(","):
         model, is_priced, pair = part.strip().rpartition("=")
+        model = model.rstrip()
+        pair = pair.lstrip()
         inward, is_pair, outward = pair.partition("/")
         is_valid = is_priced and is_pair and _PRICE.fullmatch(inward) and _PRICE.fullmatch(outward)
         if not (model and is_valid) or model in prices:
@@ -72,6 +74,7 @@ def _by_name(text: str, form: str) -> dict[str, Decimal]:
     numbers: dict[str, Decimal] = {}
     for part in text.split(","):
         name, _, number = part.strip().rpartition("=")
+        name = name.rstrip()
         if not name or name in numbers:
             raise ValueError(form)
         try:

@@ -14,7 +14,7 @@ from agent.conversations.database.database import Database, query
 from identity.errors import LimitError
 from plugins.budgets.daily_budget import DailyBudget
 from plugins.budgets.limits import DailyLimits, Limit
-from plugins.budgets.prices import prices_of
+from plugins.budgets.prices import Price, prices_of, tokens_of
 from plugins.budgets.tests.users import caller, used
 from plugins.budgets.usage import UsageReader
 from tests.agent.conftest import NewDatabase
@@ -185,6 +185,18 @@ async def test_facts_of_today_are_what_a_user_has_used(database: Database) -> No
     assert await read(ALICE.principal) == {"tokens": 2_000_000, "cost": Decimal("2.8")}
     assert await read(BOB.principal) == {"tokens": 0, "cost": 0}
     assert await UsageReader(database, lambda: NOON + DAY, {})(ALICE.principal) == {"tokens": 0}
+
+
+async def test_both_clients_that_a_token_names_are_limited(database: Database) -> None:
+    ann = caller("ann", client_id="gateway", azp="page")
+    of = budget(database, of_clients={"page": limits("CLIENT", cost=Decimal(2))})
+    await add(of, ann, "qwen-plus", used(0, 1_000_000))
+    assert await is_refused(of, ann)
+
+
+def test_spaces_around_names_and_numbers_do_not_count() -> None:
+    assert tokens_of("finance = 5, staff =6") == {"finance": 5, "staff": 6}
+    assert prices_of("a = 1/2") == {"a": Price(Decimal(1), Decimal(2))}
 
 
 @pytest.mark.parametrize(
