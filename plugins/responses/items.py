@@ -6,7 +6,7 @@ have received. A decision about a call has no other member than those that count
 
 import json
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Final, Literal, TypeAlias
 
 from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, SystemMessage, ToolCall, ToolMessage
@@ -174,49 +174,59 @@ def history(items: Sequence[Item], most_images: int) -> list[AnyMessage]:
 
     Raises `RequestError`, also if a call has no result, or a result no call.
     """
-    messages: list[AnyMessage] = []
-    calls: list[ToolCall] = []
-    """Those of the latest response that have no result yet."""
+    told: list[AnyMessage | list[ToolCall]] = []
+    """Calls that follow each other are those of one response."""
+    calls: dict[str, ToolCall] = {}
+    """Those of the latest response that have no result yet, by their ids."""
+    ids: set[str] = set()
     for position, item in enumerate(items):
         where = f"input[{position}]"
         match item:
             case FunctionCall():
-                call = _call(item.name, item.arguments, item.call_id, where)
-                if calls and isinstance(messages[-1], AIMessage):
-                    messages[-1] = AIMessage("", tool_calls=[*messages[-1].tool_calls, call])
+                call = _call(item.name, item.arguments, _new_id(item.call_id, ids, f"{where}.call_id"), where)
+                response = told[-1] if calls else None
+                if isinstance(response, list):
+                    response.append(call)
                 else:
                     _require_results(calls, where)
-                    messages.append(AIMessage("", tool_calls=[call]))
-                calls.append(call)
+                    told.append([call])
+                calls[item.call_id] = call
                 continue
             case FunctionCallOutput():
-                if item.call_id not in [call["id"] for call in calls]:
+                if calls.pop(item.call_id, None) is None:
                     problem = "there is no call of this id before its output"
                     raise RequestError(f"{where}.call_id", problem)
-                calls = [call for call in calls if call["id"] != item.call_id]
                 text = _text_of(item.output, ("input_text",), f"{where}.output")
-                messages.append(ToolMessage(text, tool_call_id=item.call_id))
+                told.append(ToolMessage(text, tool_call_id=item.call_id))
                 continue
         _require_results(calls, where)
         match item:
             case Message() if item.instructs:
-                messages.append(instruction(item, where))
+                told.append(instruction(item, where))
             case Message(role="user"):
-                messages.append(question(item, where, most_images))
+                told.append(question(item, where, most_images))
             case Message():
-                messages.append(AIMessage(_content(item, where, 0)))
+                told.append(AIMessage(_content(item, where, 0)))
             case McpCall():
-                call_id = item.id or uuid.uuid4().hex
-                messages.append(AIMessage("", tool_calls=[_call(item.name, item.arguments, call_id, where)]))
+                call_id = _new_id(item.id or uuid.uuid4().hex, ids, f"{where}.id")
+                told.append([_call(item.name, item.arguments, call_id, where)])
                 result = item.output if item.error is None else json.dumps(item.error)
-                messages.append(ToolMessage(result or "", tool_call_id=call_id))
+                told.append(ToolMessage(result or "", tool_call_id=call_id))
     _require_results(calls, f"input[{len(items) - 1}]")
-    return messages
+    return [AIMessage("", tool_calls=part) if isinstance(part, list) else part for part in told]
 
 
-def _require_results(calls: Sequence[ToolCall], where: str) -> None:
+def _new_id(call_id: str, ids: set[str], where: str) -> str:
+    """`call_id`, which is one of `ids` from now on. Raises `RequestError` if it is one already."""
+    if call_id in ids:
+        raise RequestError(where, "another call before has this id")
+    ids.add(call_id)
+    return call_id
+
+
+def _require_results(calls: Mapping[str, ToolCall], where: str) -> None:
     if calls:
-        raise RequestError(where, f"call {calls[0]['id']!r} must be followed by its function_call_output")
+        raise RequestError(where, f"call {next(iter(calls))!r} must be followed by its function_call_output")
 
 
 def _call(name: str, arguments: str, call_id: str, where: str) -> ToolCall:

@@ -92,8 +92,8 @@ def read_response_request(
     questions = [_question(item, position, most_images) for position, item in new]
     if not questions:
         raise RequestError("input", "expected a message of the user after the last response")
-    require_few(questions, max_messages, "new messages")
     instructions += [_instruction(item, position) for position, item in enumerate(leading)]
+    require_few([*instructions, *questions], max_messages, "new messages")
     return replace(of_thread, messages=questions, instructions=instructions)
 
 

@@ -120,6 +120,6 @@ def read_chat_request(
     if (on_disconnect := metadata.get("on_disconnect", "cancel")) not in ("cancel", "continue"):
         raise RequestError("metadata.on_disconnect", 'expected "cancel" or "continue"')
     instructions, new = _of_thread(wire.messages, most_images)
-    require_few(new, max_messages, "new messages")
+    require_few([*instructions, *new], max_messages, "new messages")
     keep = on_disconnect == "continue"
     return ChatRequest(new, stream, include_usage, thread_id, instructions, keep, form)
