@@ -1,6 +1,7 @@
 /** English. `zh.js` has the same keys and the same `{names}`. */
 export const en = Object.freeze({
   'app.name': 'IDaaS Agent',
+  'app.not_loaded': 'This view could not be loaded. Check your network connection, and reload the page.',
   'app.skip': 'Skip to the question',
 
   'welcome.title': 'An agent that never acts without a known identity',

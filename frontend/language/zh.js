@@ -1,6 +1,7 @@
 /** 中文。键与 `{名称}` 与 `en.js` 完全一致。 */
 export const zh = Object.freeze({
   'app.name': 'IDaaS 智能体',
+  'app.not_loaded': '无法加载此内容。请检查网络连接，然后重新加载页面。',
   'app.skip': '跳到输入框',
 
   'welcome.title': '智能体的每一步，都有明确身份',

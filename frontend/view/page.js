@@ -5,12 +5,15 @@ import { ConversationView } from './conversation-view.js';
 import { openDialog } from './dialog.js';
 import { element } from './element.js';
 import { Header } from './header.js';
-import { InboxView } from './inbox-view.js';
-import { PastCallsView } from './past-calls-view.js';
-import { RightsView } from './rights-view.js';
 import { welcome } from './welcome.js';
 
 const TICK_MS = 1000;
+/** The views over the page, whose modules are loaded with the first one that is opened. */
+const VIEWS = {
+  inbox: async () => (await import('./inbox-view.js')).InboxView,
+  done: async () => (await import('./past-calls-view.js')).PastCallsView,
+  rights: async () => (await import('./rights-view.js')).RightsView,
+};
 
 export class Page {
   /**
@@ -39,7 +42,7 @@ export class Page {
       save: (form) => app.exported(form),
       notify: this.attention,
       openInbox: () => this.#openInbox(),
-      openDone: () => this.#open('done.heading', (view) => new PastCallsView(app, view)),
+      openDone: () => this.#open('done'),
       openRights: () => this.#openRights(),
     });
     this.dialog?.close();
@@ -53,16 +56,21 @@ export class Page {
 
   /** @param {string} [only] the id of the call that a link names */
   #openInbox(only) {
-    this.#open('inbox.heading', (view) => new InboxView(this.app, { only, ...view }));
+    this.#open('inbox', { only });
   }
 
   #openRights() {
-    this.#open('rights.heading', (view) => new RightsView(this.app, view));
+    this.#open('rights');
   }
 
-  #open(title, content) {
+  async #open(name, options = {}) {
+    const { app } = this;
+    const { session } = app;
+    const View = await VIEWS[name]().catch(() => undefined);
+    if (app.session !== session) return; // signed out meanwhile
     this.dialog?.close();
-    this.dialog = openDialog(this.app.language, title, content({ leave: () => this.dialog.close() }));
+    const content = View ? new View(app, { ...options, leave: () => this.dialog.close() }) : notLoaded(app.language);
+    this.dialog = openDialog(app.language, `${name}.heading`, content);
   }
 
   #signedOut() {
@@ -80,4 +88,9 @@ export class Page {
     this.conversation.tick(seconds);
     this.dialog?.tick();
   }
+}
+
+/** What a view shows whose module cannot be loaded. */
+function notLoaded(language) {
+  return { element: element('p', { class: 'problem', role: 'alert' }, language.text('app.not_loaded')) };
 }
