@@ -55,6 +55,6 @@ export function byDay(calls) {
  * @param {string[][]} rows
  */
 export function csv(rows) {
-  const cell = (text) => `"${(/^[=+\-@\t\r]/.test(text) ? `'${text}` : text).replaceAll('"', '""')}"`;
+  const cell = (text) => `"${text.replace(/(^|[;\t\r\n])(\s*[=+\-@＝＋－＠])/g, "$1'$2").replaceAll('"', '""')}"`;
   return `\u{feff}${rows.map((row) => row.map((text) => cell(String(text ?? ''))).join(',')).join('\r\n')}\r\n`;
 }

@@ -23,6 +23,13 @@ test('a disguised address is not a link', () => {
   assert.equal(linkTarget('https://bank.example@elsewhere.example/'), undefined);
 });
 
+test('a mail whose receivers or text are not shown is not a link', () => {
+  for (const href of ['mailto:?to=eve@elsewhere.example', 'mailto:hr@company.example?bcc=eve@elsewhere.example', 'mailto:hr@company.example?body=x']) {
+    assert.equal(linkTarget(href), undefined, href);
+  }
+  assert.ok(linkTarget('mailto:hr@company.example'));
+});
+
 test('an image becomes a link, and nothing is loaded from its address', () => {
   assert.doesNotMatch(html('![map](https://example.com/x.png)'), /<img/);
 });

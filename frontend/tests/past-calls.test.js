@@ -22,6 +22,7 @@ test('calls of a day stand together', () => {
 
 test('a table has no formula, and its quotation marks are doubled', () => {
   assert.equal(csv([['a"b', '=1+1'], ['-2', undefined]]), '\u{feff}"a""b","\'=1+1"\r\n"\'-2",""\r\n');
+  assert.equal(csv([['＝1+1', '\n=1', 'x;=1+1;y']]), '\u{feff}"\'＝1+1","\'\n=1","x;\'=1+1;y"\r\n');
 });
 
 test('a decision says by whom it was made, and whether it changed the call', () => {

@@ -193,7 +193,10 @@ export function codeFragment(html) {
 export function linkTarget(href) {
   try {
     const url = new URL(href);
-    return LINK_SCHEMES.includes(url.protocol) && !url.username && !url.password ? url : undefined;
+    if (!LINK_SCHEMES.includes(url.protocol) || url.username || url.password) return undefined;
+    // A mail with a text, or with receivers that are not shown, would be the answer's, and sent by the user.
+    const writesMail = url.protocol === 'mailto:' && (!url.pathname || url.search);
+    return writesMail ? undefined : url;
   } catch {
     return undefined;
   }
