@@ -101,7 +101,6 @@ asyncio.run(list_tools())
 """
 
 NEEDED = {
-    "import idaas_agent.policies": "MissingExtraError: a policy of your own needs idaas-agent[server]",
     "import idaas_agent.surfaces": "MissingExtraError: a surface of your own needs idaas-agent[server]",
     "from idaas_agent import Identity; Identity.from_env().user": (
         "MissingExtraError: identity.user needs idaas-agent[server]"
