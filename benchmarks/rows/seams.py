@@ -99,8 +99,9 @@ def _policies_floor() -> Timed:
 
 def _declared() -> Surfaces:
     """The declarations of all installed surfaces, without their routes, which FastAPI finds."""
+    no_paths: dict[str, Any] = dict.fromkeys(("public_paths", "signed_paths", "cached_paths"), frozenset())
     surfaces: list[Surface] = [
-        replace(surface, routes=lambda _: APIRouter(), public_paths=frozenset(), signed_paths=frozenset())
+        replace(surface, routes=lambda _: APIRouter(), **no_paths)
         for surface in (*CORE, *installed_surfaces(None))
     ]
     return Surfaces(surfaces, _ANY)
