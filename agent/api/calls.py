@@ -15,8 +15,8 @@ from agent.api.response_models import Wire, documented
 from agent.api.surface import Surface, if_kept
 from agent.composition.kept import Kept
 from agent.conversations.owned_thread import OwnedThread, ThreadOwner
-from agent.conversations.past_calls import CallOutcome, PastCall, calls_in
-from agent.conversations.thread import StoredJson, Thread
+from agent.conversations.past_calls import CallHistory, CallOutcome, PastCall
+from agent.conversations.thread import Thread
 from agent.errors.error_response import RequestError
 from agent.http.authentication import caller_of
 from graph.approvals.record import ApprovalKind, ApprovalState, ApprovalStatus
@@ -29,6 +29,8 @@ _ENOUGH: Final = 100
 """Calls after which a response has no further conversation."""
 _MOST_THREADS: Final = 50
 """Conversations that one request reads."""
+_MUCH: Final = 8 * 2**20
+"""Bytes of messages after which a request reads no further conversation."""
 _DECISIONS: Final[Mapping[ApprovalStatus, str]] = {
     ApprovalStatus.APPROVED: "approved",
     ApprovalStatus.USED: "approved",
@@ -90,24 +92,38 @@ def calls_routes(kept: Kept) -> APIRouter:
     threads = kept.conversations.threads
     router = APIRouter()
 
-    async def of_thread(owned: OwnedThread, thread: Thread, principal: Principal) -> list[dict[str, Any]]:
-        stored: list[StoredJson] = []
-        while page := await threads.exported(owned, after=stored[-1].seq if stored else 0):
-            stored += page
-        calls = calls_in(stored)
+    async def of_thread(
+        owned: OwnedThread, thread: Thread, principal: Principal
+    ) -> tuple[list[dict[str, Any]], int]:
+        """The calls of a conversation, and how many bytes were read for them."""
+        history = CallHistory()
+        size = 0
+        after = 0
+        while page := await threads.exported(owned, after=after):
+            for stored in page:
+                history.add(stored)
+                size += len(stored.json)
+            after = page[-1].seq
+        calls = history.calls
         asked = await kept.approvals.of_thread(principal, thread.id) if calls else ()
-        return [_members(call, thread, asked) for call in calls]
+        return [_members(call, thread, asked) for call in calls], size
 
     async def of_page(
         owner: ThreadOwner, principal: Principal, before: str | None
     ) -> tuple[list[dict[str, Any]], str | None]:
         calls: list[dict[str, Any]] = []
+        size = 0
         cursor = before
         for _ in range(_MOST_THREADS):
-            listed, cursor = await threads.page(owner, limit=1, before=cursor)
+            try:
+                listed, cursor = await threads.page(owner, limit=1, before=cursor)
+            except ValueError:
+                raise RequestError("before", "expected a cursor of an earlier response") from None
             for thread in listed:
-                calls += await of_thread(owner.thread(thread.id), thread, principal)
-            if cursor is None or len(calls) >= _ENOUGH:
+                of_this, read = await of_thread(owner.thread(thread.id), thread, principal)
+                calls += of_this
+                size += read
+            if cursor is None or len(calls) >= _ENOUGH or size >= _MUCH:
                 break
         return calls, cursor
 
@@ -118,10 +134,7 @@ def calls_routes(kept: Kept) -> APIRouter:
         """A page of the caller's calls. A client that leaves ends the reading."""
         caller = caller_of(request.scope)
         reading = of_page(ThreadOwner.of(caller), caller.principal, before)
-        try:
-            made, cursor = await while_connected(reading, request.receive)
-        except ValueError:
-            raise RequestError("before", "expected a cursor of an earlier response") from None
+        made, cursor = await while_connected(reading, request.receive)
         return JSONResponse({"calls": made, "next": cursor})
 
     return router
@@ -147,7 +160,8 @@ def _members(call: PastCall, thread: Thread, asked: Sequence[ApprovalState]) -> 
 
 def _is_about(state: ApprovalState, call: PastCall) -> bool:
     request = state.request
-    return request.kind is ApprovalKind.TOOL_CALL and request.call_id == call.call_id
+    is_of_tool = request.kind is ApprovalKind.TOOL_CALL and request.tool == call.tool
+    return is_of_tool and request.call_id == call.call_id
 
 
 def _decision(state: ApprovalState) -> dict[str, Any]:
@@ -156,7 +170,7 @@ def _decision(state: ApprovalState) -> dict[str, Any]:
         "decision": _DECISIONS[state.status],
         "at": None if decided is None else rfc3339(decided),
         "approvers": state.request.approvers,
-        "changed": state.approved_digest not in (None, state.request.digest),
+        "changed": state.is_edited,
     }
 
 

@@ -3,9 +3,9 @@ because what was done for those is not undone.
 """
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, TypeAlias
+from typing import Any, Final, Literal, TypeAlias
 
 from agent.conversations.thread import StoredJson
 
@@ -28,34 +28,47 @@ class PastCall:
     about: Mapping[str, Any] = field(repr=False)
 
 
-def calls_in(messages: Iterable[StoredJson]) -> list[PastCall]:
-    """The calls of `messages`, which are all those of a conversation, in their order.
+class CallHistory:
+    """The calls of a conversation, from its messages in their order.
 
-    One without a result has the outcome `unknown`: it may be under way, or may have taken effect.
+    One without a result has the outcome `unknown`: it may be under way, or may have taken effect. A model may
+    give the same id to calls of two runs: they are two calls.
     """
-    calls: dict[str, PastCall] = {}
-    for stored in messages:
+
+    def __init__(self) -> None:
+        self._calls: Final[dict[tuple[str, str], PastCall]] = {}
+
+    @property
+    def calls(self) -> Sequence[PastCall]:
+        """Those of the messages so far, as they were requested."""
+        return list(self._calls.values())
+
+    def add(self, stored: StoredJson) -> None:
+        """The next message."""
         message = json.loads(stored.json)
         if message["type"] == "ai":
             for call in message.get("tool_calls", ()):
                 requested = PastCall(
                     call["id"], call["name"], stored.created_at, "unknown", stored.replaced, call["args"], {}
                 )
-                calls[call["id"]] = requested  # one whose arguments a person changed is kept again
+                # One whose arguments a person changed is kept again.
+                self._calls[stored.run_id, call["id"]] = requested
         elif message["type"] == "tool":
-            call_id = message["tool_call_id"]
-            asked = calls.get(call_id)
-            about = message.get("artifact") or {}
-            calls[call_id] = PastCall(
-                call_id,
-                message.get("name") or (asked.tool if asked else ""),
-                stored.created_at,
-                _outcome(message, about),
-                stored.replaced,
-                asked.arguments if asked else {},
-                about,
-            )
-    return list(calls.values())
+            self._add_result(stored, message)
+
+    def _add_result(self, stored: StoredJson, message: Mapping[str, Any]) -> None:
+        call_id = message["tool_call_id"]
+        requested = self._calls.get((stored.run_id, call_id))
+        about = message.get("artifact") or {}
+        self._calls[stored.run_id, call_id] = PastCall(
+            call_id,
+            message.get("name") or (requested.tool if requested else ""),
+            stored.created_at,
+            _outcome(message, about),
+            stored.replaced,
+            requested.arguments if requested else {},
+            about,
+        )
 
 
 def _outcome(message: Mapping[str, Any], about: Mapping[str, Any]) -> CallOutcome:

@@ -329,5 +329,5 @@ def _observed(allowed: Allow, approval: str, asked: Ask) -> Allow:
 
 def _says(state: ApprovalState, ask: Ask) -> bool:
     """Whether the person was shown what the call could carry now, or has written the arguments themselves."""
-    is_edited = state.approved_digest not in (None, state.request.digest)
+    is_edited = state.is_edited
     return is_edited or set(ask.read) <= set(state.request.read)

@@ -168,6 +168,11 @@ class ApprovalState:
     device: str | None = None
     """With which they decided (`DEVICE`), if that is known."""
 
+    @property
+    def is_edited(self) -> bool:
+        """Whether other arguments were approved than those that were asked about."""
+        return self.approved_digest not in (None, self.request.digest)
+
     def status_at(self, now: float) -> ApprovalStatus:
         """The status at `now`. An open request expires; so does an approval that is not used, as long after
         the decision as the request was open at most.

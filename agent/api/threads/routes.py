@@ -92,7 +92,7 @@ def exported_approval(state: ApprovalState, now: float) -> dict[str, Any]:
         "rules": list(request.ruled.rules),
         "created_at": rfc3339(request.created_at),
         "status": state.status_at(now),
-        "edited": state.approved_digest not in (None, request.digest),
+        "edited": state.is_edited,
         "decided_at": None if state.decided_at is None else rfc3339(state.decided_at),
         "decided_by": decision.get("decided_by"),
         "decided_on": decision.get("decided_on"),

@@ -85,11 +85,12 @@ async def test_call_of_a_replaced_question_stays_and_one_of_a_deleted_conversati
     assert await made(served) == {"calls": [], "next": None}
 
 
+@pytest.mark.parametrize("bound", ["_ENOUGH", "_MUCH"])
 async def test_cursor_goes_on_with_the_conversations_before_and_another_text_is_none(
-    threads: ThreadsOf, monkeypatch: pytest.MonkeyPatch
+    threads: ThreadsOf, monkeypatch: pytest.MonkeyPatch, bound: str
 ):
     served = await threads([WEATHER, DONE] * 2)
-    monkeypatch.setattr("agent.api.calls._ENOUGH", 1)
+    monkeypatch.setattr(f"agent.api.calls.{bound}", 1)
     for thread in ("first", "second"):
         await served.say("The weather?", thread)
     newest = await made(served)
