@@ -5,16 +5,14 @@ member for is in `agent_event`, beside the others: whose rights a call uses, an 
 shows it.
 """
 
-import json
 from collections.abc import AsyncIterator, Mapping
 from typing import Any, Final, Literal, TypeAlias
 
 from agent.api.event_stream import json_text
+from agent.api.waiting_text import waiting_text
 from agent.errors.error_codes import AgentCode
 from agent.errors.error_response import reported_body
-from agent.http.page_address import where_to_decide
 from agent.runs.run import Cancelled, Finished, Paused, RunEvent, RunReader, Usage
-from graph.approvals.card import card_text
 from graph.approvals.record import ApprovalKind, PendingApproval
 from graph.approvals.request import approval_of
 from graph.events import ConsentRequired, ServicesUnavailable, ToolFinished, ToolStarted, joined_unavailable
@@ -271,7 +269,12 @@ class ResponseEncoder:
         message = self._message() | {"agent_event": about}
         added = self._added(message)
         part = _Part(message, len(self._output) - 1, "content")
-        return [added, part.opened(), part.piece(_waiting(pending, self._page)), *part.closed("completed")]
+        return [
+            added,
+            part.opened(),
+            part.piece(waiting_text(pending, self._page)),
+            *part.closed("completed"),
+        ]
 
     def _early(
         self, status: Literal["failed", "cancelled"], code: str, message: str, **members: object
@@ -291,7 +294,7 @@ class ResponseEncoder:
         return [*closed, self._lifecycle(_ENDS[status])]
 
     def _lifecycle(self, kind: str) -> Members:
-        return {"type": kind, "response": json.loads(json_text(self._response))}
+        return {"type": kind, "response": self._response}
 
     def _added(self, item: Members) -> Members:
         self._output.append(item)
@@ -347,25 +350,6 @@ def _own(event: Mapping[str, Any]) -> Members:
 
 def _without(event: Mapping[str, Any], names: tuple[str, ...]) -> Members:
     return {name: value for name, value in event.items() if name not in names}
-
-
-def _waiting(pending: PendingApproval, page: str | None) -> str:
-    """What a run waits for that is no call, and where the user decides. The address of a consent is not in
-    it: a client may send the text back, and then a model reads it.
-    """
-    return f"{_question(pending)}\n\n{where_to_decide(page, pending.request.id)}"
-
-
-def _question(pending: PendingApproval) -> str:
-    request = pending.request
-    match request.kind:
-        case ApprovalKind.CONSENT_REQUIRED:
-            return f"Your consent is needed to use {request.service} for you."
-        case ApprovalKind.SIGN_IN_REQUIRED:
-            return "Your sign-in has expired. Sign in again to continue."
-        case ApprovalKind.ELICITATION:
-            return f"The {request.service} service asks you something."
-    return card_text(pending)
 
 
 def _usage(usage: Usage) -> Members:

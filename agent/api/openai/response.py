@@ -12,12 +12,11 @@ from collections.abc import AsyncIterator
 from typing import Any, Final
 
 from agent.api.event_stream import server_sent
+from agent.api.waiting_text import waiting_text
 from agent.errors.error_codes import AgentCode
 from agent.errors.error_response import RequestError, error_body, reported_body
-from agent.http.page_address import where_to_decide
 from agent.runs.run import Cancelled, Finished, Paused, RunEvent, RunReader, Usage
-from graph.approvals.card import card_text
-from graph.approvals.record import ApprovalKind, PendingApproval
+from graph.approvals.record import PendingApproval
 from graph.approvals.request import approval_of
 from graph.events import ConsentRequired, ServicesUnavailable
 from identity.errors import AgentError
@@ -44,7 +43,7 @@ def completion(
     event: dict[str, Any] = {} if beside is None else {"agent_event": beside}
     if isinstance(end, Paused):
         event = {"agent_event": _approval_required(end.pending[0])}
-        end = Finished(_waiting(end.pending[0], page), usage=end.usage)
+        end = Finished(waiting_text(end.pending[0], page), usage=end.usage)
     message: dict[str, Any] = {"role": "assistant", "content": end.text, "refusal": None}
     if end.reasoning:
         message["reasoning_content"] = end.reasoning
@@ -108,7 +107,7 @@ class ChunkEncoder:
         event = json.dumps(_approval_required(pending), ensure_ascii=False)
         return [
             self._chunk({}, f', "agent_event": {event}'),
-            self._chunk({"content": _waiting(pending, self._page)}),
+            self._chunk({"content": waiting_text(pending, self._page)}),
         ]
 
     def _chunk(self, delta: dict[str, str], more: str = "", finish_reason: str | None = None) -> str:
@@ -119,23 +118,6 @@ class ChunkEncoder:
 
 def _approval_required(pending: PendingApproval) -> dict[str, Any]:
     return {"type": "approval_required", "approval": approval_of(pending)}
-
-
-def _waiting(pending: PendingApproval, page: str | None) -> str:
-    """The question to the user, for clients that show no approvals, and where they answer it."""
-    return f"{_question(pending)}\n\n{where_to_decide(page, pending.request.id)}"
-
-
-def _question(pending: PendingApproval) -> str:
-    request = pending.request
-    match request.kind:
-        case ApprovalKind.CONSENT_REQUIRED:
-            return f"Your consent is needed to use {request.service} for you."
-        case ApprovalKind.SIGN_IN_REQUIRED:
-            return "Your sign-in has expired. Sign in again to continue."
-        case ApprovalKind.ELICITATION:
-            return f"The {request.service} service asks you something."
-    return f"Waiting for your approval.\n\n```text\n{card_text(pending)}\n```"
 
 
 def _new_id() -> str:

@@ -1,6 +1,6 @@
 """Each parameter of OpenAI's: what is honoured, what has no effect, and what is refused by its name."""
 
-from typing import Any, get_args, get_type_hints
+from typing import Any, get_type_hints
 
 import pytest
 from openai.types.responses import response_create_params
@@ -94,7 +94,6 @@ FAULTS: list[tuple[dict[str, Any], str, str]] = [
 
 def test_every_parameter_of_the_official_client_has_a_meaning_or_a_refusal() -> None:
     hints = get_type_hints(response_create_params.ResponseCreateParamsNonStreaming)
-    assert get_args(response_create_params.ResponseCreateParams)
     assert hints.keys() - ResponseBody.model_fields.keys() == set()
     assert IGNORED.keys() == Ignored.model_fields.keys()
     assert REFUSED.keys() == Refused.model_fields.keys()
