@@ -163,10 +163,14 @@ def data_of(service: Service, tool: str) -> Data:
     return of_service
 
 
+def known_tools(service: Service) -> set[str]:
+    """The names of its tools that are known now, also of declared ones that its server has not listed yet."""
+    return {*service.tool_names, *getattr(service, "declared_tools", ())}
+
+
 def data_in(service: Service) -> set[Data]:
     """All that `data_of` may be for its tools, also for those that its server has not listed yet."""
-    names = {*service.tool_names, *getattr(service, "declared_tools", ())}
-    of_tools = {data_of(service, name) for name in names}
+    of_tools = {data_of(service, name) for name in known_tools(service)}
     return of_tools | {getattr(service, "data", Data.UNLABELLED)}
 
 

@@ -55,7 +55,7 @@ from identity.audit.trail import AuditTrail
 from identity.credentials.requirement import ApiKeyRequirement
 from identity.principal import AccessIdentity
 from identity.secrets.secret import Secret
-from tools.service import Service, ToolSchema
+from tools.service import Service, ToolSchema, known_tools
 
 
 class Agent:
@@ -207,7 +207,7 @@ class Agent:
         self.kept: Final = kept
         """The parts that outlast a run; `None`: no conversation is stored, and runs cannot pause."""
         conversations = None if kept is None else kept.conversations
-        self.chats: Final = Chats(self.runs, conversations)
+        self.chats: Final = Chats(self.runs, conversations, takes_forms=self.app is None)
         """How surfaces begin runs."""
 
         # How rights and the process end
@@ -234,6 +234,7 @@ class Agent:
             end_runs=lambda: self.runs.end(shutting_down),
             runs_ended=self.runs.ended,
         )
+        self._is_started = False
         self._warm_up: asyncio.Task[None] | None = None
         show_measures(self)
 
@@ -271,10 +272,7 @@ class Agent:
         """The tools of each service that are known now, by the nodes of the services."""
         if self.app is not None:
             return self.app.app.identity.known_calls.tool_names()
-        return {
-            service.name: {*service.tool_names, *getattr(service, "declared_tools", ())}
-            for service in self.services
-        }
+        return {service.name: known_tools(service) for service in self.services}
 
     def _counted(self, model: ModelProvider) -> ModelProvider:
         """`model`, which requests the token counts that budgets need."""
@@ -289,9 +287,12 @@ class Agent:
 
     async def __aenter__(self) -> Self:
         """Warms up in the background, so that the agent starts while IDaaS is unavailable. The graph of an
-        application is made before.
+        application is made before. Starts once: entered again, it is running already.
         """
+        if self._is_started:
+            return self
         await self.open_graph()
+        self._is_started = True
         await self.revocation.start()
         self.stop_reporter.start()
         if self.kept is not None:

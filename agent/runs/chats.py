@@ -18,6 +18,7 @@ from agent.conversations.thread import MessageStoredError
 from agent.runs.conversation_runs import Conversations
 from agent.runs.run import RunReader
 from agent.runs.runs import Runs
+from graph.answer_form import AnswerForm
 from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.errors import LimitError, ThreadNotFoundError, UnavailableError
 
@@ -29,12 +30,21 @@ class NotStoredError(Exception):
     """A request names a conversation, and the agent stores none. Each surface has its own words for it."""
 
 
+class FormNotTakenError(Exception):
+    """A request names a form of the answer, which the graph of an application would not know. Each surface
+    has its own name for it.
+    """
+
+
 @dataclass(frozen=True, slots=True)
 class Chats:
-    """Starts runs: without `conversations`, the agent stores none, and all runs are without one."""
+    """Starts runs: without `conversations`, the agent stores none, and all runs are without one. With
+    `takes_forms`, its graph gives answers in the form that a request names.
+    """
 
     runs: Runs
     conversations: Conversations | None
+    takes_forms: bool = True
 
     @property
     def stored(self) -> Conversations:
@@ -62,10 +72,12 @@ class Chats:
         runs of conversations have steps always, others no instructions. `requested` are records beside the
         run, as in `Runs.start`.
 
-        Raises `NotStoredError`; `MessageStoredError` if the conversation has all of the messages, by their
-        ids, also if the caller may start no run now; and what `Conversations.start` and `Runs.start` raise.
-        Of some that it has, the others begin the run.
+        Raises `NotStoredError`; `FormNotTakenError`; `MessageStoredError` if the conversation has all of the
+        messages, by their ids, also if the caller may start no run now; and what `Conversations.start` and
+        `Runs.start` raise. Of some that it has, the others begin the run.
         """
+        if not self.takes_forms and any(isinstance(record, AnswerForm) for record in requested):
+            raise FormNotTakenError
         if thread_id is None:
             return self.runs.start(messages, caller, streaming=streaming, steps=steps, requested=requested)
         new = list(messages)

@@ -13,7 +13,7 @@ from agent.conversations.owned_thread import OwnedThread, ThreadOwner
 from agent.conversations.run_record import RunQuery, RunRecord
 from agent.errors.error_codes import AgentCode
 from agent.errors.error_response import RequestError
-from agent.runs.chats import Chats
+from agent.runs.chats import Chats, FormNotTakenError
 from agent.runs.conversation_runs import Conversations
 from agent.runs.run import End, ModelMessages, Paused, RunEvent, RunReader
 from agent.runs.stored_run import StoredRun
@@ -56,6 +56,13 @@ class Responses:
 
     async def begin(self, request: ResponseRequest, caller: VerifiedAccessToken) -> BegunResponse:
         """The run that the request begins, or continues by its decisions."""
+        try:
+            return await self._begun(request, caller)
+        except FormNotTakenError:
+            problem = "the graph of this agent is an application's own, which takes no form of the answer"
+            raise RequestError("text.format", problem, code="unsupported_value") from None
+
+    async def _begun(self, request: ResponseRequest, caller: VerifiedAccessToken) -> BegunResponse:
         if request.thread_id is None:
             reader = await self.chats.begin(
                 caller, request.messages, None, streaming=True, steps=True, requested=_requested(request)

@@ -22,7 +22,7 @@ from agent.composition.agent import Agent
 from agent.errors.error_response import RequestError
 from agent.http.authentication import caller_of
 from agent.http.page_address import page_address
-from agent.runs.chats import NotStoredError
+from agent.runs.chats import FormNotTakenError, NotStoredError
 from agent.runs.run import RunReader, end_of
 from identity.access_token.verified_access_token import VerifiedAccessToken
 
@@ -42,9 +42,6 @@ def openai_routes(agent: Agent) -> APIRouter:
     router = APIRouter(prefix="/openai/v1", route_class=DirectRoute)
 
     async def start(chat: ChatRequest, caller: VerifiedAccessToken) -> RunReader:
-        if chat.form is not None and agent.app is not None:
-            problem = "the graph of this agent is an application's own, which takes no form of the answer"
-            raise RequestError("response_format", problem, code="unsupported_value")
         try:
             return await agent.chats.begin(
                 caller,
@@ -58,6 +55,9 @@ def openai_routes(agent: Agent) -> APIRouter:
         except NotStoredError:
             problem = "this agent stores no conversations"
             raise RequestError("metadata.thread_id", problem, code="unsupported_value") from None
+        except FormNotTakenError:
+            problem = "the graph of this agent is an application's own, which takes no form of the answer"
+            raise RequestError("response_format", problem, code="unsupported_value") from None
 
     entry = {"id": model, "object": "model", "created": int(clock()), "owned_by": "idaas-agent"}
 

@@ -104,11 +104,9 @@ async def test_two_answers_of_an_own_graph_are_no_answer_in_form(
     given = sandbox.environment | kept | {"GRAPH": f"{tmp_path}/speaks_first.py:build"}
     settings, model = read_settings(given), ScriptedModel(turns=[AIMessage(FITS)])
     wanted = {"messages": ASK, "response_format": {"type": "json_object"}, **more}
-    async with (
-        Agent(settings, clock=sandbox.clock, model=ChatModelProvider(model)) as agent,
-        httpx.AsyncClient(headers={"Authorization": f"Bearer {sandbox.access_token()}"}) as http,
-    ):
-        url = await serve(create_app(settings, agent))
+    agent = Agent(settings, clock=sandbox.clock, model=ChatModelProvider(model))
+    url = await serve(create_app(settings, agent))  # which starts and ends the agent
+    async with httpx.AsyncClient(headers={"Authorization": f"Bearer {sandbox.access_token()}"}) as http:
         response = await http.post(f"{url}{CHAT}", json=wanted)
     assert (response.status_code, response.json()["error"]["code"]) == (502, "answer_does_not_fit")
     assert response.json()["error"]["param"] == "$"

@@ -79,6 +79,14 @@ async def test_form_of_the_answer_is_refused_which_the_graph_would_not_know(app:
     assert (await served.say("How much leave?", response_format={"type": "text"})).status_code == 200
 
 
+async def test_form_of_the_answer_is_refused_by_the_responses_api_too(app: AppOf) -> None:
+    served = await app(CREATE_AGENT, [AIMessage("Some.")])
+    body = {"input": "How much leave?", "text": {"format": {"type": "json_object"}}}
+    refused = await served.ask("POST", "/openai/v1/responses", body=body)
+    error = refused.json()["error"]
+    assert (refused.status_code, error["param"], error["code"]) == (400, "text.format", "unsupported_value")
+
+
 @pytest.mark.parametrize("graph", GRAPHS)
 async def test_graph_gets_the_conversation_of_the_server_as_its_messages(app: AppOf, graph: str) -> None:
     served = await app(graph, [BALANCE, AIMessage("Some."), AIMessage("As I said.")])
