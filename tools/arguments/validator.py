@@ -84,6 +84,8 @@ class _Steps:
     def __init__(self) -> None:
         self._left = MAX_STEPS
         self._levels = 0
+        self.deciding = 0
+        """The keywords of `_DECIDING` that are being checked, one within the other."""
 
     def spend(self, steps: int) -> None:
         self._left -= steps
@@ -102,6 +104,8 @@ class _Steps:
 
 
 _STEPS: ContextVar[_Steps] = ContextVar("steps")
+_DECIDING = frozenset({"not", "oneOf", "if", "contains"})
+"""Of a schema that is not known, they would make a fault of a value that may be right."""
 
 
 @cache
@@ -137,10 +141,17 @@ def _counted(name: str, keyword: _Keyword) -> _Keyword:
         is_reference = name.endswith(("ref", "Ref"))
         if is_reference:
             steps.spend(4)
-        with steps.level(), suppress(Unresolvable) if is_reference else nullcontext():  # to another document
-            for error in keyword(validator, value, instance, schema) or ():
-                steps.spend(_STEPS_OF_A_FAULT + len(error.message) // 64)
-                yield error
+        decides = name in _DECIDING
+        # What refers to another document is not checked: of keywords that decide by it, the outermost one.
+        is_skipped_whole = (is_reference or decides) and not steps.deciding
+        steps.deciding += decides
+        try:
+            with steps.level(), suppress(Unresolvable) if is_skipped_whole else nullcontext():
+                for error in keyword(validator, value, instance, schema) or ():
+                    steps.spend(_STEPS_OF_A_FAULT + len(error.message) // 64)
+                    yield error
+        finally:
+            steps.deciding -= decides
 
     return check
 

@@ -108,7 +108,13 @@ def test_reference_that_leads_nowhere_is_named_on_one_line():
     assert len(str(caught.value)) < 200
 
 
+OTHER = {"$ref": "https://elsewhere.example/schema#/$defs/a"}
 ELSEWHERE = [
+    of(a={"not": OTHER}, b={"type": "string"}),
+    of(a={"not": {"not": OTHER}}, b={"type": "string"}),
+    of(a={"oneOf": [OTHER, {"type": "integer"}]}, b={"type": "string"}),
+    of(a={"oneOf": [OTHER, {"$ref": "https://elsewhere.example/schema#/$defs/b"}]}, b={"type": "string"}),
+    of(a={"if": OTHER, "then": {"type": "string"}}, b={"type": "string"}),
     of(a={"$ref": "https://elsewhere.example/schema#/$defs/a"}, b={"type": "string"}),
     {"$id": "https://here.example/schema", **of(a={"$ref": "other"}, b={"type": "string"})},
 ]
