@@ -1,5 +1,6 @@
 """An issuer of credentials: secrets of a server that speaks the HTTP API of HashiCorp Vault."""
 
+import asyncio
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -56,7 +57,7 @@ class Vault(Issuer[VaultSecret]):
         if settings.secret_id_file is not None:
             if caller is not None:
                 raise refused("the method approle is the agent's own login: it needs Machine identity")
-            secret_id = settings.secret_id_file.read_text("utf-8").strip()
+            secret_id = (await asyncio.to_thread(settings.secret_id_file.read_text, "utf-8")).strip()
             body = {"role_id": settings.role, "secret_id": secret_id}
         elif user_token is not None:
             body = {"role": settings.role, "jwt": user_token.reveal()}
@@ -102,9 +103,8 @@ class Vault(Issuer[VaultSecret]):
         except httpx.TransportError as error:
             raise unreachable(f"{path}: {type(error).__name__}") from None
         status = response.status_code
-        if (
-            status == 403 and token is not None
-        ):  # the token has ended, or may not read this: the vault says no more
+        # The token has ended, or may not read this: the vault says no more.
+        if status == 403 and token is not None:
             raise refused(f"{path}: permission denied", login=True)
         if status in (400, 403, 404):
             raise refused(f"{path}: status {status}")

@@ -5,6 +5,7 @@ renewal ahead of the end, records, revocation, the error tree.
 """
 
 import asyncio
+import logging
 import math
 import re
 import time
@@ -33,6 +34,7 @@ from identity.principal import AccessIdentity, Caller
 from identity.secrets.redaction import redact
 from identity.secrets.secret import Secret
 
+_LOG: Final = logging.getLogger("idaas_agent.credentials")
 _VISIBLE: Final = re.compile(r"[\x21-\x7e]{1,16384}")  # it is sent in a header or a query
 _MOST_DETAIL: Final = 300
 
@@ -228,8 +230,12 @@ class AddedIssuers:
         return issued
 
     async def aclose(self) -> None:
-        """Closes each of them."""
-        await asyncio.gather(*(added.issuer.aclose() for added in self._added.values()))
+        """Closes each of them. One that fails, or takes longer than its time, is a line in the log."""
+        for name, added in self._added.items():
+            try:
+                await _bounded(name, added, added.issuer.aclose, ())
+            except AgentError as error:
+                _LOG.warning("not closed: %s", error.detail)
 
     def _fault_of(self, issued: object) -> str | None:
         if not isinstance(issued, IssuedCredential) or not isinstance(issued.secret, Secret):

@@ -1,8 +1,8 @@
 """The policies that installed packages add, such as rules in Cedar, for cases: by variables of their file."""
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -63,19 +63,23 @@ class EvaluatedPolicies:
             for name, value in variables.items()
         }
 
-    @contextmanager
-    def of_case(self) -> "Iterator[Callable[[PoliciesUnderTest], Sequence[InstalledPolicy]]]":
+    @asynccontextmanager
+    async def of_case(self) -> "AsyncIterator[Callable[[PoliciesUnderTest], Sequence[InstalledPolicy]]]":
         """Makes the policies. Raises `ConfigurationError` for faults of the variables, and of the rules."""
         with TemporaryDirectory(prefix="idaas-agent-eval-") as folder:
             counted = {"CONVERSATIONS_URL": f"sqlite:///{folder}/counts.db"}
             settings = read_command_settings(self._variables | counted)
             storage = ConversationStorage.of(settings, time.time)
-            http = httpx.AsyncClient(transport=httpx.MockTransport(_nowhere))
+            async with httpx.AsyncClient(transport=httpx.MockTransport(_nowhere)) as http:
 
-            def make(tested: PoliciesUnderTest) -> Sequence[InstalledPolicy]:
-                return installed_policies(EvaluatedParts(settings, tested, http), storage)
+                def make(tested: PoliciesUnderTest) -> Sequence[InstalledPolicy]:
+                    return installed_policies(EvaluatedParts(settings, tested, http), storage)
 
-            yield make
+                try:
+                    yield make
+                finally:
+                    if storage is not None:
+                        await storage.aclose()
 
 
 def _nowhere(request: httpx.Request) -> httpx.Response:

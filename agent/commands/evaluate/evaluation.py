@@ -1,7 +1,7 @@
 """Runs cases with the testing kit, and compares what they did with what was expected."""
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -11,10 +11,12 @@ from langchain_core.messages import AIMessage, AnyMessage, BaseMessage
 
 from agent.commands.evaluate.cases import Case, CaseFaultsError, Cases, Expected, Response, ScriptedCall, Turn
 from agent.commands.evaluate.evaluated_policies import EvaluatedPolicies
+from agent.composition.installed_policies import InstalledPolicy
 from graph.models.provider import ModelProvider, ResponseReader
 from graph.prompt import SYSTEM_PROMPT
 from idaas_agent.testing import (
     AgentUnderTest,
+    PoliciesUnderTest,
     RecordedModel,
     ScriptedModel,
     ServerUnderTest,
@@ -129,10 +131,12 @@ class Evaluation:
         """Runs one case. What a run raises is a fault of its outcome. Raises `CaseFaultsError` for what the
         policies refuse before it: rules that are not valid, variables.
         """
-        with self._policies.of_case() as policies:
+        async with self._policies.of_case() as policies:
             return await self._run(case, policies)
 
-    async def _run(self, case: Case, policies: Any) -> Outcome:  # noqa: ANN401 - as `AgentUnderTest`
+    async def _run(
+        self, case: Case, policies: Callable[[PoliciesUnderTest], Sequence[InstalledPolicy]]
+    ) -> Outcome:
         tools = self._tools(case)
         model = CountedModel(ScriptedModel(*map(_turn, case.model)) if case.model else self._model)
         options: dict[str, Any] = {} if self._graph is None else {"graph": self._graph}

@@ -130,6 +130,25 @@ async def test_machine_identity_has_neither_caller_nor_their_token(clock: Any) -
     assert received == [(None, None), (setting.alice.caller, setting.alice.token)]
 
 
+async def test_issuer_that_cannot_be_closed_keeps_no_other_open(setting: Setting, caplog: Any) -> None:
+    async def fails() -> None:
+        raise RuntimeError("hvs.secret")
+
+    closed: list[str] = []
+
+    async def closes() -> None:
+        closed.append("other")
+
+    other = Vault(setting.clock)
+    setting.vault.aclose = fails  # type: ignore[method-assign]  # an issuer that fails
+    other.aclose = closes  # type: ignore[method-assign]
+    setting.issuers.add("other", AddedIssuer(other))
+    await setting.issuers.aclose()
+    assert closed == ["other"]
+    assert 'not closed: issuer "vault": raised RuntimeError' in caplog.text
+    assert "hvs.secret" not in caplog.text
+
+
 async def test_exception_before_an_issuer_waits_is_an_error_of_issuers_too(setting: Setting) -> None:
     def issue(_: object) -> Any:
         raise RuntimeError("hvs.secret")
