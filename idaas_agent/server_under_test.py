@@ -2,23 +2,19 @@
 
 import json
 import ssl
-from collections import deque
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import Any, Final, Self
 
 import httpx
 
-from identity.credentials.issuer import CredentialIssuer
+from idaas_agent.declared_under_test import declared_under_test
+from idaas_agent.script import Script
 from identity.credentials.requirement import AccessTokenRequirement
 from identity.principal import AccessIdentity
 from tools.approval_policy import Data, ToolPolicy
 from tools.service import Service
 from tools.service_declarations import MCPDeclaration
-from tools.services_file import read_services_file
-
-if TYPE_CHECKING:
-    pass
 
 _URL: Final = "https://mcp.example.com/mcp"
 
@@ -58,8 +54,7 @@ class ServerUnderTest:
         chosen = [tool["name"] for tool in listed if tools is None or tool["name"] in tools]
         self.tool_names: Final = frozenset(f"{prefix}{tool}" for tool in chosen)
         """The names of the tools, as the model sees them."""
-        self._results: Final[deque[dict[str, Any] | int]] = deque()
-        self._issuer: CredentialIssuer | None = None
+        self._results: Final[Script[dict[str, Any] | int]] = Script()
         self._service: Final[MCPService] = MCPService(
             name,
             _URL,
@@ -78,13 +73,7 @@ class ServerUnderTest:
     def of_file(cls, path: Path | str, name: str, listed: Sequence[Mapping[str, Any]]) -> Self:
         """The server `name` of a services file, with its policies. Raises `ValueError` with all faults."""
         path = Path(path)
-        declared, faults = read_services_file(path, named=path.name)
-        if faults:
-            raise ValueError("\n".join(faults))
-        declaration = declared.get(name)
-        if not isinstance(declaration, MCPDeclaration):
-            fault = f'{path.name}: services.{name} must be a service of the type "mcp"'
-            raise ValueError(fault)  # noqa: TRY004 - of the file
+        declaration = declared_under_test(path, name, MCPDeclaration)
         return cls(
             listed,
             access_identity=declaration.access_identity or AccessIdentity.HUMAN,
@@ -113,13 +102,13 @@ class ServerUnderTest:
         server's response in place of a result.
         """
         if status != 200:
-            self._results.append(status)
+            self._results.add(status)
             return
         shown = text if text is not None else _text(json)
         result: dict[str, Any] = {"content": [{"type": "text", "text": shown}], "isError": is_error}
         if isinstance(json, Mapping):
             result["structuredContent"] = dict(json)
-        self._results.append(result)
+        self._results.add(result)
 
     def _received(self, request: httpx.Request) -> httpx.Response:
         message = json.loads(request.content)
@@ -132,9 +121,7 @@ class ServerUnderTest:
             return httpx.Response(404)
         called = message["params"]
         self.calls.append((called["name"], called["arguments"]))
-        if not self._results:
-            raise AssertionError(f"{self.name}.{called['name']}: the test says no result of it")
-        result = self._results.popleft() if len(self._results) > 1 else self._results[0]
+        result = self._results.next(f"{self.name}.{called['name']}")
         if isinstance(result, int):
             return httpx.Response(result)
         return _answer(message, result)

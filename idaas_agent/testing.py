@@ -18,12 +18,11 @@ For a test with IDaaS's protocols, run the sandbox (`idaas-agent sandbox`).
 
 import time
 import uuid
-from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Generic, Self, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Self, TypeAlias
 
 import httpx
 from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, ToolCall
@@ -39,10 +38,12 @@ from graph.credentials.service_credentials import ServiceCredentials, requiremen
 from graph.models.provider import ModelProvider
 from graph.parts import GraphParts, RunApprovals, RunIdentity, RunModel, graph_parts
 from graph.prompt import SYSTEM_PROMPT
+from idaas_agent.declared_under_test import declared_under_test
 from idaas_agent.issuer_under_test import IssuerUnderTest as IssuerUnderTest
 from idaas_agent.received_request import RequestPart as RequestPart
 from idaas_agent.received_request import ServiceRequest, body_of, parts_of
 from idaas_agent.recorded_model import RecordedModel as RecordedModel
+from idaas_agent.script import Script
 from idaas_agent.server_under_test import ServerUnderTest as ServerUnderTest
 from identity.access_token.verified_access_token import VerifiedAccessToken, assume_verified
 from identity.audit.event import AuditEvent
@@ -57,7 +58,6 @@ from tools.declared_service import load_function
 from tools.http_service.service import HTTPService
 from tools.service import Access, Service, ToolResult
 from tools.service_declarations import HTTPDeclaration
-from tools.services_file import read_services_file
 
 if TYPE_CHECKING:
     from idaas_agent.library.served_graph import ServedGraph
@@ -106,7 +106,7 @@ class ToolsUnderTest:
         """The requests that the tools have sent, in order."""
         self._access_identity = access_identity
         self._caller = caller
-        self._responses: Final[_Script[httpx.Response | Exception]] = _Script()
+        self._responses: Final[Script[httpx.Response | Exception]] = Script()
         self._issuer = _Issuer()
         http = httpx.AsyncClient(transport=httpx.MockTransport(self._received))
         required = AccessTokenRequirement("https://service.example.com|service.use")
@@ -130,13 +130,7 @@ class ToolsUnderTest:
         that has a policy of a tool that it has not.
         """
         path = Path(path)
-        declared, faults = read_services_file(path, named=path.name)
-        if faults:
-            raise ValueError("\n".join(faults))
-        declaration = declared.get(name)
-        if not isinstance(declaration, HTTPDeclaration):
-            fault = f'{path.name}: services.{name} must be a service of the type "http"'
-            raise ValueError(fault)  # noqa: TRY004 - of the file
+        declaration = declared_under_test(path, name, HTTPDeclaration)
         tools = cls(
             load_function(declaration.python, path.parent),
             declaration.settings,
@@ -229,29 +223,6 @@ class ToolsUnderTest:
         return response
 
 
-_Step = TypeVar("_Step")
-
-
-class _Script(Generic[_Step]):
-    """What comes next, in order; the last is repeated until there is another."""
-
-    def __init__(self, *steps: _Step) -> None:
-        self._waiting = deque(steps)
-        self._last: list[_Step] = []
-
-    def add(self, *steps: _Step) -> None:
-        """Adds steps at the end."""
-        self._waiting.extend(steps)
-
-    def next(self, asked: str) -> _Step:
-        """The next step. Raises `AssertionError`, which names what was `asked`, if there was none ever."""
-        if self._waiting:
-            self._last = [self._waiting.popleft()]
-        if not self._last:
-            raise AssertionError(f"{asked}: the test says no response to it")
-        return self._last[0]
-
-
 Turn: TypeAlias = str | ToolCall | Sequence[ToolCall] | Exception
 """The turn of a scripted model: it says a text, makes calls, or fails."""
 
@@ -267,7 +238,7 @@ class ScriptedModel:
     """
 
     def __init__(self, *turns: Turn) -> None:
-        self._turns: Final = _Script(*turns)
+        self._turns: Final = Script(*turns)
         self.read: Final[list[Sequence[AnyMessage]]] = []
         """The messages that it was sent, by turn."""
         self.offered: Final[list[list[str]]] = []
@@ -350,7 +321,8 @@ class AgentUnderTest:
         issuer = _Issuer(audit := AuditTrail(self))
         services = [service for tested in tools for service in tested.services]
         for tested in tools:
-            tested._issuer = issuer  # noqa: SLF001 - the same
+            if isinstance(tested, ToolsUnderTest):
+                tested._issuer = issuer  # noqa: SLF001 - this kit's
         self._caller = caller
         person = partial(_in_person, self.asked, approves=approves)
         self._app: ServedGraph | None = None

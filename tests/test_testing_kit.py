@@ -16,7 +16,15 @@ from idaas_agent import (
     ToolResult,
     build_graph,
 )
-from idaas_agent.testing import AgentUnderTest, RecordedModel, ScriptedModel, ToolsUnderTest, call, caller
+from idaas_agent.testing import (
+    AgentUnderTest,
+    RecordedModel,
+    ScriptedModel,
+    ServerUnderTest,
+    ToolsUnderTest,
+    call,
+    caller,
+)
 from identity.error_codes import IdentityCode
 from identity.errors import AuditError
 from identity.principal import Principal
@@ -377,3 +385,14 @@ async def test_tools_of_a_services_file_have_its_settings_and_policies_and_its_f
         ToolsUnderTest.of_file(file, "pay")
     with pytest.raises(ValueError, match=r"services.other must be a service of the type"):
         ToolsUnderTest.of_file(file, "other")
+
+
+async def test_result_of_a_server_is_that_of_the_next_call_also_if_it_comes_later() -> None:
+    maps = ServerUnderTest([{"name": "weather", "inputSchema": {"type": "object"}}])
+    results: list[str] = []
+    for text in ("a", "b"):
+        maps.responds(text=text)
+        agent = AgentUnderTest(ScriptedModel(call("weather"), "done"), maps)
+        await agent.ask("?")
+        results += [str(message.content) for message in agent.messages if message.type == "tool"]
+    assert ["a" in results[0], "b" in results[1]] == [True, True]
