@@ -16,7 +16,7 @@ from tools.http_service.service import HTTPService
 from tools.service import Access
 from tools.service_declarations import HTTPDeclaration, ServiceDeclaration
 from tools.services_file import right_declarations
-from tools.titles import unknown_arguments
+from tools.titles import misleading_arguments, unknown_arguments
 
 if TYPE_CHECKING:
     from tools.mcp_service.service import MCPService
@@ -144,5 +144,9 @@ def title_faults(service: "HTTPService | MCPService", declaration: ServiceDeclar
         faults += [
             f'titles.{tool}.arguments: the tool has no argument "{name}"'
             for name in unknown_arguments(declaration.titles, tool, tools[tool])
+        ]
+        faults += [
+            f"titles.{tool}.arguments.{name}: is the name of another argument"
+            for name in misleading_arguments(declaration.titles, tool, tools[tool])
         ]
     return faults

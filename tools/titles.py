@@ -16,14 +16,14 @@ from typing import Annotated, Final, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
-from identity.printable import printable
+from identity.printable import printable_line
 
 LONGEST: Final = 60
 """Characters of a title."""
 
 
 def _line(text: str) -> str:
-    if printable(text) != text or text != text.strip() or "\n" in text:
+    if printable_line(text) != text or text != text.strip():
         raise ValueError("must be one line of visible characters, without spaces around it")
     return text
 
@@ -83,8 +83,19 @@ def alike(titles: Mapping[str, Words]) -> str | None:
     return None
 
 
+def misleading_arguments(titles: Mapping[str, ToolTitles], tool: str, known: Iterable[str]) -> list[str]:
+    """The arguments of `tool` whose title is the name of another one, which has no title: a person could take
+    them for each other.
+    """
+    arguments = titles[tool].arguments
+    untitled = {name.casefold() for name in known if name not in arguments}
+    shown = {
+        name: {title.casefold() for title in words.both().values()} - {name.casefold()}
+        for name, words in arguments.items()
+    }
+    return sorted(name for name, read in shown.items() if read & untitled)
+
+
 def unknown_arguments(titles: Mapping[str, ToolTitles], tool: str, known: Iterable[str]) -> list[str]:
     """The arguments with a title that `tool` does not have: a misspelled name would keep its title unseen."""
-    if tool not in titles:
-        return []
     return sorted(titles[tool].arguments.keys() - set(known))

@@ -3,7 +3,7 @@
 import pytest
 from pydantic import ValidationError
 
-from tools.titles import ToolTitles, Words, alike
+from tools.titles import ToolTitles, Words, alike, misleading_arguments
 
 
 def test_one_language_stands_for_both():
@@ -18,6 +18,8 @@ def test_one_language_stands_for_both():
         {"en": ""},
         {"en": " Amount"},
         {"en": "Am\nount"},
+        {"en": "Am\tount"},
+        {"en": "Am" + " " * 9 + "ount"},
         {"en": "\u202eAmount"},
         {"en": "x" * 61},
         {"fr": "Montant"},
@@ -42,3 +44,9 @@ def test_two_arguments_never_read_alike(titles, fault):
     if fault is not None:
         with pytest.raises(ValidationError, match=f"another title for the argument {fault}"):
             ToolTitles(arguments={name: Words(en=title) for name, title in titles.items()})
+
+
+def test_title_is_never_the_name_of_an_argument_without_one():
+    titles = {"pay": ToolTitles(arguments={"from": Words(en="TO"), "note": Words(en="Note")})}
+    assert misleading_arguments(titles, "pay", ["from", "to", "note"]) == ["from"]
+    assert misleading_arguments(titles, "pay", ["from", "note"]) == []
