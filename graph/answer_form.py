@@ -71,9 +71,14 @@ class AnswerForm:
 
     def check(self, text: str, finish_reason: str) -> None:
         """Raises `AnswerFormError` if `text`, the answer of a run with this end, does not have this form."""
-        answer = AIMessage(text, response_metadata={"finish_reason": finish_reason})
-        if isinstance(fitted := self.fitted(answer), AnswerFault):
+        self.required(AIMessage(text, response_metadata={"finish_reason": finish_reason}))
+
+    def required(self, response: AIMessage) -> AIMessage:
+        """As `fitted`. Raises `AnswerFormError`."""
+        fitted = self.fitted(response)
+        if isinstance(fitted, AnswerFault):
             raise AnswerFormError(fitted.place)
+        return fitted
 
     def fitted(self, response: AIMessage) -> AIMessage | AnswerFault:
         """`response` with its JSON alone, or why it does not have this form. One that calls tools is no
@@ -104,9 +109,7 @@ async def answered(
     response = await ask(asked)
     fitted = form.fitted(response)
     if isinstance(fitted, AnswerFault):
-        fitted = form.fitted(await ask([*asked, *fitted.correction(response)]))
-    if isinstance(fitted, AnswerFault):
-        raise AnswerFormError(fitted.place)
+        return form.required(await ask([*asked, *fitted.correction(response)]))
     return fitted
 
 

@@ -4,6 +4,7 @@ What reads a response adds to it, so that one that fails, is cancelled or is cut
 message, which is whole or nothing, does not exist then.
 """
 
+from collections.abc import Iterator
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Final
@@ -11,7 +12,7 @@ from typing import Final
 from langchain_core.messages.ai import UsageMetadata
 
 _CAUSES: Final = 4
-"""The most exceptions of a failure that are looked at: itself, and those that caused it."""
+"""The most exceptions that a failure names: that of the chat model, and those that caused it."""
 _NOT_CONNECTED: Final = frozenset({"ConnectError", "ConnectTimeout", "PoolTimeout", "ClientConnectorError"})
 """The errors of HTTP clients before a request is sent, by name: chat models use clients of many packages."""
 
@@ -30,13 +31,8 @@ class Arrived:
 
     def failed_by(self, error: BaseException) -> None:
         """Notes whether the failure came before the request was sent."""
-        cause: BaseException | None = error
-        for _ in range(_CAUSES):
-            if cause is None:
-                return
-            if type(cause).__name__ in _NOT_CONNECTED:
-                self.unsent = True
-            cause = cause.__cause__ or cause.__context__
+        if any(type(cause).__name__ in _NOT_CONNECTED for cause in with_causes(error)):
+            self.unsent = True
 
 
 ARRIVED: Final[ContextVar[Arrived | None]] = ContextVar("ARRIVED", default=None)
@@ -46,3 +42,13 @@ ARRIVED: Final[ContextVar[Arrived | None]] = ContextVar("ARRIVED", default=None)
 def arrived() -> Arrived:
     """That of the response being requested; outside of one, a new one that nobody reads."""
     return ARRIVED.get() or Arrived()
+
+
+def with_causes(error: BaseException) -> Iterator[BaseException]:
+    """`error`, and what caused it."""
+    cause: BaseException | None = error
+    for _ in range(_CAUSES):
+        if cause is None:
+            return
+        yield cause
+        cause = cause.__context__ if cause.__cause__ is None else cause.__cause__

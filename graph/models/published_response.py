@@ -1,7 +1,7 @@
 """A response of a published chat model, and its failure, in the form that the agent's provider gives them."""
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from traceback import walk_tb
 from typing import Any, Final, cast
@@ -16,7 +16,7 @@ from langchain_core.messages import (
 )
 
 from graph.error_codes import GraphCode
-from graph.models.arrived import arrived
+from graph.models.arrived import arrived, with_causes
 from graph.models.piece import Piece, thinking_kwargs
 from graph.models.response import invalid_call, parsed_calls
 from identity.errors import ServiceError
@@ -52,8 +52,6 @@ _FINISH_REASONS: Final = {
     "prohibited_content": "content_filter",
     "spii": "content_filter",
 }
-_CAUSES: Final = 4
-"""The most exceptions that a failure names: that of the chat model, and those that caused it."""
 
 
 def in_form_of_the_agent(message: BaseMessage) -> BaseMessage:
@@ -116,7 +114,7 @@ def failure_of(error: Exception, model: str) -> ServiceError:
     the status of the response if one of them has it. Their texts, which may contain the key, are left out.
     """
     arrived().failed_by(error)
-    causes = list(_with_causes(error))
+    causes = list(with_causes(error))
     named = " from ".join(type(cause).__name__ for cause in causes)
     status = next((status for cause in causes if (status := _status_of(cause)) is not None), None)
     detail = f"{model} raised {named} at {_place_of(error)}"
@@ -149,15 +147,6 @@ def _calls_of(message: AIMessage) -> tuple[list[ToolCall], list[InvalidToolCall]
 def _thinking(message: BaseMessage) -> str:
     blocks: Sequence[Any] = message.content_blocks
     return "".join(block.get("reasoning", "") for block in blocks if block["type"] == "reasoning")
-
-
-def _with_causes(error: BaseException) -> Iterator[BaseException]:
-    cause: BaseException | None = error
-    for _ in range(_CAUSES):
-        if cause is None:
-            return
-        yield cause
-        cause = cause.__context__ if cause.__cause__ is None else cause.__cause__
 
 
 def _place_of(error: BaseException) -> str:

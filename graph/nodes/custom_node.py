@@ -13,7 +13,7 @@ from langchain_core.messages import AIMessage, AnyMessage, BaseMessage, convert_
 from langchain_core.runnables import Runnable, RunnableConfig, RunnableLambda
 from langgraph.runtime import Runtime
 
-from graph.answer_form import AnswerFault, AnswerForm, answer_form_of
+from graph.answer_form import AnswerForm, answer_form_of
 from graph.callers import Visit
 from graph.context import context_of, writer_of
 from graph.error_codes import AnswerFormError
@@ -107,10 +107,7 @@ def _only_answer(form: AnswerForm, before: Sequence[AnyMessage], written: Sequen
     if is_further or len(written) > 1:
         raise AnswerFormError("$")
     end = {"finish_reason": "stop"} | written[0].response_metadata
-    fitted = form.fitted(written[0].model_copy(update={"response_metadata": end}))
-    if isinstance(fitted, AnswerFault):
-        raise AnswerFormError(fitted.place)
-    return fitted
+    return form.required(written[0].model_copy(update={"response_metadata": end}))
 
 
 def _own_message(message: BaseMessage, redacted: Callable[[Any], Any]) -> BaseMessage:

@@ -17,7 +17,7 @@ from graph.callers import Visit
 from graph.context import context_of, writer_of
 from graph.credentials.run_credentials import NO_CREDENTIALS, RunCredentials, in_state
 from graph.credentials.service_credentials import ServiceCredential, ServiceCredentials, secrets_of
-from graph.error_codes import MODEL, AnswerFormError
+from graph.error_codes import MODEL
 from graph.files import with_images
 from graph.labels.data_labels import joined, labels_of
 from graph.labels.run_labels import note_labels
@@ -178,9 +178,7 @@ class ModelNode:
         again = await self._response(
             _keeping(visit, turn.kept), offered.only(()), key, corrected, shown=False
         )
-        fitted = form.fitted(again.response)
-        if not isinstance(fitted, AIMessage):
-            raise AnswerFormError(fitted.place)
+        fitted = form.required(again.response)
         used = add_usage(turn.response.usage_metadata, fitted.usage_metadata)
         response = fitted.model_copy(update={"usage_metadata": used})
         return again._replace(response=response, labels=joined(turn.labels, again.labels))
