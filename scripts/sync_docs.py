@@ -138,7 +138,6 @@ def configuration() -> str:
     return CONFIGURATION + "".join(
         f"\n## {group.heading}\n\n| variable | default | meaning |\n|---|---|---|\n{variable_rows(group)}"
         for group in variable_groups()
-        if group.model_fields
     )
 
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Final
 from pydantic import Field
 
 from agent.settings.plugin_variables import PluginVariables
-from identity.settings.values import parsed_by
+from identity.settings.values import TRUE, parsed_by
 from plugins.budgets.prices import amount, amounts_of, prices_of, tokens_of
 
 CLIENT_CLAIMS: Final = ("client_id", "azp")
@@ -45,7 +45,9 @@ class BudgetVariables(PluginVariables):
     def combination_faults(given: Mapping[str, str]) -> Iterator[str]:
         limits = {name for name in given if name.startswith("max_") and name.endswith("_a_day")}
         limits &= BudgetVariables.model_fields.keys()
-        counting = limits | ({"count_model_usage"} & given.keys())
+        counting = set(limits)
+        if given.get("count_model_usage", "").lower() in TRUE:
+            counting.add("count_model_usage")
         claims = given.get("caller_claims", "").split()
         groups = given.get("policy_groups_claim", "groups")
         costs = [name for name in limits if name.startswith("max_cost_")]

@@ -9,6 +9,7 @@ from typing import Any, Final
 from agent.api.json_rpc import Members, notification
 from agent.errors.error_codes import AgentCode
 from agent.errors.error_response import reported_body
+from agent.http.page_address import where_to_decide
 from agent.runs.run import End, Finished, Paused, RunEvent, RunReader
 from graph.approvals.card import card_text, summary
 from graph.approvals.record import ApprovalKind, PendingApproval
@@ -27,7 +28,7 @@ _APPROVE: Final[Members] = {
 class CallEncoder:
     """Encodes one call for one request: give it each event of the run, then take the result."""
 
-    def __init__(self, asked: AskedCall, page: str, begun: Begun) -> None:
+    def __init__(self, asked: AskedCall, page: str | None, begun: Begun) -> None:
         """`page` is where the user of a legacy client decides."""
         self._asked = asked
         self._request = asked.request
@@ -86,7 +87,7 @@ class CallEncoder:
         if pending.url is not None and (self._request.modern or request.kind is not ApprovalKind.ELICITATION):
             asked: Members = {"mode": "url", "message": text, "url": pending.url.reveal()}
         elif not self._request.modern:
-            asked = {"mode": "url", "message": text, "url": self._page}
+            asked = {"mode": "url", "message": text, "url": self._page or ""}
         elif request.kind is ApprovalKind.ELICITATION:
             asked = {"mode": "form", "message": text, "requestedSchema": pending.parameters}
         elif request.kind is not ApprovalKind.TOOL_CALL:  # sent again with a fresh token, or at once
@@ -105,7 +106,8 @@ class CallEncoder:
             raise McpError(URL_REQUIRED, f"{asked['message']} Then send the call again.", data)
         if not request.asks(mode):
             required: Members = {"requiredCapabilities": {"elicitation": {mode: {}}}}
-            text = f"The call waits for its user, whom the client cannot ask. They can decide at {self._page}"
+            where = where_to_decide(self._page, identifier)
+            text = f"The call waits for its user, whom the client cannot ask. {where}"
             raise McpError(CAPABILITY_MISSING, text, required)
         questions = {ANSWER: {"method": "elicitation/create", "params": asked}}
         return {"resultType": "input_required", "inputRequests": questions} | (state or {})

@@ -107,7 +107,7 @@ class McpServer:
     def __init__(self, agent: Agent) -> None:
         self._calls = Calls(agent)
         self._services = agent.gate.services
-        self._page = page_address(agent.settings) or ""
+        self._page = page_address(agent.settings)
 
     async def response(self, message: McpMessage, request: Request) -> Response:
         """The response in the form of the message's version."""

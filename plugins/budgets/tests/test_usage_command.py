@@ -72,6 +72,7 @@ def test_time_that_cannot_be_read_ends_the_command(tmp_path: Path) -> None:
             {"count_model_usage": "true", "conversations_url": "none"},
             ["COUNT_MODEL_USAGE needs stored conversations: CONVERSATIONS_URL must not be none"],
         ),
+        ({"count_model_usage": "false", "conversations_url": "none"}, []),
         ({"max_tokens_for_group_a_day": "a=5", "caller_claims": "groups"}, []),
         (
             {"max_tokens_for_group_a_day": "a=5", "caller_claims": "client_id"},
