@@ -11,7 +11,7 @@ import { isYes } from './spoken-yes.js';
 export class Composer {
   /**
    * @param {{send: (question: string, files: object[]) => void, decline: (words: string) => void, approve: (approval: object) => void, stop: () => void, cancel: () => void,
-   *   written: (draft: string) => void}} actions `cancel` ends an edit
+   *   written: (draft: string) => void}} actions `approve`: by a click on the button that a "yes" shows; `cancel` ends an edit
    */
   constructor(language, actions, draft = '') {
     this.actions = actions;
@@ -26,7 +26,7 @@ export class Composer {
       'type': 'button', 'class': 'primary round', 'aria-label': language.text('composer.stop'), 'hidden': true, 'onclick': actions.stop,
     }, icon('stop'));
     this.declineButton = element('button', { type: 'button', class: 'quiet', onclick: () => this.#take(actions.decline) }, language.text('composer.decline_send'));
-    this.approveButton = element('button', { type: 'button', class: 'quiet', hidden: true, onclick: () => this.#approve() }, language.text('composer.approve'));
+    this.approveButton = element('button', { type: 'button', class: 'quiet', hidden: true, onclick: () => actions.approve(this.approvable) }, language.text('composer.approve'));
     this.choice = element('div', { class: 'choice', hidden: true },
       element('button', { type: 'submit', class: 'primary' }, language.text('composer.send_later')), this.approveButton, this.declineButton);
     this.attachments = new Attachments(language, actions.announce, () => this.#fit());
@@ -96,12 +96,6 @@ export class Composer {
     if (text === '' || this.busy || !this.enabled) return;
     this.write('');
     action(text, this.attachments.enabled ? this.attachments.take() : []);
-  }
-
-  /** Only a click on the button that a "yes" has shown. */
-  #approve() {
-    this.write('');
-    this.actions.approve(this.approvable);
   }
 
   #key(event) {

@@ -42,7 +42,7 @@ export class ConversationView {
       return app.ask(question, files);
     };
     this.composer = new Composer(language, {
-      send, decline: (words) => app.decline(words), approve: (approval) => app.decide(approval, { decision: 'approve' }), stop: () => chat.stop(), cancel: () => this.#cancelEdit(), written: (text) => { app.draft = text; }, announce: (text) => { this.status.textContent = text; },
+      send, decline: (words) => app.decline(words), approve: (approval) => this.#approve(approval), stop: () => chat.stop(), cancel: () => this.#cancelEdit(), written: (text) => { app.draft = text; }, announce: (text) => { this.status.textContent = text; },
     }, app.draft);
     this.notice = new Notice(language, { undo: () => this.#undo(), unqueue: () => this.composer.write(chat.unqueue()) });
     this.refusal = new Refusal(language, { signIn: () => app.signIn() });
@@ -195,7 +195,7 @@ export class ConversationView {
 
   /** The focus goes to a card when it appears, and from a card that was decided into the composer. */
   #moveFocus(wasInCard) {
-    const [card] = this.#turns.at(-1)?.cards ?? [];
+    const card = this.#shownCard;
     if (card === this.#card) return;
     this.#card = card;
     if (card && (wasInCard || this.#mayMoveFocus())) card.focus();
@@ -228,9 +228,30 @@ export class ConversationView {
     }
     if (queued !== undefined && !busy && approvals.length === 0) composer.put([chat.unqueue(), composer.draft].filter(Boolean).join('\n'));
     const waits = approvals.length > 0 && (approvals.some(({ approvers }) => approvers) ? 'another' : 'user');
-    const isOneCall = waits === 'user' && approvals.length === 1 && approvals[0].kind === 'tool_call';
-    const approvable = isOneCall ? approvals[0] : undefined;
-    this.composer.update({ busy, images: this.app.takesImages, enabled: !this.expired, waits, approvable });
+    this.composer.update({ busy, images: this.app.takesImages, enabled: !this.expired, waits, approvable: this.#approvable });
+  }
+
+  get #shownCard() {
+    return this.#turns.at(-1)?.cards[0];
+  }
+
+  /** The call that a "yes" means: the only one that the user is asked about, if its arguments are on the screen, and no fields for others. */
+  get #approvable() {
+    const { approvals } = this.app.chat;
+    const [{ id, kind, approvers } = {}] = approvals;
+    const isOneCall = approvals.length === 1 && kind === 'tool_call' && !approvers;
+    const card = this.#shownCard;
+    return isOneCall && card?.approval.id === id && card.opener === undefined ? approvals[0] : undefined;
+  }
+
+  #approve(approval) {
+    if (approval.id !== this.#approvable?.id) {
+      this.#updateComposer();
+      this.#shownCard?.focus();
+      return;
+    }
+    this.composer.write('');
+    this.app.decide(approval, { decision: 'approve' });
   }
 
   #cancelEdit() {

@@ -42,6 +42,39 @@ async def test_typed_yes_offers_to_approve_the_call_and_approves_nothing_by_itse
     await expect(question(page)).to_have_value("")
 
 
+async def test_typed_yes_never_means_arguments_that_the_card_does_not_show(
+    page: Page, lasting_agent: LastingAgent
+) -> None:
+    lasting_agent.will_say(APPLIES, AIMessage("Applied."))
+    await lasting_agent.asked(page, APPLY)
+    await card(page).wait_for()
+    offered = page.get_by_role("button", name="Approve the call above")
+    sent: list[str] = []
+    page.on("request", lambda request: sent.append(request.url) if "/approvals/" in request.url else None)
+    await question(page).fill("Yes!")
+    await expect(offered).to_be_visible()
+    await page.evaluate(  # in one step: before the composer learns of it
+        """() => {
+          document.querySelector('.approval [data-name=edit]').click();
+          document.querySelector('.composer .choice .quiet:not([hidden])').click();
+        }"""
+    )
+    await expect(offered).to_be_hidden()
+    await expect(card(page)).to_be_focused()
+    await expect(question(page)).to_have_value("Yes!")
+    await card(page).get_by_label("Days").fill("2")
+    await question(page).fill("")
+    await question(page).fill("Yes!")
+    await expect(page.get_by_role("button", name="Send after you have decided")).to_be_visible()
+    await expect(offered).to_be_hidden()
+    assert sent == []
+    await card(page).get_by_role("button", name="Back").click()
+    await expect(offered).to_be_visible()
+    await offered.click()
+    await expect(prose(page)).to_have_text("Applied.")
+    assert len(sent) == 1
+
+
 async def test_bell_counts_the_users_own_call_that_waits(page: Page, lasting_agent: LastingAgent) -> None:
     lasting_agent.will_say(APPLIES, AIMessage("Applied."))
     await lasting_agent.asked(page, APPLY)
