@@ -1,8 +1,8 @@
 /**
  * The page's state and the user's actions: sign in and out, ask, choose a language. It does not know the view.
  *
- * A change of the whole page is a `change` event, and a link to a call of another person an `approval` event with its id;
- * the chat has its own events.
+ * A change of the whole page is a `change` event, a link to a call of another person an `approval` event with its id, and
+ * `arrived` says that an agent which could not be reached at first now can be; the chat has its own events.
  */
 
 import { suggestionsIn } from './appearance.js';
@@ -374,8 +374,17 @@ export class Application extends EventTarget {
     const { chat, session, conversations } = this;
     if (!this.#withoutAgent || !conversations.available || !session || chat.busy || chat.turns.length > 0) return;
     this.#withoutAgent = false;
-    this.inbox.watch();
-    this.#openLast(session);
+    this.#resumed = this.#arriveFor(session);
+    this.dispatchEvent(new Event('arrived'));
+  }
+
+  async #arriveFor(session) {
+    const { chat, inbox, files, titles } = this;
+    await titles.read(this.request);
+    if (!this.#isStill(session)) return; // signed out in another tab meanwhile
+    inbox.watch();
+    files.learn();
+    if (!chat.busy && chat.turns.length === 0) await this.#openLast(session);
   }
 
   #show(kept) {

@@ -5,16 +5,23 @@
 
 export class Titles {
   #services = {};
+  #reading;
 
   /** @param {Record<string, object>} [services] as the agent sends them */
   constructor(services = {}) {
     this.#services = services;
   }
 
-  /** Reads them. An agent that cannot be asked leaves all names without a title. */
-  async read(request) {
-    const { services } = await request('GET', '/services').catch(() => ({})) ?? {};
-    this.#services = services ?? {};
+  /** Reads them once. An agent that cannot be asked leaves all names without a title, and is asked again by the next reading. */
+  read(request) {
+    this.#reading ??= this.#read(request);
+    return this.#reading;
+  }
+
+  async #read(request) {
+    const { services } = await request('GET', '/services').catch(() => {}) ?? {};
+    if (services) this.#services = services;
+    else this.#reading = undefined;
   }
 
   /** @param {'en' | 'zh'} code */

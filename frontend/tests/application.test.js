@@ -105,19 +105,30 @@ test('the words of a refusal that did not reach the agent are given back', async
   assert.deepEqual([back, app.chat.approvals[0].id], [['not on Mondays'], 'x']);
 });
 
-test('an agent that could not be reached at first shows the last conversation when it can', async (context) => {
+test('an agent that could not be reached at first shows the last conversation, by its titles, when it can', async (context) => {
   let down = true;
+  let give;
+  const titles = new Promise((resolve) => { give = resolve; });
+  const refuse = () => { if (down) throw new TypeError('refused'); };
   const app = application({
-    '/threads': async () => { if (down) throw new TypeError('refused'); return Response.json({ threads: [THREAD], next: null }); },
-    '/threads/t': async () => Response.json(KEPT),
+    '/threads': async () => { refuse(); return Response.json({ threads: [THREAD], next: null }); },
+    '/threads/t': async () => { read.push('/threads/t'); return Response.json(KEPT); },
+    '/services': async () => { refuse(); await titles; return Response.json({ services: { leave: { title: { en: 'Leave' } } } }); },
+    '/.well-known/agent-card.json': async () => Response.json({ defaultInputModes: ['image/webp'] }),
   });
+  const read = [];
+  app.addEventListener('arrived', () => read.push('arrived'));
   context.after(() => { app.conversations.leave(); app.inbox.leave(); });
   await app.start(undefined);
   assert.deepEqual([app.chat.thread, app.chat.turns.length], [undefined, 0]);
   down = false;
   const opened = new Promise((resolve) => { app.chat.addEventListener('turns', () => { if (app.chat.turns.length > 0) resolve(); }); });
   await app.conversations.refresh();
+  assert.deepEqual(read, ['arrived']);
+  read.push('titles');
+  give();
   await opened;
+  assert.deepEqual([read, app.titles.service('leave', 'en'), app.takesImages], [['arrived', 'titles', '/threads/t'], 'Leave', true]);
   assert.deepEqual([app.chat.thread, app.chat.turns.map(({ question }) => question)], ['t', ['one']]);
 });
 

@@ -188,8 +188,17 @@ test('people read the titles of the operator, and a name without one stays techn
 
 test('an agent that cannot be asked leaves all names technical', async () => {
   const titles = new Titles();
+  const apply = () => toolName(new Language('en', titles), { service: 'leave', tool: 'leave_apply' });
   await titles.read(() => Promise.reject(new Error('down')));
-  assert.equal(toolName(new Language('en', titles), { service: 'leave', tool: 'leave_apply' }), 'leave_apply');
+  assert.equal(apply(), 'leave_apply');
+  let requests = 0;
+  const request = async () => {
+    requests += 1;
+    return { services: { leave: { tools: { leave_apply: { title: { en: 'Apply for leave' } } } } } };
+  };
+  await Promise.all([titles.read(request), titles.read(request)]);
+  await titles.read(request);
+  assert.deepEqual([apply(), requests], ['Apply for leave', 1]);
 });
 
 test('a plain yes is known in both languages, and what says more is none', () => {

@@ -47,7 +47,7 @@ export class ConversationView {
     this.notice = new Notice(language, { undo: () => this.#undo(), unqueue: () => this.composer.write(chat.unqueue()) });
     this.refusal = new Refusal(language, { signIn: () => app.signIn() });
     this.chain = new ChainView(language, session, app.name, this.#observing.signal);
-    this.first = firstQuestions(language, app.suggestions, send, mayDo(language, app.request, openRights));
+    this.first = firstQuestions(language, app.suggestions, send, mayDo(app, openRights, this.#observing.signal));
     this.list = element('ol', { class: 'turns' });
     this.earlier = new EarlierMessages(language, chat, (count) => this.#earlierShown(count));
     this.status = element('p', { class: 'visually-hidden', role: 'status' });

@@ -1,15 +1,18 @@
 /** On the empty page: which services the agent may use for the user, and with whose rights. */
 
 import { element } from './element.js';
-import { identityBadge, identityOf, serviceName } from './identity.js';
+import { identityBadge, identityOf } from './identity.js';
+import { serviceName } from './names.js';
 
 const MOST_SHOWN = 6;
 
 /**
- * @param {(method: string, path: string) => Promise<object>} request
+ * @param {import('../application.js').Application} app
  * @param {() => void} openRights shows all of it, with the tools
+ * @param {AbortSignal} signal ends the reading again of an agent that could not be reached at first
  */
-export function mayDo(language, request, openRights) {
+export function mayDo(app, openRights, signal) {
+  const { language } = app;
   const shown = element('div', { class: 'may-do', hidden: true });
   const show = ({ services }) => {
     const entries = services.slice(0, MOST_SHOWN).map((service) => element('li', {},
@@ -19,6 +22,9 @@ export function mayDo(language, request, openRights) {
     shown.replaceChildren(element('p', { id: 'may-do' }, language.text('chat.may_do')), element('ul', { 'aria-labelledby': 'may-do' }, ...entries), button);
     shown.hidden = services.length === 0;
   };
-  request('GET', '/rights').then(show).catch(() => {}); // the first question shows what is wrong
+  const read = () => Promise.all([app.request('GET', '/rights'), app.titles.read(app.request)]).then(([rights]) => show(rights))
+    .catch(() => {}); // the first question shows what is wrong
+  app.addEventListener('arrived', read, { signal });
+  read();
   return shown;
 }

@@ -81,3 +81,34 @@ async def test_the_empty_page_says_what_the_agent_may_do_and_with_whose_rights(
     await page.get_by_role("textbox").last.fill("Hello")
     await page.get_by_role("textbox").last.press("Enter")
     await expect(shown).to_be_hidden()
+
+
+async def test_what_the_agent_may_do_is_said_by_its_titles_and_once_it_can_be_reached(
+    page: Page, lasting_agent: LastingAgent
+) -> None:
+    named = asyncio.Event()
+
+    async def late(route: Route) -> None:
+        await named.wait()
+        await route.continue_()
+
+    await page.route("**/services", late)
+    shown = page.locator(".may-do")
+    entry = shown.get_by_role("listitem").filter(has_text="leave service")
+    async with page.expect_response("**/rights") as rights:
+        await lasting_agent.open_page(page)
+    await (await rights.value).finished()
+    await expect(shown).to_be_hidden()
+    named.set()
+    await expect(entry).to_be_visible()
+
+    paths = ("**/threads?*", "**/rights", "**/services")
+    for path in paths:
+        await page.route(path, lambda route: route.abort())
+    async with page.expect_event("requestfailed", lambda failed: failed.url.endswith("/rights")):
+        await page.reload()
+    await expect(shown).to_be_hidden()
+    for path in paths:
+        await page.unroute(path)
+    await page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+    await expect(entry).to_be_visible()
