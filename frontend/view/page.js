@@ -16,6 +16,8 @@ const VIEWS = {
 };
 
 export class Page {
+  #opening = 0;
+
   /**
    * @param {HTMLElement} root
    * @param {import('../application.js').Application} app
@@ -46,6 +48,7 @@ export class Page {
       openRights: () => this.#openRights(),
     });
     this.dialog?.close();
+    this.#opening += 1;
     this.conversation = session && new ConversationView(app, { openRights: () => this.#openRights() });
     const skip = session && element('a', { class: 'skip', href: '#question' }, language.text('app.skip'));
     this.root.replaceChildren(...[skip, this.header.element, this.conversation?.element ?? this.#signedOut()].filter(Boolean));
@@ -63,11 +66,12 @@ export class Page {
     this.#open('rights');
   }
 
+  /** The last view that is asked for opens, in whatever order their modules arrive. */
   async #open(name, options = {}) {
     const { app } = this;
-    const { session } = app;
+    const opening = this.#opening += 1;
     const View = await VIEWS[name]().catch(() => undefined);
-    if (app.session !== session) return; // signed out meanwhile
+    if (!app.session || opening !== this.#opening) return; // signed out meanwhile, or another was opened
     this.dialog?.close();
     const content = View ? new View(app, { ...options, leave: () => this.dialog.close() }) : notLoaded(app.language);
     this.dialog = openDialog(app.language, `${name}.heading`, content);

@@ -112,3 +112,30 @@ async def test_what_the_agent_may_do_is_said_by_its_titles_and_once_it_can_be_re
         await page.unroute(path)
     await page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
     await expect(entry).to_be_visible()
+
+
+async def test_of_two_views_the_last_one_that_is_asked_for_opens(
+    other_device: Page, lasting_agent: LastingAgent
+) -> None:
+    page = other_device  # which has kept no module
+    arrive = asyncio.Event()
+
+    async def late(route: Route) -> None:
+        await arrive.wait()
+        await route.continue_()
+
+    await lasting_agent.open_page(page)
+    await page.route("**/rights-view*.js", late)
+
+    async def choose(entry: str) -> None:
+        await page.get_by_title("More").click()
+        await page.get_by_role("button", name=entry).click()
+
+    await choose("What the agent may do for you")
+    await choose("What the agent did for you")
+    title = page.get_by_role("dialog").get_by_role("heading", level=2)
+    await expect(title).to_have_text("What the agent did for you")
+    async with page.expect_response("**/rights-view*.js"):
+        arrive.set()
+    await page.evaluate("new Promise((resolve) => setTimeout(() => requestAnimationFrame(resolve)))")
+    await expect(title).to_have_text("What the agent did for you")
