@@ -11,7 +11,7 @@ from fastapi import APIRouter, Query, Request
 from starlette.responses import JSONResponse
 
 from agent.api.disconnect import while_connected
-from agent.api.response_models import Wire, documented
+from agent.api.response_models import DisplayedArgument, Wire, documented
 from agent.api.surface import Surface, if_kept
 from agent.composition.kept import Kept
 from agent.conversations.owned_thread import OwnedThread, ThreadOwner
@@ -20,6 +20,7 @@ from agent.conversations.thread import Thread
 from agent.errors.error_response import RequestError
 from agent.http.authentication import caller_of
 from graph.approvals.record import ApprovalKind, ApprovalState, ApprovalStatus
+from graph.approvals.request import display_of
 from graph.events import shown_arguments
 from identity.credentials.requirement import CREDENTIAL_MEMBERS
 from identity.principal import Principal
@@ -56,7 +57,7 @@ class CallMade(Wire):
     """A call for the user, in the conversation `thread_id`. `access_identity` and `credential_kind` say whose
     rights it used. `unknown`: it has no result; it may be under way, or may have taken effect. `replaced`:
     its question was asked anew since. Nothing was asked about a call without `decisions`, or it was approved
-    before for longer.
+    before for longer. Show `display`, not `arguments`, as of an approval.
     """
 
     call_id: str
@@ -66,6 +67,7 @@ class CallMade(Wire):
     service: str | None
     tool: str
     arguments: dict[str, Any]
+    display: list[DisplayedArgument]
     access_identity: Literal["Machine", "Human"] | None
     audience: str | None
     scope: str | None
@@ -142,13 +144,15 @@ def calls_routes(kept: Kept) -> APIRouter:
 
 def _members(call: PastCall, thread: Thread, asked: Sequence[ApprovalState]) -> dict[str, Any]:
     about = call.about
+    arguments = shown_arguments(call.arguments)
     return {
         "call_id": call.call_id,
         "thread_id": thread.id,
         "thread_title": thread.title,
         "at": rfc3339(call.at),
         "tool": call.tool,
-        "arguments": shown_arguments(call.arguments),
+        "arguments": arguments,
+        "display": display_of(arguments),
         **{name: about.get(name) for name in ("service", "access_identity", *CREDENTIAL_MEMBERS)},
         "outcome": call.outcome,
         "error": about.get("error"),

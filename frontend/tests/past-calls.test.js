@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { byDay, csv, PastCalls } from '../chat/past-calls.js';
 import { Language } from '../language/language.js';
-import { decisionWords } from '../view/past-calls-view.js';
+import { argumentsJson, decisionWords } from '../view/past-calls-view.js';
 
 const call = (id, at) => ({ call_id: id, thread_id: 't', at });
 
@@ -23,6 +23,12 @@ test('calls of a day stand together', () => {
 test('a table has no formula, and its quotation marks are doubled', () => {
   assert.equal(csv([['a"b', '=1+1'], ['-2', undefined]]), '\u{feff}"a""b","\'=1+1"\r\n"\'-2",""\r\n');
   assert.equal(csv([['＝1+1', '\n=1', 'x;=1+1;y']]), '\u{feff}"\'＝1+1","\'\n=1","x;\'=1+1;y"\r\n');
+});
+
+test('a table has all digits of an argument, and its texts as JSON', () => {
+  const display = [{ name: 'note', label: 'note', text: '5' }, { name: 'to', label: 'to', text: '"\\u202e1"' }, { name: 'amount', label: 'amount', text: '12345678901234567890' }];
+  const json = argumentsJson({ arguments: JSON.parse('{"note": "5", "to": "\\u202e1", "amount": 12345678901234567890}'), display });
+  assert.equal(json, '{"note":"5","to":"\\u202e1","amount":12345678901234567890}');
 });
 
 test('a decision says by whom it was made, and whether it changed the call', () => {

@@ -83,8 +83,8 @@ export class PastCallsView {
       this.close();
       app.openConversation(call.thread_id).catch(() => {});
     };
-    const rows = Object.entries(call.arguments).flatMap(([name, value]) => [
-      element('dt', { title: name }, argumentTitle(language, call, name) ?? name), element('dd', {}, textOf(value))]);
+    const rows = call.display.flatMap(({ name, label, text }) => [
+      element('dt', { title: label }, argumentTitle(language, call, name) ?? label), element('dd', {}, text)]);
     return element('li', { class: 'card past' }, element('details', {},
       element('summary', {}, element('span', { class: `outcome outcome-${call.outcome}`, title: language.text(`tool.outcome_${call.outcome}`) }, icon(OUTCOME_ICONS[call.outcome])),
         element('span', { class: 'what' }, toolNameElement(language, call), ' ', element('span', { class: 'note' }, serviceName(language, call.service))),
@@ -107,7 +107,7 @@ export class PastCallsView {
     const rows = this.#chosen.map((call) => [call.at, toolName(language, call), serviceName(language, call.service),
       language.text(`identity.${identityKind(recordOf(call))}`), language.text(`tool.outcome_${call.outcome}`),
       call.decisions.map((decision) => decisionWords(language, decision)).join(' '), call.thread_title ?? '',
-      JSON.stringify(call.arguments), technicalName(call)]);
+      argumentsJson(call), technicalName(call)]);
     saveFile(`${app.language.text('done.file')}-${new Date().toISOString().slice(0, 10)}.csv`, csv([heads, ...rows]), 'text/csv');
   }
 }
@@ -125,4 +125,8 @@ export function decisionWords(language, { decision, at, approvers, changed }) {
   return changed ? `${words} ${language.text('done.changed')}` : words;
 }
 
-const textOf = (value) => (typeof value === 'string' ? value : JSON.stringify(value));
+/** The arguments as JSON, with all digits of numbers, which `JSON.parse` has rounded: what `display` has is a text itself, or JSON. */
+export function argumentsJson({ arguments: values, display }) {
+  const valueOf = ({ name, text }) => (values[name] === text ? JSON.stringify(text) : text);
+  return `{${display.map((displayed) => `${JSON.stringify(displayed.name)}:${valueOf(displayed)}`).join()}}`;
+}

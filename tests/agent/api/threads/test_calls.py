@@ -44,6 +44,18 @@ async def test_calls_of_all_conversations_say_whose_rights_they_had_and_what_was
     assert weather["decisions"] == []
 
 
+async def test_arguments_are_shown_with_all_digits_and_every_character(threads: ThreadsOf):
+    served = await threads(
+        [calls(("maps_weather", {"city": "\u202eevil", "days": 12345678901234567890})), DONE]
+    )
+    await served.say("The weather?", "weather")
+    [call] = (await made(served))["calls"]
+    assert call["display"] == [
+        {"name": "city", "label": "city", "text": '"\\u202eevil"'},
+        {"name": "days", "label": "days", "text": "12345678901234567890"},
+    ]
+
+
 async def test_call_that_was_declined_was_not_made(threads: ThreadsOf):
     served = await threads([APPLIES, DONE])
     await served.say("Three days off", "leave")
