@@ -22,8 +22,8 @@ test('a day of 23 or 25 hours is one day', () => {
   const zone = process.env.TZ;
   process.env.TZ = 'Europe/Berlin';
   const day = (month, date, hour) => new Date(2031, month, date, hour).getTime();
-  assert.equal(dayGroup(day(2, 29, 23), day(2, 30, 23)), 'yesterday');
-  assert.equal(dayGroup(day(9, 19, 1), day(9, 26, 23)), 'week');
+  assert.equal(dayGroup(day(2, 30, 23), day(2, 31, 1)), 'yesterday', 'after the day of 23 hours');
+  assert.equal(dayGroup(day(9, 20, 1), day(9, 27, 23)), 'week', 'a week with the day of 25 hours');
   if (zone === undefined) delete process.env.TZ;
   else process.env.TZ = zone;
 });
