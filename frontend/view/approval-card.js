@@ -52,7 +52,7 @@ export class ApprovalCard {
     const label = `${language.text('approval.label')}: ${this.title}${question}`;
     this.element = element('section', { 'class': 'card approval', 'aria-label': label, 'tabindex': -1 },
       element('h3', {}, icon('question'), ...this.#heading()), ...above, this.particulars, this.fields, this.failure, this.countdown, this.buttons, details);
-    this.element.addEventListener('keydown', (event) => { if (event.key === 'Escape') this.#back(); });
+    this.element.addEventListener('keydown', ({ key, isComposing }) => { if (key === 'Escape' && !isComposing) this.#back(); });
     this.#showChoice();
     this.tick();
   }

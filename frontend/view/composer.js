@@ -99,8 +99,8 @@ export class Composer {
   }
 
   #key(event) {
-    // While an input method composes (Chinese, Japanese …), Enter confirms the composition.
-    if (event.key === 'Enter' && !event.shiftKey && !event.isComposing) this.#submit(event);
+    if (event.isComposing) return; // an input method (Chinese, Japanese …), whose text Enter confirms, and Esc drops
+    if (event.key === 'Enter' && !event.shiftKey) this.#submit(event);
     if (event.key === 'Escape' && this.busy) this.actions.stop();
     else if (event.key === 'Escape') this.actions.cancel();
   }

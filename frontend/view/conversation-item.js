@@ -86,7 +86,7 @@ export class ConversationItem {
       end();
     };
     input.addEventListener('keydown', (event) => {
-      if (event.key !== 'Escape') return;
+      if (event.key !== 'Escape' || event.isComposing) return;
       event.stopPropagation(); // it would fold the list on a phone
       end();
     });

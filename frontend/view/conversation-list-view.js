@@ -45,7 +45,7 @@ export class ConversationListView {
       this.summary, element('div', { class: 'panel' }, this.begin, this.search, this.list, this.failure, this.undo, this.status));
     this.#loadAtEnd(signal);
     this.list.addEventListener('keydown', (event) => this.#move(event));
-    this.element.addEventListener('keydown', ({ key, defaultPrevented }) => { if (key === 'Escape' && !defaultPrevented) this.#fold(); });
+    this.element.addEventListener('keydown', ({ key, isComposing, defaultPrevented }) => { if (key === 'Escape' && !isComposing && !defaultPrevented) this.#fold(); });
     wide().addEventListener('change', ({ matches }) => { this.element.open = matches; }, { signal });
     conversations.addEventListener('change', () => this.update(), { signal });
     app.inbox.addEventListener('change', () => this.update(), { signal });

@@ -19,7 +19,8 @@ export class QuestionEditor {
       element('div', { class: 'actions' }, this.sendButton, element('button', { type: 'button', class: 'quiet', onclick: actions.cancel }, language.text('chat.cancel'))));
     this.input.addEventListener('input', () => this.#fit());
     this.input.addEventListener('keydown', (event) => {
-      if (event.key === 'Enter' && !event.shiftKey && !event.isComposing) this.#submit(event);
+      if (event.isComposing) return;
+      if (event.key === 'Enter' && !event.shiftKey) this.#submit(event);
       if (event.key === 'Escape') actions.cancel();
     });
   }
