@@ -1,7 +1,7 @@
 /** The notes at the end of an answer that is not whole, has no text, or was given without a service. */
 
 import { answerText, toolCalls } from '../chat/conversation.js';
-import { serviceName } from './identity.js';
+import { serviceName } from './names.js';
 
 /** With text before the end, and without. */
 const CUT_OFF = { length: ['chat.cut_off', 'chat.cut_off_empty'], content_filter: ['chat.withheld', 'chat.withheld_empty'] };

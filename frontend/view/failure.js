@@ -3,7 +3,7 @@
 import { copyButton } from './copy-button.js';
 import { element } from './element.js';
 import { icon } from './icon.js';
-import { serviceName } from './identity.js';
+import { serviceName } from './names.js';
 
 /** Why the model gave no answer, by the agent's status: it is busy, did not respond, or refused the request or failed. */
 const MODEL_FAILED = { 429: 'model_busy', 503: 'model_unreachable', 502: 'model_refused' };

@@ -3,8 +3,6 @@
 import { element } from './element.js';
 import { icon } from './icon.js';
 
-export { serviceName } from './names.js';
-
 const ICONS = {
   machine: 'agent', human: 'person', shared_key: 'key', oauth_account: 'globe', cloud_role: 'key', issuer: 'key', none: 'service', unknown: 'question', not_called: 'stop',
 };

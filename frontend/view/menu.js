@@ -4,6 +4,7 @@ import { chooseScheme, chosenScheme, SCHEMES } from '../appearance.js';
 import { element } from './element.js';
 import { failureWords } from './failure.js';
 import { icon } from './icon.js';
+import { saveFile } from './save-file.js';
 
 /**
  * @param {{save: (form: 'md' | 'json') => Promise<{name: string, text: string}>, notify: import('./attention.js').Attention,
@@ -16,9 +17,7 @@ export function menu(language, { save, notify, openInbox, openDone, openRights, 
     failure.textContent = '';
     try {
       const { name, text } = await save(form);
-      const url = URL.createObjectURL(new Blob([text], { type: form === 'json' ? 'application/json' : 'text/markdown' }));
-      element('a', { href: url, download: name }).click();
-      setTimeout(() => URL.revokeObjectURL(url), 1000);
+      saveFile(name, text, form === 'json' ? 'application/json' : 'text/markdown');
     } catch (error) {
       failure.textContent = language.sentence(failureWords(language, error).symptom);
     }

@@ -2,7 +2,7 @@
 
 import { deviceName } from './device.js';
 import { element } from './element.js';
-import { serviceName } from './identity.js';
+import { serviceName } from './names.js';
 
 export class Notice {
   #shown = '';
