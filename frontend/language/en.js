@@ -323,7 +323,7 @@ export const en = Object.freeze({
   'done.changes': 'only what may have changed something',
   'done.export': 'Save as a table (CSV)',
   'done.earlier': 'Show earlier calls',
-  'done.file': 'what-the-agent-did',
+  'done.cut': 'Only the newest {count} calls were read for the table. Save it again to have more.',
   'done.replaced': 'For a question that was asked anew since.',
   'done.approved': 'Approved by you: {time}.',
   'done.approved_by_another': 'Approved by another person of “{group}”: {time}.',

@@ -322,7 +322,7 @@ export const zh = Object.freeze({
   'done.changes': '只看可能更改过数据的调用',
   'done.export': '保存为表格（CSV）',
   'done.earlier': '显示更早的调用',
-  'done.file': '智能体调用记录',
+  'done.cut': '此表格只读取了最近 {count} 次调用。再次保存可包含更多。',
   'done.replaced': '该问题之后已重新提问。',
   'done.approved': '你已批准：{time}。',
   'done.approved_by_another': '“{group}”中的其他人已批准：{time}。',

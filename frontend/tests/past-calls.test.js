@@ -15,6 +15,13 @@ test('pages are read one after the other, the newest call first, each call once'
   assert.ok(!past.more);
 });
 
+test('a table of very many calls ends, and more are left', async () => {
+  let page = 0;
+  const past = new PastCalls(async () => ({ calls: [call(`c${page += 1}`, '2026-01-01T10:00:00Z')], next: `${page}` }));
+  await past.readAll();
+  assert.deepEqual([past.calls.length, past.more], [200, true]);
+});
+
 test('calls of a day stand together', () => {
   const days = byDay([call('c', '2026-01-02T12:10:00Z'), call('b', '2026-01-02T12:00:00Z'), call('a', '2026-01-01T12:00:00Z')]);
   assert.deepEqual(days.map(({ calls }) => calls.map(({ call_id: id }) => id)), [['c', 'b'], ['a']]);
@@ -36,5 +43,8 @@ test('a decision says by whom it was made, and whether it changed the call', () 
   const at = '2026-01-02T12:10:00Z';
   assert.match(decisionWords(language, { decision: 'approved', at, approvers: null, changed: true }), /^Approved by you: .+ With arguments that you changed\.$/);
   assert.match(decisionWords(language, { decision: 'declined', at, approvers: 'finance', changed: false }), /^Declined by another person of “finance”: /);
+  assert.match(decisionWords(language, { decision: 'withdrawn', at, approvers: null, changed: false }), /^Approved by you: /);
+  assert.match(decisionWords(language, { decision: 'withdrawn', at, approvers: 'finance', changed: false }), /^Approved by another person of “finance”: /);
+  assert.equal(decisionWords(language, { decision: 'withdrawn', at: null, approvers: null, changed: false }), 'Withdrawn before a decision.');
   assert.equal(decisionWords(language, { decision: 'expired', at: null, approvers: 'finance', changed: false }), 'Not decided in time.');
 });

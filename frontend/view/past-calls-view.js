@@ -1,5 +1,6 @@
 /** What the agent did for the user, over all conversations: by day, with whose rights, and what was decided about it. */
 
+import { fileName } from '../chat/file-name.js';
 import { byDay, csv, PastCalls } from '../chat/past-calls.js';
 import { element } from './element.js';
 import { failureWords } from './failure.js';
@@ -30,10 +31,10 @@ export class PastCallsView {
       element('label', { class: 'choice' }, this.changes, language.text('done.changes')),
       element('button', { type: 'button', class: 'quiet', onclick: () => this.#try(() => this.#export()) }, icon('save'), language.text('done.export')));
     this.days = element('div', { class: 'days' });
-    this.earlier = element('button', { type: 'button', class: 'quiet', hidden: true, onclick: () => this.#try(() => this.past.read()) },
+    this.earlier = element('button', { type: 'button', class: 'quiet', hidden: true, onclick: () => this.#try(() => this.#readEarlier()) },
       icon('down'), language.text('done.earlier'));
     this.element = element('div', { class: 'done' }, this.status, this.failure, this.filters, this.days, this.earlier);
-    this.#try(() => this.past.read());
+    this.#try(() => this.#read());
   }
 
   async #try(action) {
@@ -41,11 +42,23 @@ export class PastCallsView {
     this.element.setAttribute('aria-busy', 'true');
     try {
       await action();
-      this.#show();
     } catch (error) {
       this.failure.textContent = this.language.sentence(failureWords(this.language, error).symptom);
     }
     this.element.removeAttribute('aria-busy');
+  }
+
+  async #read() {
+    await this.past.read();
+    this.#show();
+  }
+
+  /** The focus goes from the button, which is hidden after the last page, to the call above it. */
+  async #readEarlier() {
+    await this.past.read();
+    const leaves = !this.past.more && document.activeElement === this.earlier;
+    this.#show();
+    if (leaves) ([...this.days.querySelectorAll('summary')].at(-1) ?? this.service).focus();
   }
 
   /** The calls that the filters leave. */
@@ -99,16 +112,20 @@ export class PastCallsView {
         element('button', { type: 'button', class: 'quiet', onclick: open }, icon('list'), call.thread_title ?? language.text('list.untitled')))));
   }
 
-  /** What is shown, and everything before it, as a table. */
+  /** What is shown, and everything before it, as a table. What is shown stays as it is, if all was read before. */
   async #export() {
-    const { app, language } = this;
-    await this.past.readAll();
+    const { language, past } = this;
+    if (past.more) {
+      await past.readAll();
+      this.#show();
+    }
     const heads = ['when', 'tool', 'service', 'rights', 'outcome', 'decision', 'conversation', 'arguments', 'technical'].map((name) => language.text(`done.column_${name}`));
     const rows = this.#chosen.map((call) => [call.at, toolName(language, call), serviceName(language, call.service),
       language.text(`identity.${identityKind(recordOf(call))}`), language.text(`tool.outcome_${call.outcome}`),
       call.decisions.map((decision) => decisionWords(language, decision)).join(' '), call.thread_title ?? '',
       argumentsJson(call), technicalName(call)]);
-    saveFile(`${app.language.text('done.file')}-${new Date().toISOString().slice(0, 10)}.csv`, csv([heads, ...rows]), 'text/csv');
+    saveFile(fileName(language.text('done.heading'), 'csv'), csv([heads, ...rows]), 'text/csv');
+    if (past.more) this.status.textContent = language.text('done.cut', { count: past.calls.length });
   }
 }
 
@@ -117,11 +134,12 @@ export function recordOf({ access_identity: accessIdentity, credential_kind: cre
   return { accessIdentity, credentialKind: credentialKind ?? undefined, outcome };
 }
 
-/** What was decided, when, and by whom. */
+/** What was decided, when, and by whom. One that was withdrawn after a decision had been approved. */
 export function decisionWords(language, { decision, at, approvers, changed }) {
   const time = at === null ? '' : language.until(Date.parse(at));
-  const key = approvers ? `done.${decision}_by_another` : `done.${decision}`;
-  const words = language.text(language.has(key) ? key : `done.${decision}`, { time, group: approvers ?? '' });
+  const shown = decision === 'withdrawn' && at !== null ? 'approved' : decision;
+  const key = approvers ? `done.${shown}_by_another` : `done.${shown}`;
+  const words = language.text(language.has(key) ? key : `done.${shown}`, { time, group: approvers ?? '' });
   return changed ? `${words} ${language.text('done.changed')}` : words;
 }
 

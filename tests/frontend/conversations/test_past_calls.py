@@ -1,10 +1,13 @@
 """What the agent did for the user, over their conversations; and a "yes" that is typed while a call waits."""
 
+import csv
+import re
+from itertools import count
 from pathlib import Path
 from typing import Any
 
 from langchain_core.messages import AIMessage
-from playwright.async_api import Page, expect
+from playwright.async_api import Page, Route, expect
 
 from tests.frontend.axe import NARROW_IN_THE_DARK, violations
 from tests.frontend.chat_page import ask, question
@@ -17,6 +20,23 @@ WEATHER = calls(("maps_weather", {"city": "Hangzhou"}))
 
 def done(page: Page) -> Any:
     return page.get_by_role("dialog", name="What the agent did for you")
+
+
+async def opened(page: Page) -> Any:
+    await page.get_by_title("More").click()
+    await page.get_by_role("button", name="What the agent did for you").click()
+    return done(page)
+
+
+async def saved(page: Page, folder: Path) -> list[list[str]]:
+    """The rows of the table that the page saves."""
+    async with page.expect_download() as saving:
+        await done(page).get_by_role("button", name="Save as a table").click()
+    file = await saving.value
+    assert re.fullmatch(r"What the agent did for you \d{4}-\d\d-\d\d\.csv", file.suggested_filename)
+    await file.save_as(folder / "calls.csv")
+    with (folder / "calls.csv").open(encoding="utf-8-sig", newline="") as table:
+        return list(csv.reader(table))
 
 
 async def test_typed_yes_offers_to_approve_the_call_and_approves_nothing_by_itself(
@@ -96,9 +116,7 @@ async def test_calls_of_all_conversations_are_listed_by_day_filtered_and_saved(
     await card(page).get_by_role("button", name="Approve").click()
     await expect(prose(page)).to_contain_text("done")
 
-    await page.get_by_title("More").click()
-    await page.get_by_role("button", name="What the agent did for you").click()
-    rows = done(page).locator("li.past")
+    rows = (await opened(page)).locator("li.past")
     await expect(rows).to_have_count(2)
     applied = rows.filter(has_text="Apply for leave")
     await expect(applied.locator("summary")).to_contain_text(
@@ -110,9 +128,9 @@ async def test_calls_of_all_conversations_are_listed_by_day_filtered_and_saved(
     assert await violations(page, NARROW_IN_THE_DARK) == []
     await done(page).get_by_label("only what may have changed something").check()
     await expect(rows).to_have_count(1)
-    async with page.expect_download() as saving:
-        await done(page).get_by_role("button", name="Save as a table").click()
-    await (await saving.value).save_as(tmp_path / "calls.csv")
+    await applied.locator("summary").click()
+    await saved(page, tmp_path)
+    await expect(applied.locator("details")).to_have_attribute("open", "")
     heads, *lines = (tmp_path / "calls.csv").read_text("utf-8-sig").splitlines()
     assert heads.startswith('"When","What","Service","Whose rights"')
     assert [line.split(",")[1:4] for line in lines] == [
@@ -126,6 +144,61 @@ async def test_calls_of_all_conversations_are_listed_by_day_filtered_and_saved(
     await expect(page.get_by_role("article", name="You")).to_have_text(["The weather?"])
 
     bob = await lasting_agent.open_page(other_device, "bob")
-    await bob.get_by_title("More").click()
-    await bob.get_by_role("button", name="What the agent did for you").click()
-    await expect(done(bob)).to_contain_text("Nothing was called for you yet.")
+    await expect(await opened(bob)).to_contain_text("Nothing was called for you yet.")
+
+
+def past_call(number: int) -> dict[str, Any]:
+    """A call of `/calls`, with an argument that no browser's number can hold."""
+    return {
+        "call_id": f"call_{number}",
+        "thread_id": "t",
+        "thread_title": "Payments",
+        "at": f"2026-01-01T00:{59 - number % 60:02}:00Z",
+        "service": "bank",
+        "tool": "pay",
+        "arguments": {"amount": 12345678901234567890},
+        "display": [{"name": "amount", "label": "amount", "text": "12345678901234567890"}],
+        "access_identity": "Human",
+        "credential_kind": "access_token",
+        "outcome": "ok",
+        "replaced": False,
+        "decisions": [],
+    }
+
+
+async def test_arguments_have_all_digits_and_the_focus_goes_from_a_button_that_leaves_to_the_last_call(
+    page: Page, lasting_agent: LastingAgent, tmp_path: Path
+) -> None:
+    async def two_pages(route: Route) -> None:
+        number, following = (1, None) if "before=" in route.request.url else (0, "earlier")
+        await route.fulfill(json={"calls": [past_call(number)], "next": following})
+
+    await page.route(re.compile(r"/calls(\?|$)"), two_pages)
+    await lasting_agent.open_page(page)
+    view = await opened(page)
+    earlier = view.get_by_role("button", name="Show earlier calls")
+    await earlier.press("Enter")
+    await expect(earlier).to_be_hidden()
+    last = view.locator("li.past summary").nth(1)
+    await expect(last).to_be_focused()
+    await last.press("Enter")
+    await expect(view.locator("details[open] dd")).to_have_text("12345678901234567890")
+    _, *rows = await saved(page, tmp_path)
+    assert [row[7] for row in rows] == ['{"amount":12345678901234567890}'] * 2
+    await expect(view.locator(".news")).to_have_text("")
+
+
+async def test_table_that_does_not_have_all_calls_is_said_to_be_cut(
+    page: Page, lasting_agent: LastingAgent, tmp_path: Path
+) -> None:
+    numbers = count()
+
+    async def without_end(route: Route) -> None:
+        number = next(numbers)
+        await route.fulfill(json={"calls": [past_call(number)], "next": str(number)})
+
+    await page.route(re.compile(r"/calls(\?|$)"), without_end)
+    await lasting_agent.open_page(page)
+    view = await opened(page)
+    assert len(await saved(page, tmp_path)) == 1 + 201
+    await expect(view.get_by_role("status")).to_contain_text("Only the newest 201 calls were read")
