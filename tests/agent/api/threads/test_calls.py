@@ -75,12 +75,12 @@ async def test_calls_are_never_those_of_another_user(threads: ThreadsOf):
 async def test_decisions_are_those_of_the_users_own_thread_though_another_has_one_of_its_name(
     threads: ThreadsOf,
 ):
-    served = await threads([APPLIES, DONE, WEATHER, DONE])
+    served = await threads([APPLIES, DONE, APPLIES, DONE])
     await served.say("Three days off", "same")
     await decided(served, {"decision": "reject"}, "same")
-    await served.say("The weather?", "same", "bob")
+    await served.say("Three days off", "same", "bob")
     [call] = (await made(served, "bob"))["calls"]
-    assert (call["tool"], call["decisions"]) == ("maps_weather", [])
+    assert (call["tool"], call["decisions"]) == ("leave_apply", [])  # it failed: bob has no permission
 
 
 async def test_call_of_a_replaced_question_stays_and_one_of_a_deleted_conversation_leaves(threads: ThreadsOf):
