@@ -19,6 +19,7 @@ from identity.errors import UnreachableError
 from identity.secrets.secret import Secret
 from tests.clock import Clock
 from tests.databases.redis_process import RedisProcess, redis_process
+from tests.loopback import free_port
 from tests.until import until
 
 PASSWORD = "redis-password-never-shown"
@@ -160,7 +161,9 @@ async def test_messages_arrive_at_every_listener_of_their_channel(redis: RedisPr
 
 
 async def test_redis_cluster_is_refused_by_the_check(tmp_path: Path) -> None:
-    with redis_process(tmp_path, "--cluster-enabled", "yes") as server:
+    # By default its bus is 10,000 ports above, where the system gives ports to connections.
+    bus = ("--cluster-port", str(free_port()))
+    with redis_process(tmp_path, "--cluster-enabled", "yes", *bus) as server:
         with Redis(port=server.port) as operator:
             operator.execute_command("CLUSTER", "ADDSLOTSRANGE", 0, 16383)
             state = partial(operator.execute_command, "CLUSTER", "INFO", NEVER_DECODE=True)
