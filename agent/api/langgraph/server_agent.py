@@ -10,6 +10,7 @@ from weakref import WeakKeyDictionary
 from langgraph.config import get_config
 from langgraph.runtime import Runtime
 
+from agent.api.langgraph.process_reports import ProcessReports
 from agent.api.langgraph.redis_marks import RedisMarks
 from agent.api.langgraph.sealed_callers import USER, USER_DEVICE, SealedCallers
 from agent.api.langgraph.traced_graph import RunSpans, TracedGraph
@@ -41,6 +42,7 @@ class ServerAgent(NamedTuple):
 
 
 _agents: Final[WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Task[ServerAgent]]] = WeakKeyDictionary()
+_stop_reports: Final = ProcessReports()
 
 
 async def agent_of_this_loop() -> Agent:
@@ -77,7 +79,9 @@ async def end_agents() -> None:
 
 async def _start() -> ServerAgent:
     made = await asyncio.to_thread(_make)
+    _stop_reports.join(made.agent.stop_reporter, made.agent.revocation.revocations)
     await made.agent.revocation.start()
+    made.agent.stop_reporter.start()
     if made.agent.kept is not None:
         made.agent.kept.storage.retention.start()
     return made

@@ -49,10 +49,21 @@ def signed(state, runtime):
 class Server:
     """A running server. `folder` has its stored data."""
 
-    def __init__(self, url: str, folder: Path) -> None:
+    def __init__(self, url: str, folder: Path, process: "subprocess.Popen[bytes]") -> None:
         self.url = url
         self.folder = folder
         self.log = folder / "log"
+        self._process = process
+
+    def kill(self) -> None:
+        """Ends it at once."""
+        self._process.kill()
+        self._process.wait()
+
+    def end(self) -> None:
+        """Ends it as an operator does, and returns when it has ended."""
+        self._process.terminate()
+        self._process.wait(60)
 
     def client(self, token: str) -> "LangGraphClient":
         """The SDK's client, with `token`."""
@@ -125,7 +136,7 @@ def langgraph_dev(
                 if process.poll() is not None or time.monotonic() > deadline:
                     pytest.fail((folder / "log").read_text(errors="replace")[-4000:])
                 time.sleep(0.1)  # another process: there is no event to wait for
-            yield Server(url, folder)
+            yield Server(url, folder, process)
         finally:
             process.terminate()
             with contextlib.suppress(subprocess.TimeoutExpired):
