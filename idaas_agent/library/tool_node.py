@@ -12,7 +12,7 @@ from langgraph.types import Command
 from idaas_agent.library.app_tool import governed_tool
 from idaas_agent.library.open_calls import OpenIdentity
 from idaas_agent.library.place import Place
-from idaas_agent.library.step_questions import ask_about_step
+from idaas_agent.library.step_questions import StepQuestions
 
 
 def tool_node_of(
@@ -22,7 +22,7 @@ def tool_node_of(
 ) -> ToolNode:
     """The node of `tools`, all of which it governs. `options` are those of `ToolNode`."""
     governed = [governed_tool(identity, tool) for tool in tools]
-    by_name = {tool.name: tool for tool in governed}
+    questions = StepQuestions(identity, {tool.name: tool for tool in governed})
     messages_key = options.get("messages_key", "messages")
     outer = options.pop("awrap_tool_call", None)
 
@@ -30,7 +30,7 @@ def tool_node_of(
         request: ToolCallRequest, execute: Callable[[ToolCallRequest], Awaitable[ToolMessage | Command[Any]]]
     ) -> ToolMessage | Command[Any]:
         calls = _calls_of_step(request, messages_key)
-        await ask_about_step(identity, by_name, calls, Place.of(_config_of(request)))
+        await questions.ask(calls, Place.of(_config_of(request)))
         execution = execute(request) if outer is None else outer(request, execute)
         return await execution
 
