@@ -4,15 +4,20 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-import httpx
 import pytest
 from langgraph_sdk.errors import APIStatusError
 
-from tests.agent.api.langgraph.langgraph_process import ROOT, Server, langgraph_dev
+from tests.agent.api.langgraph.langgraph_process import Server, langgraph_dev
+from tests.library.served_program import (
+    MESSAGES,
+    acts_for_the_caller_of_each_run,
+    copied_program,
+    refuses_a_token_in_the_context,
+    refuses_invalid_tokens,
+    shows_a_thread_to_its_creator_alone,
+)
 from tests.security.secrecy.canaries import leaks, secrets_of
 from tests.suite import Sandbox
-
-PROGRAM = "langgraph_dev.py"
 
 
 @pytest.fixture(scope="module")
@@ -20,52 +25,30 @@ def server(running_sandbox: Any, tmp_path_factory: pytest.TempPathFactory) -> It
     """`langgraph dev` with the program of `examples/library`, and the configuration that it names."""
     running, _ = running_sandbox
     folder = tmp_path_factory.mktemp("langgraph_app")
-    source = (ROOT / "examples" / "library" / PROGRAM).read_text()
-    (folder / PROGRAM).write_text(source)
-    config = source.partition('"""')[2].partition('"""')[0].partition("\n\n")[2]
+    config = copied_program(folder)
     authorities = str(running.folder / "ca.pem")
     with langgraph_dev(running, folder, config=config, SSL_CERT_FILE=authorities) as started:
         yield started
 
 
-async def answer(server: Server, token: str, **options: Any) -> str:
-    """The last message of a run without a thread."""
-    state = await server.client(token).runs.wait(None, "agent", input={"messages": []}, **options)
-    return str(state["messages"][-1]["content"])
-
-
 @pytest.mark.promise("verified-caller", "users-never-cross")
 async def test_run_acts_for_the_caller_of_its_request(sandbox: Sandbox, server: Server) -> None:
-    assert "days" in await answer(server, sandbox.access_token("alice"))
-    assert "permission" in await answer(server, sandbox.access_token("bob"))
-    assert "days" in await answer(server, sandbox.access_token("alice"))
+    await acts_for_the_caller_of_each_run(server, sandbox)
 
 
 @pytest.mark.promise("verified-caller")
 async def test_request_without_a_valid_token_is_refused(sandbox: Sandbox, server: Server) -> None:
-    for token, status in (("no.jwt.there", 401), (sandbox.access_token(scope="other.read"), 403)):
-        with pytest.raises(APIStatusError) as caught:
-            await server.client(token).threads.create()
-        assert caught.value.status_code == status
+    await refuses_invalid_tokens(server, sandbox, lacks_scope=403)
 
 
 @pytest.mark.promise("threads-are-private")
 async def test_thread_is_its_creators_alone(sandbox: Sandbox, server: Server) -> None:
-    alice, bob = (server.client(sandbox.access_token(user)) for user in ("alice", "bob"))
-    thread = (await alice.threads.create())["thread_id"]
-    await alice.runs.wait(thread, "agent", input={"messages": []})
-    assert thread in [found["thread_id"] for found in await alice.threads.search()]
-    assert thread not in [found["thread_id"] for found in await bob.threads.search()]
-    with pytest.raises(APIStatusError) as caught:
-        await bob.threads.get_state(thread)
-    assert caught.value.status_code == 404
+    await shows_a_thread_to_its_creator_alone(server, sandbox)
 
 
 @pytest.mark.promise("users-never-cross")
 async def test_token_in_the_context_of_a_run_is_refused(sandbox: Sandbox, server: Server) -> None:
-    context = {"access_token": sandbox.access_token("alice")}
-    with pytest.raises(httpx.HTTPStatusError, match="403 Forbidden"):
-        await answer(server, sandbox.access_token("bob"), context=context)
+    await refuses_a_token_in_the_context(server, sandbox)
 
 
 @pytest.mark.promise("no-secret-leaves")
@@ -73,7 +56,7 @@ async def test_no_token_and_no_credential_is_stored(sandbox: Sandbox, server: Se
     token = sandbox.access_token("alice")
     client = server.client(token)
     thread = (await client.threads.create())["thread_id"]
-    await client.runs.wait(thread, "agent", input={"messages": []})
+    await client.runs.wait(thread, "agent", input=MESSAGES)
     shown = [await client.threads.get(thread), await client.threads.get_state(thread)]
     shown += await client.runs.list(thread)
     files = [file for file in server.folder.rglob("*") if file.is_file()]
