@@ -13,10 +13,10 @@ def declared_under_test(path: Path, name: str, kind: type[Declaration]) -> Decla
     """That of the service `name`, of this kind. Raises `ValueError` with all faults of the file, or of a
     service of another kind.
     """
-    declared, faults = read_services_file(path, named=path.name)
+    file, faults = read_services_file(path, named=path.name)
     if faults:
         raise ValueError("\n".join(faults))
-    declaration = declared.get(name)
+    declaration = file.services.get(name)
     if not isinstance(declaration, kind):
         word = "http" if kind is HTTPDeclaration else "mcp"
         fault = f'{path.name}: services.{name} must be a service of the type "{word}"'

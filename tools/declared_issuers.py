@@ -1,38 +1,37 @@
 """The issuers that a file of services declares, and those that its services name and that are installed."""
 
-import tomllib
 from collections.abc import Iterable, Mapping
-from contextlib import suppress
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any, Final
-
-from pydantic import ValidationError
 
 from identity.credentials.added_issuers import AddedIssuer, Issuer, checked
 from identity.credentials.requirement import IssuerRequirement
 from identity.observation.failure import raised
 from identity.parts import IdentityParts
-from identity.secrets.secret_file import read_bounded_text
 from tools.declared_service import load_function
 from tools.service import Service
 from tools.service_declarations import IssuerDeclaration
-from tools.services_file import MAX_BYTES, ServicesFile
 
 ENTRY_POINTS: Final = "idaas_agent.issuers"
 """The group of entry points by which installed packages add issuers. An entry is a class of `Issuer`."""
 
 
 def add_issuers(
-    parts: IdentityParts, services: Iterable[Service], path: Path | None, *, named: str
+    parts: IdentityParts,
+    services: Iterable[Service],
+    declared: Mapping[str, IssuerDeclaration],
+    folder: Path = Path(),
+    *,
+    named: str,
 ) -> list[str]:
-    """Adds to `parts` the issuers that the file declares, and those that `services` name and that are
-    installed. Returns all faults, each with its place: also those of what the services ask them for.
+    """Adds to `parts` the issuers that are `declared` by a file in `folder`, and those that `services` name
+    and that are installed. Returns all faults, each with its place: also those of what the services ask them
+    for. `named` is what the faults call the file.
 
     An issuer that is there already stays as it is: services may name it, and another file may declare the
     same. One that the file declares differently is a fault.
     """
-    declared = {} if path is None else declared_issuers(path)
     required = [(service, part) for service in services for part in _required(service)]
     if not declared and not required:
         return []
@@ -40,7 +39,6 @@ def add_issuers(
     undeclared = {part.issuer for _, part in required} - declared.keys()
     faults: list[str] = []
     unusable: set[str] = set()
-    folder = Path() if path is None else path.parent
     for name in sorted(declared.keys() & {*issuers.names}):
         if issuers.declaration(name) != _declaration(declared[name], folder):
             faults.append(f"{named}: issuers.{name} differs from that of another file")
@@ -71,15 +69,6 @@ def _declaration(declaration: IssuerDeclaration, folder: Path) -> object:
 
 class _FaultError(ValueError):
     """What is wrong with an issuer, after its name."""
-
-
-def declared_issuers(path: Path) -> Mapping[str, IssuerDeclaration]:
-    """Those of a file of services; none if it has faults, which `read_services_file` reports."""
-    with suppress(ValueError, RecursionError):
-        members = tomllib.loads(read_bounded_text(path, MAX_BYTES)).get("issuers", {})
-        with suppress(ValidationError):
-            return ServicesFile.model_validate({"issuers": members}).issuers
-    return {}
 
 
 def _required(service: Service) -> list[IssuerRequirement]:

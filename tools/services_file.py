@@ -46,8 +46,8 @@ def read_services_file(
     named: str = "SERVICES_FILE",
     reserved: Collection[str] = RESERVED_NAMES,
     built_in: str | None = BUILT_IN,
-) -> tuple[dict[str, FileDeclaration], list[str]]:
-    """The declarations by name, and all faults of the file, each with its place and without values.
+) -> tuple[ServicesFile, list[str]]:
+    """The declarations, and all faults of the file, each with its place and without values.
 
     With a fault there are no declarations. `named` is what the faults call the file. `reserved` are names
     that no service has, and `built_in` is that of the service whose type may be "built-in"; `None`: none is.
@@ -57,16 +57,18 @@ def read_services_file(
         members = tomllib.loads(read_bounded_text(path, MAX_BYTES))
     except (tomllib.TOMLDecodeError, RecursionError) as error:
         place = str(error).rpartition("(")[2].rstrip(")")
-        return {}, [f"{named} must be TOML: fault {place}"]
+        return ServicesFile(), [f"{named} must be TOML: fault {place}"]
     except ValueError as error:
-        return {}, [f"{named} names a file that {error}"]
-    declared: dict[str, FileDeclaration] = {}
+        return ServicesFile(), [f"{named} names a file that {error}"]
+    declared = ServicesFile()
     faults = _misplaced(members, reserved, built_in)
     try:
-        declared = ServicesFile.model_validate(members).services
+        declared = ServicesFile.model_validate(members)
     except ValidationError as error:
         faults += [_fault(fault) for fault in error.errors(include_url=False)]
-    return ({}, [f"{named}: {fault}" for fault in faults]) if faults else (declared, [])
+    if faults:
+        return ServicesFile(), [f"{named}: {fault}" for fault in faults]
+    return declared, []
 
 
 def right_declarations(path: Path) -> dict[str, FileDeclaration]:

@@ -49,7 +49,8 @@ class ServiceParts:
         self.identity: Final = IdentityParts(settings, tls, clock=clock, measures=measures)
         made = services(settings, tls, accepts_tools=accepts_tools) if has_services else ()
         self.services: Final[Sequence[Service]] = made
-        if faults := add_issuers(self.identity, made, settings.services_file, named="SERVICES_FILE"):
+        faults = add_issuers(self.identity, made, settings.issuers, settings.own_code, named="SERVICES_FILE")
+        if faults:
             raise ConfigurationError(IdentityCode.SETTINGS_INVALID, faults)
         self.requirements: Final = requirements(self.services, settings.access_identity, llm_api_key)
         """The requirements of the services, and of the model if its key is given, by the names of nodes."""

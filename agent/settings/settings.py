@@ -33,8 +33,8 @@ from identity.settings.variables import (
     RoleVariables,
     TlsVariables,
 )
-from tools.service_declarations import FileDeclaration
-from tools.services_file import BUILT_IN, read_services_file, sum_faults
+from tools.service_declarations import FileDeclaration, IssuerDeclaration
+from tools.services_file import BUILT_IN, ServicesFile, read_services_file, sum_faults
 
 G = TypeVar("G", bound=PluginVariables)
 V = TypeVar("V", bound=VariableGroup)
@@ -69,9 +69,10 @@ class Variables(
 
 
 class Settings(Variables, IdentitySettings):  # type: ignore[misc]  # constructors that the plug-in of mypy adds
-    """The variables, the SDK configuration and the services that two of them name."""
+    """The variables, and what two of them name: the SDK configuration, and the services and issuers."""
 
     services: dict[str, FileDeclaration] = Field(default={}, exclude=True, repr=False)
+    issuers: dict[str, IssuerDeclaration] = Field(default={}, exclude=True, repr=False)
 
     def of(self, group: type[G]) -> G:
         """These settings, as the plug-in reads them that declares `group`. Raises `TypeError` if no installed
@@ -143,7 +144,8 @@ def read_settings(
     if faults:
         raise ConfigurationError(code, faults)
     header_role = sources.role if isinstance(sources.role, RequestHeaderRole) else None
-    others = {"idaas": idaas, "services": reading.services, "header_role": header_role}
+    of_file = {"services": reading.file.services, "issuers": reading.file.issuers}
+    others = {"idaas": idaas, "header_role": header_role, **of_file}
     return _with_plugins(Settings).model_validate(reading.given | others)
 
 
@@ -174,7 +176,8 @@ def read_command_settings(
         values["idaas"], _ = reading.variables.sdk_configuration(clock, authenticates=False)
     except ConfigurationError as error:
         absent["idaas"] = error
-    made = _with_plugins(_CommandSettings).model_construct(**values, services=reading.services, absent=absent)
+    values |= {"services": reading.file.services, "issuers": reading.file.issuers, "absent": absent}
+    made = _with_plugins(_CommandSettings).model_construct(**values)
     for name in absent:
         made.__dict__.pop(name, None)
     return made
@@ -194,10 +197,10 @@ class _CommandSettings(Settings):
 
 @dataclass(frozen=True, slots=True)
 class _Reading:
-    """The result of reading: the variables that are set, and the services of SERVICES_FILE."""
+    """The result of reading: the variables that are set, and what SERVICES_FILE declares."""
 
     variables: GivenVariables
-    services: dict[str, FileDeclaration]
+    file: ServicesFile
 
     @classmethod
     def of(cls, environment: Mapping[str, str], unread: Set[str] = frozenset()) -> Self:
@@ -208,18 +211,18 @@ class _Reading:
         given = variables.given
         absent = variables.absent
         if "services_file" in absent:
-            absent["services"] = absent["services_file"]
-        services: dict[str, FileDeclaration] = {}
+            absent["services"] = absent["issuers"] = absent["services_file"]
+        file = ServicesFile()
         if "services_file" in given and "services_file" not in absent:
-            services, of_services = read_services_file(Path(given["services_file"]))
+            file, of_services = read_services_file(Path(given["services_file"]))
             if not any(group.learns_sums(given) for group in plugin_groups()):
-                of_services += sum_faults(services)
-            if BUILT_IN in services and "external_server_api_key_identifier" not in given:
+                of_services += sum_faults(file.services)
+            if BUILT_IN in file.services and "external_server_api_key_identifier" not in given:
                 needed = "EXTERNAL_SERVER_API_KEY_IDENTIFIER"
                 of_services.append(f"SERVICES_FILE: services.{BUILT_IN} needs {needed}")
             if of_services:
-                absent["services"] = of_services
-        return cls(variables, services)
+                absent["services"] = absent["issuers"] = of_services
+        return cls(variables, file)
 
     @property
     def given(self) -> dict[str, str]:
@@ -228,5 +231,5 @@ class _Reading:
 
     @property
     def absent(self) -> Mapping[str, list[str]]:
-        """The faults of fields that are missing or invalid, of `services` too."""
+        """The faults of fields that are missing or invalid, of `services` and `issuers` too."""
         return self.variables.absent

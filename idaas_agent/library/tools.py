@@ -19,7 +19,7 @@ from tools.declared_service import DeclaredService, title_faults, unused_policie
 from tools.http_service.service import nodes_of
 from tools.service import Service, ToolSchema
 from tools.service_declarations import BuiltInDeclaration
-from tools.services_file import read_services_file
+from tools.services_file import ServicesFile, read_services_file
 
 
 async def tools_of(identity: OpenIdentity, services: Sequence[Service] | str | Path) -> list[GovernedTool]:
@@ -28,18 +28,19 @@ async def tools_of(identity: OpenIdentity, services: Sequence[Service] | str | P
     The tools of an MCP server are those that it lists now, under Human for the caller of the run or of
     `acting_for`. Raises `ConfigurationError` with all faults.
     """
-    declared = _declared(Path(services)) if isinstance(services, str | Path) else ()
+    file = _read(Path(services)) if isinstance(services, str | Path) else ServicesFile()
 
     def made(opened: IdentityParts) -> list[Service]:
         if not isinstance(services, str | Path):
             given = _flat(services)
-            _add_issuers(opened, given, None)
+            _add_issuers(opened, given, file, named="the services")
             return given
+        path = Path(services)
         with identity.proxies.used():
-            from_file = _made(declared, Path(services).parent, opened.tls)
+            from_file = _made(_declared(file, path.name), path.parent, opened.tls)
         for service in from_file:
             opened.users.push_async_callback(service.aclose)
-        _add_issuers(opened, from_file, Path(services))
+        _add_issuers(opened, from_file, file, path.parent, named=path.name)
         return from_file
 
     source = CallsOfIdentity(identity, made)
@@ -62,14 +63,19 @@ async def tools_of(identity: OpenIdentity, services: Sequence[Service] | str | P
     return tools
 
 
-def _declared(path: Path) -> list[DeclaredService]:
+def _read(path: Path) -> ServicesFile:
     """The declarations in a file. Raises `ConfigurationError` with all its faults."""
-    found, faults = read_services_file(path, named=path.name, reserved=(), built_in=None)
+    file, faults = read_services_file(path, named=path.name, reserved=(), built_in=None)
     if faults:
         raise ConfigurationError(IdentityCode.SETTINGS_INVALID, faults)
+    return file
+
+
+def _declared(file: ServicesFile, named: str) -> list[DeclaredService]:
+    """The services of a file of that name."""
     return [
-        DeclaredService(name, declaration, (f"services.{name} in {path.name}",))
-        for name, declaration in found.items()
+        DeclaredService(name, declaration, (f"services.{name} in {named}",))
+        for name, declaration in file.services.items()
         if not isinstance(declaration, BuiltInDeclaration)
     ]
 
@@ -95,9 +101,16 @@ def _made(declared: Sequence[DeclaredService], folder: Path, tls: ssl.SSLContext
     return services
 
 
-def _add_issuers(opened: IdentityParts, services: Sequence[Service], path: Path | None) -> None:
+def _add_issuers(
+    opened: IdentityParts,
+    services: Sequence[Service],
+    file: ServicesFile,
+    folder: Path = Path(),
+    *,
+    named: str,
+) -> None:
     """Raises `ConfigurationError` with each issuer that cannot be used, and what it is asked for in vain."""
-    faults = add_issuers(opened, services, path, named="the services" if path is None else path.name)
+    faults = add_issuers(opened, services, file.issuers, folder, named=named)
     if faults:
         raise ConfigurationError(IdentityCode.SETTINGS_INVALID, faults)
 

@@ -71,7 +71,8 @@ class Evaluation:
             prompt = (folder / cases.system_prompt).read_text("utf-8") if cases.system_prompt else None
         self._prompt: Final = prompt or SYSTEM_PROMPT
         self._model: Final = model_of(cases, folder, model, api_key)
-        declared, faults = read_services_file(self._services, named=cases.services)
+        file, faults = read_services_file(self._services, named=cases.services)
+        declared = file.services
         self._names: Final = [
             name for name, entry in declared.items() if not isinstance(entry, BuiltInDeclaration)
         ]

@@ -217,6 +217,15 @@ async def test_installed_issuer_needs_no_python_and_two_of_one_name_are_a_fault(
     ]
 
 
+async def test_issuers_are_read_with_the_services_and_not_again(sandbox: Sandbox, declared: Any) -> None:
+    file = declared()
+    settings = read_settings(sandbox.environment | {"SERVICES_FILE": str(file)})
+    file.write_text("[issuers.other]\n")
+    agent = Agent(settings)
+    assert agent.identity.issuers.names == ["vault"]
+    await agent.aclose()
+
+
 @pytest.mark.parametrize(
     ("change", "step", "code"),
     [

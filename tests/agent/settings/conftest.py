@@ -65,7 +65,8 @@ def read_declared(tmp_path):
 
     def read(text: str):
         (tmp_path / "services.toml").write_text(text)
-        return read_services_file(tmp_path / "services.toml")
+        file, faults = read_services_file(tmp_path / "services.toml")
+        return file.services, faults
 
     return read
 
