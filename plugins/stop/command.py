@@ -30,6 +30,7 @@ from identity.printable import rfc3339
 
 if TYPE_CHECKING:
     from agent.operations.revocation.stop_reports import StopReport
+    from agent.operations.revocation.store import RevocationStore
 
 _MAX_REASON: Final = 200
 _ANSWER_SECONDS: Final = 2.0
@@ -38,6 +39,8 @@ _OFFERED: Final = 10
 """Names that are shown in place of an unknown one."""
 _UNCONFIRMED: Final = 3
 """The exit status if a process may not have the stop in force."""
+_BESIDE_REDIS: Final = "a machine without an agent is not reached: its applications follow its own file"
+_ONE_MACHINE: Final = "other machines are not reached: each follows its own file"
 _LATER: Final = 0.001
 """Seconds by which a decision is later than the one that it replaces, whatever the clocks of the machines."""
 
@@ -192,12 +195,14 @@ def _show(settings: Settings) -> None:
 @dataclass(frozen=True, slots=True)
 class _Answers:
     """What processes have said of a stop, by their ids, and how many seconds ago each that is to answer was
-    seen. `failure`: why that is not known.
+    seen. `unreached`: whom the stop does not reach, and the command does not know. `failure`: why the rest is
+    not known.
     """
 
     reports: Mapping[str, "StopReport"]
     processes: Mapping[str, float]
     failure: str | None = None
+    unreached: str | None = None
 
     @property
     def silent(self) -> Sequence[str]:
@@ -234,11 +239,20 @@ async def _awaited(settings: Settings, stop: Revocation, seconds: float) -> _Ans
     async with opened_stores(settings) as (stores, redis):
         reports = stop_reports(stores, redis, time.time)
         processes = await reports.processes()
+        unreached = _unreached(stores)
         while True:
-            answers = _Answers(await reports.of(stop), processes)
+            answers = _Answers(await reports.of(stop), processes, unreached=unreached)
             if answers.are_all or time.monotonic() >= ends:
                 return answers
             await asyncio.sleep(_LOOK_SECONDS)
+
+
+def _unreached(stores: Sequence["RevocationStore"]) -> str | None:
+    """Whom a stop does not reach; `None`: it reaches all who have the settings of the agents."""
+    first = stores[0]
+    if first.shared:
+        return None
+    return _ONE_MACHINE if len(stores) == 1 else _BESIDE_REDIS
 
 
 def _show_answers(answers: _Answers, seconds: float) -> None:
@@ -257,6 +271,8 @@ def _show_answers(answers: _Answers, seconds: float) -> None:
     elif not answers.processes:
         text = "no process was seen within an hour: does this machine have the variables of the agents?"
         err.print(text, style="yellow")
+    if answers.unreached is not None:
+        out.print(answers.unreached)
     for process_id in answers.silent:
         seen = f"process {process_id}, which was seen {answers.processes[process_id]:.0f} s ago"
         err.print(f"no answer within {seconds:g} s: {seen}; has it ended?", style="yellow")

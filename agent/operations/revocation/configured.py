@@ -6,6 +6,7 @@ from httpx import AsyncClient
 
 from agent.operations.revocation.database_store import DatabaseStore, database_store
 from agent.operations.revocation.redis_store import RedisStore
+from agent.operations.revocation.relayed_reports import RelayedReports
 from agent.operations.revocation.stop_reports import DatabaseReports, RedisReports, StopReports
 from agent.operations.revocation.store import RevocationStore
 from agent.redis import SharedRedis
@@ -31,12 +32,14 @@ def revocation_stores(settings: Settings, redis: SharedRedis | None) -> list[Rev
 def stop_reports(
     stores: Sequence[RevocationStore], redis: SharedRedis | None, clock: Callable[[], float]
 ) -> StopReports:
-    """Where processes report what goes on after a stop: beside `stores`, which `revocation_stores` made."""
-    for store in stores:
-        if isinstance(store, DatabaseStore) and (store.shared or redis is None):
-            return DatabaseReports(store.database, clock, shared=store.shared)
-    assert redis is not None  # noqa: S101 - without a database that is shared, it is
-    return RedisReports(redis, clock)
+    """Where processes report what goes on after a stop: in the database of `stores`, which
+    `revocation_stores` made; in Redis if that is all that machines share.
+    """
+    database, *_ = [store for store in stores if isinstance(store, DatabaseStore)]
+    in_database = DatabaseReports(database.database, clock, shared=database.shared)
+    if database.shared or redis is None:
+        return in_database
+    return RelayedReports(RedisReports(redis, clock), in_database)
 
 
 def user_event_reader(

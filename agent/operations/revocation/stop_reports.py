@@ -115,6 +115,13 @@ class DatabaseReports:
 
         await self._write(work)
 
+    async def exists(self) -> bool:
+        """Whether there is a database: reading one that is a file would create it. Raises `StoreError`."""
+        try:
+            return await self.database.exists()
+        except AgentError as error:
+            raise StoreError(error.detail) from None
+
     async def gone(self, process_id: str) -> None:
         await self._write(lambda: query("DELETE FROM processes WHERE id = ?", process_id))
 
@@ -156,9 +163,13 @@ class RedisReports:
         return {process_id.decode(): _from_json(report) for process_id, report in reports.items()}
 
     async def seen(self, process_id: str) -> None:
-        now = self.clock()
-        await self._done(lambda redis: redis.zremrangebyscore(self._processes, 0, now - KEPT_SECONDS))
-        await self._done(lambda redis: redis.zadd(self._processes, {process_id: now}))
+        await self.seen_at(process_id, self.clock())
+
+    async def seen_at(self, process_id: str, seen_at: float) -> None:
+        """Records that a process lived then. Raises `StoreError`."""
+        before = self.clock() - KEPT_SECONDS
+        await self._done(lambda redis: redis.zremrangebyscore(self._processes, 0, before))
+        await self._done(lambda redis: redis.zadd(self._processes, {process_id: seen_at}))
 
     async def gone(self, process_id: str) -> None:
         await self._done(lambda redis: redis.zrem(self._processes, process_id))

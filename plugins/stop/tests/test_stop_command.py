@@ -4,7 +4,7 @@ import asyncio
 import json
 import time
 from collections.abc import Callable
-from contextlib import aclosing
+from contextlib import AsyncExitStack, aclosing
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -12,15 +12,20 @@ from typing import Any
 
 import pytest
 
+from agent.operations.revocation.configured import stop_reports
 from agent.operations.revocation.database_store import database_store
 from agent.operations.revocation.enforcer import RevocationEnforcer
+from agent.operations.revocation.redis_store import RedisStore
 from agent.operations.revocation.stop_reports import DatabaseReports, StopReporter
+from agent.operations.revocation.store import RevocationStore
+from agent.redis import SharedRedis
 from graph.call_steps.stops import CallInProgress, Stops
 from identity.access_token.revocation import STOPPED, Origin, Revocation, Target
 from identity.access_token.revocation_list import RevocationList
 from identity.audit.trail import AuditTrail
 from identity.secrets.secret import Secret
 from tests.databases.postgres_process import PostgresProcess
+from tests.databases.redis_process import RedisProcess
 from tests.every_command import CONFIGURATION, typed
 from tests.suite import Sandbox
 from tests.until import until
@@ -155,20 +160,33 @@ TOOLS = {"leave": ["leave_balance"], "leave/leave.write": ["leave_apply"]}
 
 
 class Replica:
-    """A process that follows a database, has `tools`, and reports what goes on."""
+    """A process that follows a database, has `tools`, and reports what goes on. With `redis` it is an agent,
+    without it an application.
+    """
 
-    def __init__(self, file: Path | None, url: str | None, tools: dict[str, list[str]]) -> None:
+    def __init__(
+        self,
+        file: Path | None,
+        url: str | None,
+        tools: dict[str, list[str]],
+        redis: SharedRedis | None = None,
+        process_id: str = "first",
+    ) -> None:
         revocations = RevocationList()
         store = database_store(file, Secret(url) if url else None, None)
-        self.reports = DatabaseReports(store.database, time.time, shared=store.shared)
+        stores: list[RevocationStore] = [store]
+        if redis is not None:
+            stores.append(RedisStore(redis, lasts=True))
+        self.process_id = process_id
+        self.reports = stop_reports(stores, redis, time.time)
         stops = Applying(revocations, time.time)
         self.reporter = StopReporter(
-            stops, self.reports, "first", clock=time.time, tools=lambda: tools, is_agent=False
+            stops, self.reports, process_id, clock=time.time, tools=lambda: tools, is_agent=False
         )
         revocations.listeners.append(self.reporter.heard)
         self.enforcer = RevocationEnforcer(
             revocations,
-            [store],
+            stores,
             forget_users=lambda _: 0,
             end_runs=lambda *_: 0,
             audit=AuditTrail(),
@@ -182,7 +200,7 @@ class Replica:
         await until(self._is_known)
 
     async def _is_known(self) -> bool:
-        return "first" in await self.reports.processes()
+        return self.process_id in await self.reports.processes()
 
     async def aclose(self) -> None:
         await self.reporter.aclose()
@@ -219,11 +237,37 @@ async def test_stop_is_confirmed_when_every_process_has_answered_which_names_wha
             assert "no answer" not in output
 
 
+async def test_without_postgresql_an_application_answers_by_the_agent_of_its_machine(
+    sandbox: Sandbox, tmp_path: Path, variables: dict[str, str], redis: RedisProcess
+) -> None:
+    file, audience = tmp_path / "machine.sqlite", sandbox.environment["AGENT_AUDIENCE"]
+    of_operator = variables | {"REDIS_URL": redis.url, "AGENT_AUDIENCE": audience}
+    async with AsyncExitStack() as opened:
+        shared_redis = SharedRedis(Secret(redis.url), audience=audience)
+        opened.push_async_callback(shared_redis.aclose)
+        application = Replica(file, None, TOOLS, process_id="application")
+        agent = Replica(file, None, TOOLS, shared_redis, process_id="agent")
+        for process in (application, agent):
+            await process.start()
+            opened.push_async_callback(process.aclose)
+        output = await asyncio.to_thread(said, f"stop --all {WAITS}", tmp_path, of_operator)
+    assert "in force in 2 processes that answered" in output
+    assert output.count(APPLIED) == 2
+    assert "a machine without an agent is not reached" in output
+
+
+async def test_command_says_where_a_stop_is_of_one_machine(tmp_path: Path, shared: dict[str, str]) -> None:
+    is_file = "REVOCATIONS_FILE" in shared
+    output = await asyncio.to_thread(stops, "--all", tmp_path, shared)
+    assert ("other machines are not reached" in output) is is_file
+
+
 async def test_command_names_the_processes_that_have_not_answered(
     tmp_path: Path, shared: dict[str, str]
 ) -> None:
     async with aclosing(replica(shared)) as process:
         await process.start()
+        assert isinstance(process.reports, DatabaseReports)
         earlier = replace(process.reports, clock=lambda: time.time() - 40.0)
         await earlier.seen("second")
         unconfirmed = partial(said, status=3)
