@@ -9,8 +9,9 @@ from typing import Any, Final
 from langchain_core.messages import AnyMessage, SystemMessage
 
 from agent.api.messages import require_few
+from agent.api.openai_body import NOT_KEPT, form_of_schema, read_body
 from agent.api.threads.models import Decision
-from agent.api.validation_fault import json_object, validated
+from agent.api.validation_fault import validated
 from agent.conversations.thread import is_thread_id
 from agent.errors.error_response import RequestError
 from graph.answer_form import AnswerForm
@@ -28,9 +29,6 @@ from plugins.responses.items import (
 )
 from plugins.responses.parameters import NEUTRAL, Conversation, Refused, ResponseBody, Text
 from plugins.responses.response_id import ResponseId, approval_id_of
-
-_SCHEMA: Final = "text.format.schema"
-_NOT_KEPT: Final = "this agent stores no conversations"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +66,7 @@ def read_response_request(
 
     `stores` is whether the agent keeps conversations; `most_images` is how many a message may have.
     """
-    wire = _validated_body(body)
+    wire = read_body(body, ResponseBody, Refused, neutral=NEUTRAL, why=_WHY)
     items = read_items(wire.input)
     leading = list(takewhile(lambda item: isinstance(item, Message) and item.instructs, items))
     instructions = [SystemMessage(wire.instructions)] if wire.instructions else []
@@ -102,30 +100,11 @@ def response_not_found() -> RequestError:
     return RequestError(None, "There is no such response", code="response_not_found", status=404)
 
 
-def _validated_body(body: bytes) -> ResponseBody:
-    members = json_object(body)
-    for name in members:
-        if name not in ResponseBody.model_fields:
-            raise RequestError(name[:64], "there is no such parameter", code="unknown_parameter")
-    wire = validated(ResponseBody, members)
-    for name in Refused.model_fields:
-        value = getattr(wire, name)
-        if value is not None and not _is_neutral(name, value):
-            raise RequestError(name, _WHY.get(name, "this value is not supported"), code="unsupported_value")
-    if wire.stream_options is not None and not wire.stream:
-        raise RequestError("stream_options", 'only allowed when "stream" is true')
-    return wire
-
-
 _WHY: Final = {
     "background": "a response ends with its request",
     "tools": "the agent has its own tools, and offers the client's to no model",
     "tool_choice": "the agent has its own tools, among which the model chooses",
 }
-
-
-def _is_neutral(name: str, value: object) -> bool:
-    return any(type(value) is type(neutral) and value == neutral for neutral in NEUTRAL.get(name, ()))
 
 
 def _continued(wire: ResponseBody, items: Sequence[Item], *, stores: bool) -> Continued | None:
@@ -139,7 +118,7 @@ def _continued(wire: ResponseBody, items: Sequence[Item], *, stores: bool) -> Co
             problem = "not allowed when store is false: a conversation keeps what is added to it"
             raise RequestError(name, problem, code="unsupported_value")
         if value is not None and not stores:
-            raise RequestError(name, _NOT_KEPT, code="unsupported_value")
+            raise RequestError(name, NOT_KEPT, code="unsupported_value")
     if conversation_id is not None:
         return Continued(conversation_id, None, response_not_found())
     if previous is not None:
@@ -229,7 +208,7 @@ def _is_stored(wire: ResponseBody, items: Sequence[Item], *, stores: bool) -> bo
         problem = "not stored: name the response before by previous_response_id, or set store to false"
         raise RequestError(f"input[{told[0]}]", problem, code="unsupported_value")
     if wire.store and not stores:
-        raise RequestError("store", _NOT_KEPT, code="unsupported_value")
+        raise RequestError("store", NOT_KEPT, code="unsupported_value")
     return stores and not told
 
 
@@ -298,10 +277,7 @@ def _form(text: Text | None) -> AnswerForm | None:
         if value is None:
             problem = "must be set for this type"
             raise RequestError(f"text.format.{member}", problem, code="missing_required_parameter")
-    try:
-        return AnswerForm(wanted.schema_)
-    except ValueError as error:
-        raise RequestError(_SCHEMA, str(error), code="invalid_value") from None
+    return form_of_schema(wanted.schema_, "text.format.schema")
 
 
 def _echo(wire: ResponseBody) -> dict[str, Any]:

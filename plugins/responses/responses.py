@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from agent.api.openai_body import form_not_taken
 from agent.conversations.owned_thread import OwnedThread, ThreadOwner
 from agent.conversations.run_record import RunQuery, RunRecord
 from agent.errors.error_codes import AgentCode
@@ -59,8 +60,7 @@ class Responses:
         try:
             return await self._begun(request, caller)
         except FormNotTakenError:
-            problem = "the graph of this agent is an application's own, which takes no form of the answer"
-            raise RequestError("text.format", problem, code="unsupported_value") from None
+            raise form_not_taken("text.format") from None
 
     async def _begun(self, request: ResponseRequest, caller: VerifiedAccessToken) -> BegunResponse:
         if request.thread_id is None:

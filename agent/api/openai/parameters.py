@@ -1,32 +1,29 @@
-"""The parameters of OpenAI's chat completions, with the types, ranges and values that OpenAI allows.
-
-There are three groups. Honoured: they have OpenAI's meaning. Ignored: they tune the model or concern OpenAI's
-accounting, and many clients always send them. Refused unless neutral: they would change the form or the
-meaning of the completion, so the request gets a 400. A parameter that is null counts as absent.
-`docs/openai-api.md` lists them.
+"""The parameters of OpenAI's chat completions, with the types, ranges and values that OpenAI allows, in the
+groups of `agent.api.openai_body`. `docs/openai-api.md` lists them.
 """
 
 from collections.abc import Mapping
-from itertools import islice
 from types import MappingProxyType
 from typing import Annotated, Any, Final, Literal
 
 from pydantic import BeforeValidator, ConfigDict, Discriminator, Field, Tag
 
+from agent.api import openai_body
 from agent.api.messages import Content, WireMessage
+from agent.api.openai_body import (
+    INT64,
+    CommonlyIgnored,
+    Effort,
+    FormName,
+    JsonObject,
+    Metadata,
+    Tokens,
+    Verbosity,
+)
 from agent.api.validation_fault import Body
 
-_INT64: Final = 2**63
-_Object = dict[str, Any]
 _Penalty = Annotated[float, Field(ge=-2, le=2, allow_inf_nan=False)]
-_Tokens = Annotated[int, Field(ge=1, lt=_INT64)]
-_PAIRS: Final = 16
 _MOST_BIAS: Final = 100
-
-
-def _few(pairs: object) -> object:
-    """At most one pair more than is allowed, which is enough to report that there are too many."""
-    return dict(islice(pairs.items(), _PAIRS + 1)) if isinstance(pairs, dict) else pairs
 
 
 def _first_invalid(biases: object) -> object:
@@ -44,11 +41,6 @@ def _first_invalid(biases: object) -> object:
 _Bias = Annotated[
     dict[str, Annotated[int, Field(ge=-_MOST_BIAS, le=_MOST_BIAS)]], BeforeValidator(_first_invalid)
 ]
-_Metadata = Annotated[
-    dict[Annotated[str, Field(max_length=64)], Annotated[str, Field(max_length=512)]],
-    Field(max_length=_PAIRS),
-    BeforeValidator(_few),
-]
 
 
 def _kind(value: object) -> str:
@@ -60,21 +52,20 @@ def _kind(value: object) -> str:
 _KIND: Final = Discriminator(_kind)
 _Stop = Annotated[Annotated[str, Tag("str")] | Annotated[list[str], Field(max_length=4), Tag("list")], _KIND]
 _FunctionCall = Annotated[
-    Annotated[Literal["none", "auto"], Tag("str")] | Annotated[_Object, Tag("dict")], _KIND
+    Annotated[Literal["none", "auto"], Tag("str")] | Annotated[JsonObject, Tag("dict")], _KIND
 ]
 _ToolChoice = Annotated[
-    Annotated[Literal["none", "auto", "required"], Tag("str")] | Annotated[_Object, Tag("dict")], _KIND
+    Annotated[Literal["none", "auto", "required"], Tag("str")] | Annotated[JsonObject, Tag("dict")], _KIND
 ]
 
 
-_Tools = Annotated[list[_Object], Field(max_length=128)]
+_Tools = Annotated[list[JsonObject], Field(max_length=128)]
 
 
-class StreamOptions(Body):
-    """OpenAI's `stream_options`. `include_obfuscation` has no effect: nothing is padded."""
+class StreamOptions(openai_body.StreamOptions):
+    """Of chat completions."""
 
     include_usage: bool | None = None
-    include_obfuscation: bool | None = None
 
 
 class _Prediction(Body):
@@ -88,9 +79,9 @@ class _CacheOptions(Body):
 
 
 class _JsonSchema(Body):
-    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
+    name: FormName
     description: str | None = None
-    schema_: _Object | None = Field(default=None, alias="schema")
+    schema_: JsonObject | None = Field(default=None, alias="schema")
     strict: bool | None = None
 
 
@@ -119,7 +110,7 @@ class Honoured(Body):
     response_format: ResponseFormat | None = None
 
 
-class Ignored(Body):
+class Ignored(CommonlyIgnored):
     """Parameters without effect. The last three are Model Studio's. A client's own tools are offered to no
     model: clients such as Open WebUI send theirs with each question, and the agent has its own.
     """
@@ -128,42 +119,34 @@ class Ignored(Body):
     function_call: _FunctionCall | None = None
     functions: _Tools | None = None
     logit_bias: _Bias | None = None
-    max_completion_tokens: _Tokens | None = None
-    max_tokens: _Tokens | None = None
-    metadata: _Metadata | None = None
-    parallel_tool_calls: bool | None = None
+    max_completion_tokens: Tokens | None = None
+    max_tokens: Tokens | None = None
+    metadata: Metadata | None = None
     prediction: _Prediction | None = None
     presence_penalty: _Penalty | None = None
-    prompt_cache_key: str | None = None
     prompt_cache_options: _CacheOptions | None = None
-    prompt_cache_retention: Literal["in_memory", "in-memory", "24h"] | None = None
-    reasoning_effort: Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"] | None = None
-    safety_identifier: Annotated[str, Field(max_length=128)] | None = None
-    seed: Annotated[int, Field(ge=-_INT64, lt=_INT64)] | None = None
-    service_tier: Literal["auto", "default", "flex", "scale", "priority", "fast"] | None = None
+    reasoning_effort: Effort | None = None
+    seed: Annotated[int, Field(ge=-INT64, lt=INT64)] | None = None
     store: bool | None = None
-    temperature: Annotated[float, Field(ge=0, le=2, allow_inf_nan=False)] | None = None
     tool_choice: _ToolChoice | None = None
     tools: _Tools | None = None
-    top_p: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)] | None = None
-    user: str | None = None
-    verbosity: Literal["low", "medium", "high"] | None = None
+    verbosity: Verbosity | None = None
     enable_thinking: bool | None = None
-    thinking_budget: Annotated[int, Field(ge=0, lt=_INT64)] | None = None
-    top_k: Annotated[int, Field(ge=0, lt=_INT64)] | None = None
+    thinking_budget: Annotated[int, Field(ge=0, lt=INT64)] | None = None
+    top_k: Annotated[int, Field(ge=0, lt=INT64)] | None = None
 
 
 class Refused(Body):
     """Parameters that are refused unless their value is one of `NEUTRAL`."""
 
-    audio: _Object | None = None
+    audio: JsonObject | None = None
     logprobs: bool | None = None
     modalities: Annotated[list[Literal["text", "audio"]], Field(fail_fast=True)] | None = None
-    moderation: _Object | None = None
+    moderation: JsonObject | None = None
     n: Annotated[int, Field(ge=1, le=128)] | None = None
     stop: _Stop | None = None
     top_logprobs: Annotated[int, Field(ge=0, le=20)] | None = None
-    web_search_options: _Object | None = None
+    web_search_options: JsonObject | None = None
 
 
 NEUTRAL: Final[Mapping[str, tuple[Any, ...]]] = MappingProxyType(

@@ -17,7 +17,7 @@ from agent.api.messages import (
     require_few,
 )
 from agent.api.openai.parameters import NEUTRAL, ChatBody, Refused, ResponseFormat
-from agent.api.validation_fault import json_object, validated
+from agent.api.openai_body import form_of_schema, read_body
 from agent.conversations.thread import is_thread_id
 from agent.errors.error_response import RequestError
 from graph.answer_form import AnswerForm
@@ -83,10 +83,7 @@ def _form(wanted: ResponseFormat | None) -> AnswerForm | None:
         return AnswerForm()
     if wanted.json_schema is None:
         raise RequestError(_SCHEMA, "must be set for this type", code="missing_required_parameter")
-    try:
-        return AnswerForm(wanted.json_schema.schema_)
-    except ValueError as error:
-        raise RequestError(f"{_SCHEMA}.schema", str(error), code="invalid_value") from None
+    return form_of_schema(wanted.json_schema.schema_, f"{_SCHEMA}.schema")
 
 
 _WHY: Final = {"n": "this agent returns one choice"}
@@ -99,17 +96,7 @@ def read_chat_request(
 
     `thread_header` is the header `X-Thread-Id`; `most_images` is how many a message may have.
     """
-    members = json_object(body)
-    for name in members:
-        if name not in ChatBody.model_fields:
-            raise RequestError(name[:64], "there is no such parameter", code="unknown_parameter")
-    wire = validated(ChatBody, members)
-    for name, value in wire.model_dump(include=set(Refused.model_fields), exclude_none=True).items():
-        if value not in NEUTRAL.get(name, ()):
-            why = _WHY.get(name, "this value is not supported")
-            raise RequestError(name, why, code="unsupported_value")
-    if wire.stream_options is not None and not wire.stream:
-        raise RequestError("stream_options", 'only allowed when "stream" is true')
+    wire = read_body(body, ChatBody, Refused, neutral=NEUTRAL, why=_WHY)
     include_usage = bool(wire.stream_options and wire.stream_options.include_usage)
     stream = bool(wire.stream)
     form = _form(wire.response_format)

@@ -15,6 +15,7 @@ from agent.api.event_stream import EventStream
 from agent.api.openai.parameters import ChatBody
 from agent.api.openai.request import ChatRequest, read_chat_request
 from agent.api.openai.response import ChunkEncoder, completion
+from agent.api.openai_body import NOT_KEPT, form_not_taken
 from agent.api.openapi_document import CHAT_EVENTS
 from agent.api.response_models import Completion, ModelEntry, ModelList, documented, documented_body
 from agent.api.surface import Surface
@@ -53,11 +54,9 @@ def openai_routes(agent: Agent) -> APIRouter:
                 requested=() if chat.form is None else [chat.form],
             )
         except NotStoredError:
-            problem = "this agent stores no conversations"
-            raise RequestError("metadata.thread_id", problem, code="unsupported_value") from None
+            raise RequestError("metadata.thread_id", NOT_KEPT, code="unsupported_value") from None
         except FormNotTakenError:
-            problem = "the graph of this agent is an application's own, which takes no form of the answer"
-            raise RequestError("response_format", problem, code="unsupported_value") from None
+            raise form_not_taken("response_format") from None
 
     entry = {"id": model, "object": "model", "created": int(clock()), "owned_by": "idaas-agent"}
 

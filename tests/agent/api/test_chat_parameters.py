@@ -242,7 +242,7 @@ def rows(heading: str) -> dict[str, str]:
 
 def test_document_lists_each_parameter_in_its_group() -> None:
     assert rows("Honoured").keys() == Honoured.model_fields.keys()
-    assert list(rows("Accepted and ignored")) == list(Ignored.model_fields)
+    assert rows("Accepted and ignored").keys() == Ignored.model_fields.keys()
     assert list(rows("Refused, except for a value without effect")) == list(Refused.model_fields)
 
 
