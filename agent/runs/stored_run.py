@@ -19,6 +19,46 @@ POLL_SECONDS: Final = 1.0
 _PART: Final = "stored-"
 
 
+class StoredEvents:
+    """The events that a run has shown, made of its messages, in their order: whole responses and calls."""
+
+    def __init__(self) -> None:
+        self._calls: dict[str, ToolCall] = {}
+
+    def of(self, message: AnyMessage) -> Iterator[AgentEvent]:
+        """The events of the next message."""
+        if isinstance(message, AIMessage):
+            reasoning = str(message.additional_kwargs.get("reasoning_content") or "")
+            if message.id and (message.text or reasoning):
+                yield {"type": "response_started", "message_id": message.id}
+            if reasoning:
+                yield {"type": "reasoning", "text": reasoning}
+            if message.text:
+                yield {"type": "content", "text": message.text}
+            self._calls |= {str(call["id"]): call for call in message.tool_calls}
+        elif isinstance(message, ToolMessage) and (call := self._calls.pop(message.tool_call_id, None)):
+            report: dict[str, Any] = message.artifact if isinstance(message.artifact, dict) else {}
+            about = {
+                "tool": call["name"],
+                "call_id": message.tool_call_id,
+                "service": None,
+                "access_identity": None,
+                **{name: report[name] for name in DECLARED if report.get(name) is not None},
+            }
+            yield cast(
+                ToolStarted, {"type": "tool_started", **about, "arguments": shown_arguments(call["args"])}
+            )
+            ended = {
+                "ok": message.status == "success",
+                "called": bool(report.get("called", True)),
+                "duration_ms": int(report.get("duration_ms") or 0),
+                "result": shown_text(message.text),
+            }
+            if report.get("error"):
+                ended["error"] = report["error"]
+            yield cast(ToolFinished, {"type": "tool_finished", **about, **ended})
+
+
 class StoredRun(Run):
     """Whole responses and calls, as they are stored. While a reader waits for events, the store is read once
     a second. `Paused` is without what waits, which its reader reads from the store. Ends with `events_lost`
@@ -43,7 +83,7 @@ class StoredRun(Run):
         self._seen: Thread | None = None
         self._known: dict[int, str | None] = {}
         """By position, the ids of the messages that were read."""
-        self._calls: dict[str, ToolCall] = {}
+        self._events = StoredEvents()
         self._of_model = ModelMessages()
 
     @staticmethod
@@ -76,7 +116,7 @@ class StoredRun(Run):
             if stored.seq not in self._known:
                 self._known[stored.seq] = stored.message.id
                 self._of_model.add([stored.message])
-                for event in self._events_of(stored.message):
+                for event in self._events.of(stored.message):
                     self.replay.add(event)
         if (outcome := self._end(record)) is not None:
             self.ended_at = record.changed_at
@@ -93,35 +133,3 @@ class StoredRun(Run):
             case "canceled":
                 return Cancelled()
         return UnavailableError(record.code, "the run failed in another process")
-
-    def _events_of(self, message: AnyMessage) -> Iterator[AgentEvent]:
-        if isinstance(message, AIMessage):
-            reasoning = str(message.additional_kwargs.get("reasoning_content") or "")
-            if message.id and (message.text or reasoning):
-                yield {"type": "response_started", "message_id": message.id}
-            if reasoning:
-                yield {"type": "reasoning", "text": reasoning}
-            if message.text:
-                yield {"type": "content", "text": message.text}
-            self._calls |= {str(call["id"]): call for call in message.tool_calls}
-        elif isinstance(message, ToolMessage) and (call := self._calls.pop(message.tool_call_id, None)):
-            report: dict[str, Any] = message.artifact if isinstance(message.artifact, dict) else {}
-            about = {
-                "tool": call["name"],
-                "call_id": message.tool_call_id,
-                "service": None,
-                "access_identity": None,
-                **{name: report[name] for name in DECLARED if report.get(name) is not None},
-            }
-            yield cast(
-                ToolStarted, {"type": "tool_started", **about, "arguments": shown_arguments(call["args"])}
-            )
-            ended = {
-                "ok": message.status == "success",
-                "called": bool(report.get("called", True)),
-                "duration_ms": int(report.get("duration_ms") or 0),
-                "result": shown_text(message.text),
-            }
-            if report.get("error"):
-                ended["error"] = report["error"]
-            yield cast(ToolFinished, {"type": "tool_finished", **about, **ended})
