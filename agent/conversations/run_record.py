@@ -12,7 +12,7 @@ from typing import Final, Literal, TypeAlias
 
 from agent.conversations.database.database import Database, Row, Statement, Transaction, Value, query
 from agent.conversations.listing import cursor_of, place_of
-from agent.conversations.owned_thread import OwnedThread, ThreadOwner
+from agent.conversations.owned_thread import OwnedThread, RunKey, ThreadOwner
 from agent.conversations.run_state import CHANGED, Change
 from agent.conversations.thread import StoredMessage
 from agent.conversations.transcript import PAGE_BYTES, ThreadKey, Transcript
@@ -37,6 +37,14 @@ _OPEN: Final = "('working', 'input_required', 'auth_required')"
 _TO_THE_END: Final = "last_seq = (SELECT last_seq FROM threads WHERE threads.key = runs.thread_key)"
 _EXPIRED: Final = ("canceled", GraphCode.APPROVAL_EXPIRED.value)
 _FROM: Final = " FROM runs JOIN threads ON threads.key = runs.thread_key WHERE threads.deleted_at IS NULL AND"
+OF_ONLY_RUN: Final = (
+    " WHERE owner = ? AND id = ? AND run_id = ? AND deleted_at IS NULL"
+    " AND NOT EXISTS"
+    " (SELECT 1 FROM runs WHERE runs.thread_key = threads.key AND runs.run_id <> threads.run_id)"
+)
+"""The thread of a run that has no other run, by the members of `RunKey.place`. One that begins is seen in the
+row of the thread, by whichever statement waits for the other one.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,6 +175,11 @@ class RunHistory:
         sql += " AND runs.run_id = COALESCE(?, threads.run_id)"
         rows = await self._database.read(lambda: query(sql, *thread.place, run_id))
         return RunRecord.read(rows[0], self._clock()) if rows else None
+
+    async def is_only(self, run: RunKey) -> bool:
+        """Whether the thread of `run` has it, and no other run."""
+        sql = f"SELECT 1 FROM threads{OF_ONLY_RUN}"  # noqa: S608 - constants
+        return bool(await self._database.read(lambda: query(sql, *run.place)))
 
     async def of_deleted(self, owner: ThreadOwner, thread_id: str | None, since: float) -> list[str]:
         """The ids of the runs of a deleted thread that began, or ended, after `since`; with `None`, of all

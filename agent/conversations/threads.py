@@ -26,7 +26,7 @@ from agent.conversations.listing import COLUMNS, thread_page
 from agent.conversations.message_json import encoded, message_from_json, message_to_json
 from agent.conversations.owned_thread import OwnedThread, RunKey, ThreadOwner, stored_owner
 from agent.conversations.process_runs import ProcessRuns
-from agent.conversations.run_record import COMPLETED, RunEnd, RunHistory
+from agent.conversations.run_record import COMPLETED, OF_ONLY_RUN, RunEnd, RunHistory
 from agent.conversations.run_state import CHANGED
 from agent.conversations.search_terms import TERM_BYTES, SearchTerms, insertion
 from agent.conversations.storage_limits import ROW_BYTES, UNLIMITED, StorageLimits
@@ -168,6 +168,22 @@ class ThreadStore:
         """
         await self._database.write(lambda: end_grants(*thread.place), durable=True)
         return await self._changed(thread, "deleted_at = ?", self._clock())
+
+    async def delete_only_run(self, run: RunKey) -> bool:
+        """Deletes the thread of `run`, as `delete` does; false, and nothing is changed, if the thread has
+        another run, or is not there. One transaction: a run that begins at the same time is another run, or
+        finds no thread.
+        """
+        sql = f"UPDATE threads SET deleted_at = ?{OF_ONLY_RUN} RETURNING 1"  # noqa: S608 - constants
+        now = self._clock()
+
+        def work() -> Transaction[bool]:
+            deleted = yield from query(sql, now, *run.place)
+            if deleted:
+                yield from end_grants(*run.thread.place)
+            return bool(deleted)
+
+        return await self._database.write(work, durable=True)
 
     async def restore(self, thread: OwnedThread) -> Thread:
         """The thread, which is not deleted any more. Raises `ThreadNotFoundError` if it was purged."""

@@ -335,14 +335,30 @@ class Conversations:
         """Ends the run of the thread, and deletes it (`ThreadStore.delete`), also if it cannot be read."""
         with _unreadable_ignored():
             await self.cancel(caller, thread_id)
-        thread = OwnedThread.of(caller, thread_id)
-        await self.threads.delete(thread)
+        await self.threads.delete(OwnedThread.of(caller, thread_id))
+        await self._forget(OwnedThread.of(caller, thread_id))
+
+    async def delete_only_run(self, caller: VerifiedAccessToken, thread_id: str, run_id: str) -> bool:
+        """Ends the run, and deletes its thread; false, and nothing is changed, if the thread has another run,
+        also one that has begun meanwhile.
+        """
+        run = RunKey(OwnedThread.of(caller, thread_id), run_id)
+        if not await self.threads.runs.is_only(run):
+            return False
+        await self.cancel(caller, thread_id, run_id)
+        if not await self.threads.delete_only_run(run):
+            return False
+        await self._forget(run.thread)
+        return True
+
+    async def _forget(self, thread: OwnedThread) -> None:
+        """Ends what has begun in the thread while it was deleted, and forgets its events everywhere."""
         begun_meanwhile = self.live.latest(thread)
         if begun_meanwhile is not None:
             await self._end_here([begun_meanwhile])
         self.ends.forget(thread)
         if self.relay is not None:
-            await self.relay.forget(thread.owner, thread_id)
+            await self.relay.forget(thread.owner, thread.id)
 
     async def delete_all(self, caller: VerifiedAccessToken) -> int:
         """Ends the runs of all threads of the caller, and deletes them; how many.

@@ -11,14 +11,15 @@ from typing import Any, Final
 
 from agent.api.openai_body import form_not_taken
 from agent.conversations.owned_thread import OwnedThread, ThreadOwner
-from agent.conversations.run_record import RunQuery, RunRecord
+from agent.conversations.run_record import RunRecord
 from agent.errors.error_codes import AgentCode
 from agent.errors.error_response import RequestError
 from agent.runs.chats import Chats, FormNotTakenError
 from agent.runs.conversation_runs import Conversations
-from agent.runs.run import End, ModelMessages, Paused, RunEvent, RunReader
-from agent.runs.stored_run import StoredRun
+from agent.runs.run import ModelMessages, Paused, RunReader
+from agent.runs.stored_run import StoredEvents
 from graph.error_codes import GraphCode
+from graph.events import AgentEvent
 from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.errors import ThreadNotFoundError
 from plugins.responses.encoder import Members, ResponseEncoder
@@ -89,13 +90,11 @@ class Responses:
         """The response as it is now: all that its run has done since it began."""
         named = self._named(response_id)
         record = await self._record(named, caller)
-        thread = OwnedThread.of(caller, named.thread_id)
-        stored = StoredRun(self._conversations.threads, thread, named.run_id)
-        await stored.read()
-        [messages] = await self._conversations.threads.runs.messages(thread.owner, [record])
+        [messages] = await self._conversations.threads.runs.messages(ThreadOwner.of(caller), [record])
         created_at = messages[0].created_at if messages else record.changed_at
         encoder = self._encoder(named, _NO_ECHO, created_at=created_at)
-        events = [event for event in stored.events().past() if not isinstance(event, End)]
+        stored = StoredEvents()
+        events = [event for message in messages for event in stored.of(message.message)]
         for event in await self._since(named, events, caller):
             encoder.event(event)
         of_model = ModelMessages()
@@ -115,13 +114,10 @@ class Responses:
         of what the others have read.
         """
         named = self._named(response_id)
-        await self._record(named, caller)
-        query = RunQuery(limit=1, thread_id=named.thread_id)
-        page = await self._conversations.threads.runs.page(ThreadOwner.of(caller), query)
-        if page.total > 1:
+        if not await self._conversations.delete_only_run(caller, named.thread_id, named.run_id):
+            await self._record(named, caller)
             problem = f"The conversation has other responses: delete it whole, at /threads/{named.thread_id}"
             raise RequestError(None, problem, code="conversation_has_others", status=409)
-        await self._conversations.delete(caller, named.thread_id)
 
     @property
     def _conversations(self) -> Conversations:
@@ -171,8 +167,8 @@ class Responses:
         return record
 
     async def _since(
-        self, named: ResponseId, events: Sequence[RunEvent], caller: VerifiedAccessToken
-    ) -> Sequence[RunEvent]:
+        self, named: ResponseId, events: Sequence[AgentEvent], caller: VerifiedAccessToken
+    ) -> Sequence[AgentEvent]:
         """The events of the response: of one to a decision, those from the decided call on."""
         if named.approval_id is None:
             return events
@@ -180,9 +176,7 @@ class Responses:
         if state is None or state.request.thread_id != named.thread_id:
             raise response_not_found()
         for position, event in enumerate(events):
-            if isinstance(event, End) or event["type"] != "tool_started":
-                continue
-            if event["call_id"] == state.request.call_id:
+            if event["type"] == "tool_started" and event["call_id"] == state.request.call_id:
                 return events[position:]
         return []
 

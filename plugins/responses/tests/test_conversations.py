@@ -1,5 +1,6 @@
 """Responses that continue others: by id, by their items, and in a named conversation; of their caller."""
 
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import openai
@@ -197,6 +198,39 @@ async def test_response_is_deleted_with_its_conversation_unless_others_need_it(
         await responses.retrieve(alone["id"])
     assert (await served.ask("GET", f"/threads/{alone['conversation']['id']}")).status_code == 404
     assert (await responses.retrieve(first["id"])).id == first["id"]
+
+
+class AnotherBegins:
+    """The records of runs. When the only run of a thread was looked for, `begin` is awaited."""
+
+    def __init__(self, runs: Any, begin: Callable[[], Awaitable[object]]) -> None:
+        self._runs = runs
+        self._begin = begin
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._runs, name)
+
+    async def is_only(self, run: Any) -> bool:
+        is_only: bool = await self._runs.is_only(run)
+        await self._begin()
+        return is_only
+
+
+async def test_response_is_not_deleted_if_another_one_begins_meanwhile(threads: ThreadsOf) -> None:
+    served = await threads()
+    first = await begun(served)
+    later: list[dict[str, Any]] = []
+
+    async def begin() -> None:
+        later.append(await begun(served, previous_response_id=first["id"]))
+
+    stored: Any = served.agent.chats.stored.threads
+    stored.runs = AnotherBegins(stored.runs, begin)
+    refused = await served.ask("DELETE", f"{PATH}/{first['id']}")
+
+    assert (refused.status_code, refused.json()["error"]["code"]) == (409, "conversation_has_others")
+    for made in (first, *later):
+        assert (await served.ask("GET", f"{PATH}/{made['id']}")).json()["status"] == "completed"
 
 
 async def test_run_is_cancelled_by_its_response(threads: ThreadsOf) -> None:

@@ -183,6 +183,28 @@ async def test_deleted_thread_is_absent_and_can_be_restored(threads: ThreadStore
     assert texts(await window(threads, ALICE.thread("t"))) == ["One", "Answer to One"]
 
 
+async def test_thread_is_deleted_with_its_only_run_unless_another_one_begins_meanwhile(
+    threads: ThreadStore,
+) -> None:
+    await asked(threads, "t", "One")
+    only = RunKey(ALICE.thread("t"), "run-t-0")
+    for other in (RunKey(ALICE.thread("t"), "other"), RunKey(BOB.thread("t"), "run-t-0")):
+        assert not await threads.runs.is_only(other)
+        assert not await threads.delete_only_run(other)
+    assert await threads.runs.is_only(only)
+    later = RunKey(ALICE.thread("t"), "later")
+    await threads.begin_run(later, "p")
+    for run in (only, later):
+        assert not await threads.delete_only_run(run)
+    assert (await threads.get(ALICE.thread("t"))).status == "running"
+
+    await asked(threads, "u", "Two")
+    assert await threads.delete_only_run(RunKey(ALICE.thread("u"), "run-u-0"))
+    assert not await threads.delete_only_run(RunKey(ALICE.thread("u"), "run-u-0"))
+    with pytest.raises(ThreadNotFoundError):
+        await threads.get(ALICE.thread("u"))
+
+
 async def test_thread_that_is_not_deleted_is_restored_without_effect(threads: ThreadStore) -> None:
     await asked(threads, "t", "One")
     before = await threads.get(ALICE.thread("t"))
