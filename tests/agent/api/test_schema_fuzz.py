@@ -39,9 +39,26 @@ def server(sandbox: Sandbox) -> Iterator[AgentServer]:
         yield server
 
 
+def remember_parts_of_schemas() -> None:
+    """Has Schemathesis remember what it works out of a part of a schema, as its plugin of pytest does.
+
+    Hypothesis stays as it is for the other tests: the setup would also take the examples out of its reports.
+    """
+    from hypothesis import core
+    from hypothesis.internal.conjecture import engine
+    from hypothesis.strategies._internal import collections
+    from schemathesis.generation.hypothesis import setup
+
+    report, size = core.RepresentationPrinter, engine.BUFFER_SIZE
+    setup()
+    core.RepresentationPrinter = report
+    core.BUFFER_SIZE = engine.BUFFER_SIZE = collections.BUFFER_SIZE = size
+
+
 def operations(server: AgentServer) -> Iterator[Any]:
     import schemathesis
 
+    remember_parts_of_schemas()
     schema = schemathesis.openapi.from_url(f"{server.url}/openapi.json", headers=server.headers())
     for found in schema.get_all_operations():
         yield found.ok()
