@@ -46,7 +46,7 @@ _FIXTURES = [
     *(f"plugins.{file.parts[-3]}.tests.fixtures" for file in sorted(_PLUGINS.glob("*/tests/fixtures.py"))),
 ]
 """Fixtures that several folders use: `langgraph_server`, `start_agent`."""
-pytest_plugins = [] if _ONLY_DISTRIBUTES else _FIXTURES
+pytest_plugins = ["tests.forked_workers"] if _ONLY_DISTRIBUTES else _FIXTURES
 
 gc.disable()  # until everything is collected: `pytest_collection_finish`
 
