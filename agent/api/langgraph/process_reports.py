@@ -47,6 +47,7 @@ class ProcessReports:
         reporter.process_id = self.id
         reporter.is_agent = False  # the server executes the runs, so that no conversation has a heartbeat
         with self._lock:
+            self._forget_closed()
             self._lists[loop] = revocations
             self._has_ended = False
         revocations.listeners.append(self._pass_on)
@@ -81,11 +82,14 @@ class ProcessReports:
             return
         here = asyncio.get_running_loop()
         with self._lock:
-            self._lists = {loop: known for loop, known in self._lists.items() if not loop.is_closed()}
+            self._forget_closed()
             others = {loop: known for loop, known in self._lists.items() if loop is not here}
         for loop, known in others.items():
             with suppress(RuntimeError):  # closed meanwhile
                 loop.call_soon_threadsafe(known.apply, decision)
+
+    def _forget_closed(self) -> None:
+        self._lists = {loop: known for loop, known in self._lists.items() if not loop.is_closed()}
 
 
 def _merged(reports: list[StopReport]) -> StopReport:

@@ -22,10 +22,9 @@ pytestmark = pytest.mark.promise("stopped-refused")
 ASK = {"messages": [{"role": "user", "content": "Call my enterprise service"}]}
 
 
-@pytest.fixture(params=["False", "True"], ids=["one loop", "loops of runs"])
-def isolated(request: pytest.FixtureRequest) -> str:
-    """Whether the server executes runs in event loops of their own."""
-    return str(request.param)
+ONE_LOOP = pytest.mark.parametrize("isolated", ["False"])
+LOOPS_OF_RUNS = pytest.mark.parametrize("isolated", ["True"])
+"""The server executes runs in event loops of their own, which stand still in between."""
 
 
 @pytest.fixture
@@ -58,17 +57,23 @@ async def living(postgres: PostgresProcess) -> set[str]:
         await store.aclose()
 
 
-async def test_its_process_confirms_a_stop_and_is_named_when_it_was_killed(
-    server: Server, sandbox: Sandbox, tmp_path: Path, operator: dict[str, str]
-) -> None:
+@pytest.fixture
+async def confirmed(server: Server, sandbox: Sandbox, tmp_path: Path, operator: dict[str, str]) -> None:
+    """Its process has confirmed a stop, and refuses what is stopped."""
     client = server.client(sandbox.access_token("alice"))
     thread = (await client.threads.create())["thread_id"]
     assert "user_alice01" in str(await client.runs.wait(thread, "agent", input=ASK))
     output = await asyncio.to_thread(said, f"stop enterprise {WAITS}", tmp_path, operator)
     assert "in force in 1 process that answered" in output
-    assert "an operator stopped the service enterprise" in str(
-        await client.runs.wait(thread, "agent", input=ASK)
-    )
+    answer = str(await client.runs.wait(thread, "agent", input=ASK))
+    assert "an operator stopped the service enterprise" in answer
+
+
+@ONE_LOOP
+@pytest.mark.usefixtures("confirmed")
+async def test_process_that_was_killed_is_named(
+    server: Server, tmp_path: Path, operator: dict[str, str]
+) -> None:
     server.kill()
     unconfirmed = partial(said, status=3)
     output = await asyncio.to_thread(unconfirmed, "stop --all --wait 0", tmp_path, operator)
@@ -77,11 +82,11 @@ async def test_its_process_confirms_a_stop_and_is_named_when_it_was_killed(
     assert words.count("no answer within 0 s: process") == 1
 
 
-async def test_its_process_that_ends_is_not_waited_for(
-    server: Server, sandbox: Sandbox, tmp_path: Path, operator: dict[str, str], postgres: PostgresProcess
+@LOOPS_OF_RUNS
+@pytest.mark.usefixtures("confirmed")
+async def test_process_that_ends_is_not_waited_for(
+    server: Server, tmp_path: Path, operator: dict[str, str], postgres: PostgresProcess
 ) -> None:
-    client = server.client(sandbox.access_token("alice"))
-    await client.runs.wait(None, "agent", input=ASK)
     assert len(await living(postgres)) == 1
     server.end()
     assert await living(postgres) == set()
