@@ -12,10 +12,13 @@ from agent.operations.revocation.database_store import database_store
 from agent.operations.revocation.stop_reports import DatabaseReports
 from identity.secrets.secret import Secret
 from plugins.stop.tests.test_stop_command import WAITS, said
+from sandbox.faults.faults import Fault
 from tests.agent.api.langgraph.langgraph_process import Server, langgraph_dev
 from tests.databases.postgres_process import PostgresProcess
 from tests.every_command import CONFIGURATION
+from tests.front_ends.langgraph.leave import Leave
 from tests.suite import Sandbox
+from tests.until import until
 
 pytestmark = pytest.mark.promise("stopped-refused")
 
@@ -71,10 +74,21 @@ async def confirmed(server: Server, sandbox: Sandbox, tmp_path: Path, operator: 
 
 @ONE_LOOP
 @pytest.mark.usefixtures("confirmed")
-async def test_process_that_was_killed_is_named(
-    server: Server, tmp_path: Path, operator: dict[str, str]
+async def test_what_goes_on_is_named_and_then_the_process_that_was_killed(
+    server: Server, sandbox: Sandbox, tmp_path: Path, operator: dict[str, str]
 ) -> None:
+    client = server.client(sandbox.access_token("alice"))
+    thread = (await client.threads.create())["thread_id"]
+    asked = {"messages": [{"role": "user", "content": Leave(sandbox).question}]}
+    await client.runs.wait(thread, "agent", input=asked)
+    sandbox.cloud.counters.reset()
+    sandbox.cloud.faults.set("function_compute", Fault(hang=True))
+    await client.runs.create(thread, "agent", command={"resume": {"decisions": [{"type": "approve"}]}})
+    await until(lambda: any("function_compute" in name for name in sandbox.cloud.counters.snapshot()))
+    output = await asyncio.to_thread(said, f"stop leave {WAITS}", tmp_path, operator)
+    assert "goes on: leave.leave_apply (write) for user_alice01 since" in output
     server.kill()
+    sandbox.cloud.faults.clear()
     unconfirmed = partial(said, status=3)
     output = await asyncio.to_thread(unconfirmed, "stop --all --wait 0", tmp_path, operator)
     words = " ".join(output.split())
