@@ -5,7 +5,7 @@ member for is in `agent_event`, beside the others: whose rights a call uses, an 
 shows it.
 """
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any, Final, Literal, TypeAlias
 
 from agent.api.event_stream import json_text
@@ -87,14 +87,16 @@ class ResponseEncoder:
         response: Mapping[str, Any],
         ids: ItemIds,
         *,
+        clock: Callable[[], float],
         approved: Mapping[str, str] | None = None,
         page: str | None = None,
     ) -> None:
-        """`response` has the members that do not change. `approved` are the calls about which the
-        request decides: the items that asked, by the ids of the calls. `page` is where the
-        user decides about what no item asks.
+        """`response` has the members that do not change. `clock` says when it is completed. `approved` are
+        the calls about which the request decides: the items that asked, by the ids of the calls. `page` is
+        where the user decides about what no item asks.
         """
         self._ids: Final = ids
+        self._clock: Final = clock
         self._approved: Final = approved or {}
         self._page: Final = page
         self._response: Final[Members] = {
@@ -291,6 +293,8 @@ class ResponseEncoder:
             closed.append(_item_done(index, item))
         self._calls.clear()
         self._response["status"] = status
+        if status == "completed":
+            self._response["completed_at"] = int(self._clock())
         return [*closed, self._lifecycle(_ENDS[status])]
 
     def _lifecycle(self, kind: str) -> Members:

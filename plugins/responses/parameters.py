@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import ConfigDict, Field
+from pydantic import BeforeValidator, ConfigDict, Field
 
 from agent.api.openai_body import (
     CommonlyIgnored,
@@ -20,6 +20,9 @@ from agent.api.openai_body import (
     Verbosity,
 )
 from agent.api.validation_fault import Body
+
+_LABEL: Final = 64
+"""Characters of the name of a service, at most."""
 
 
 class TextFormat(Body):
@@ -83,8 +86,26 @@ class Ignored(CommonlyIgnored):
     truncation: Literal["auto", "disabled"] | None = None
 
 
+def _without_services(tools: object) -> object:
+    """Without the tools that only name a service: the agent has its services itself."""
+    if not isinstance(tools, list):
+        return tools
+    return [tool for tool in tools if not _names_service(tool)]
+
+
+def _names_service(tool: object) -> bool:
+    if not isinstance(tool, dict) or tool.keys() != {"type", "server_label"}:
+        return False
+    label = tool["server_label"]
+    return tool["type"] == "mcp" and isinstance(label, str) and 0 < len(label) <= _LABEL
+
+
 class Refused(Body):
-    """Parameters that are refused unless their value is one of `NEUTRAL`."""
+    """Parameters that are refused unless their value is one of `NEUTRAL`.
+
+    Of `tools`, those of the form `{"type": "mcp", "server_label": "leave"}` have no effect: OpenAI's Agents
+    SDK shows the approvals of services that it was told, and of no other.
+    """
 
     access_programs: Any = None
     background: Any = None
@@ -95,7 +116,7 @@ class Refused(Body):
     moderation: Any = None
     prompt: Any = None
     tool_choice: Any = None
-    tools: Any = None
+    tools: Annotated[Any, BeforeValidator(_without_services)] = None
     top_logprobs: Any = None
 
 
@@ -122,6 +143,14 @@ def _as_it_is_read(schema: dict[str, Any]) -> None:
             {"type": "array", "minItems": 1, "items": {"type": "object"}},
         ]
     }
+    label = {"type": "string", "minLength": 1, "maxLength": _LABEL}
+    service = {
+        "type": "object",
+        "properties": {"type": {"const": "mcp"}, "server_label": label},
+        "required": ["type", "server_label"],
+        "additionalProperties": False,
+    }
+    members["tools"] = {"anyOf": [{"type": "array", "items": service}, {"type": "null"}]}
     named = {"type": "object", "properties": {"id": {"type": "string"}}, "required": ["id"]}
     members["conversation"] = {"anyOf": [{"type": "string"}, named, {"type": "null"}]}
 

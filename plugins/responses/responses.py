@@ -69,7 +69,7 @@ class Responses:
                 caller, request.messages, None, streaming=True, steps=True, requested=_requested(request)
             )
             members = self._members(f"resp_{uuid.uuid4().hex}", None, request.echo)
-            return BegunResponse(ResponseEncoder(members, ItemIds(None)), reader)
+            return BegunResponse(ResponseEncoder(members, ItemIds(None), clock=self.clock), reader)
         if request.continued is not None:
             await self._require_latest(request.continued, caller)
         if request.decisions:
@@ -92,7 +92,7 @@ class Responses:
         record = await self._record(named, caller)
         [messages] = await self._conversations.threads.runs.messages(ThreadOwner.of(caller), [record])
         created_at = messages[0].created_at if messages else record.changed_at
-        encoder = self._encoder(named, _NO_ECHO, created_at=created_at)
+        encoder = self._encoder(named, _NO_ECHO, created_at=created_at, completed_at=record.changed_at)
         stored = StoredEvents()
         events = [event for message in messages for event in stored.of(message.message)]
         for event in await self._since(named, events, caller):
@@ -214,10 +214,13 @@ class Responses:
         echo: Mapping[str, Any],
         *,
         created_at: float | None = None,
+        completed_at: float | None = None,
         approved: Mapping[str, str] | None = None,
     ) -> ResponseEncoder:
+        """`completed_at` is when the response was completed, if it was; `None`: it has only begun."""
         members = self._members(str(named), named.thread_id, echo, created_at)
-        return ResponseEncoder(members, ItemIds(named), approved=approved, page=self.page)
+        clock = self.clock if completed_at is None else lambda: completed_at
+        return ResponseEncoder(members, ItemIds(named), clock=clock, approved=approved, page=self.page)
 
     def _members(
         self,
@@ -232,15 +235,23 @@ class Responses:
             "created_at": int(self.clock() if created_at is None else created_at),
             "model": self.model,
             "background": False,
+            "completed_at": None,
             "conversation": None if thread_id is None else {"id": thread_id},
             "store": thread_id is not None,
+            "frequency_penalty": 0.0,
             "max_output_tokens": None,
+            "max_tool_calls": None,
             "parallel_tool_calls": True,
+            "presence_penalty": 0.0,
+            "prompt_cache_key": None,
             "reasoning": {"effort": None, "summary": None},
-            "temperature": None,
+            "safety_identifier": None,
+            "service_tier": "default",
+            "temperature": 1.0,
             "tool_choice": "auto",
             "tools": [],
-            "top_p": None,
+            "top_logprobs": 0,
+            "top_p": 1.0,
             "truncation": "disabled",
             "user": None,
             **echo,

@@ -1,14 +1,18 @@
 """Each parameter of OpenAI's: what is honoured, what has no effect, and what is refused by its name."""
 
+import re
+from pathlib import Path
 from typing import Any, get_type_hints
 
 import pytest
 from openai.types.responses import response_create_params
+from pydantic import BaseModel
 
-from plugins.responses.parameters import NEUTRAL, Ignored, Refused, ResponseBody
+from plugins.responses.parameters import NEUTRAL, Honoured, Ignored, Refused, ResponseBody
 from plugins.responses.tests.test_text import PATH
 from tests.agent.api.threads.served_threads import ThreadsOf
 
+PAGE = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
 IGNORED: dict[str, Any] = {
     "include": ["reasoning.encrypted_content"],
     "max_output_tokens": 100,
@@ -99,12 +103,46 @@ def test_every_parameter_of_the_official_client_has_a_meaning_or_a_refusal() -> 
     assert REFUSED.keys() == Refused.model_fields.keys()
 
 
+@pytest.mark.parametrize(
+    ("group", "model"), [("honoured", Honoured), ("no effect", Ignored), ("refused", Refused)]
+)
+def test_page_lists_each_parameter_in_its_group(group: str, model: type[BaseModel]) -> None:
+    [row] = re.findall(rf"^\| {group} \| (.+) \|$", PAGE, re.MULTILINE)
+    listed = set(re.findall(r"`(\w+)`", row))
+    of_other_groups = ResponseBody.model_fields.keys() - model.model_fields.keys()
+    assert listed >= model.model_fields.keys() - {"stream_options"}
+    assert listed & of_other_groups <= {"stream_options"}
+
+
 async def test_parameters_without_effect_are_accepted_and_null_is_absent(threads: ThreadsOf) -> None:
     served = await threads()
     neutral = {name: values[0] for name, values in NEUTRAL.items()}
     assert (await served.ask("POST", PATH, body={"input": "x", **IGNORED, **neutral})).status_code == 200
     absent = dict.fromkeys(ResponseBody.model_fields) | {"input": "x"}
     assert (await served.ask("POST", PATH, body=absent)).status_code == 200
+
+
+async def test_tool_that_only_names_a_service_has_no_effect_and_any_other_is_refused(
+    threads: ThreadsOf,
+) -> None:
+    served = await threads()
+    named = {"type": "mcp", "server_label": "leave"}
+    accepted = await served.ask("POST", PATH, body={"input": "x", "tools": [named, named]})
+    assert (accepted.status_code, accepted.json()["tools"]) == (200, [])
+    for other in (
+        named | {"server_url": "http://127.0.0.1:1"},
+        named | {"require_approval": "never"},
+        named | {"authorization": "secret"},
+        named | {"server_label": ""},
+        named | {"server_label": "x" * 65},
+        named | {"server_label": 5},
+        {"type": "mcp"},
+        "mcp",
+    ):
+        refused = await served.ask("POST", PATH, body={"input": "x", "tools": [named, other]})
+        error = refused.json()["error"]
+        assert (refused.status_code, error["param"], error["code"]) == (400, "tools", "unsupported_value")
+    assert len(served.model.asked) == 1
 
 
 async def test_parameters_that_would_change_the_response_are_refused_by_name(threads: ThreadsOf) -> None:

@@ -54,6 +54,8 @@ async def test_official_client_reads_a_whole_response(threads: ThreadsOf, client
     assert response.model == served.agent.settings.llm_model
     assert (response.instructions, response.metadata) == ("Be kind.", {"ticket": "7"})
     assert response.store is True
+    assert response.completed_at is not None
+    assert response.completed_at >= response.created_at
     assert response.usage is not None
     [item] = response.output
     assert (item.type, item.status, item.role) == ("message", "completed", "assistant")
