@@ -1,9 +1,11 @@
 """An answer as it arrives: on a terminal rendered Markdown, block by block; elsewhere its text as it is."""
 
 import re
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 from markdown_it import MarkdownIt
+from markdown_it.token import Token
 from rich.cells import cell_len
 from rich.console import Console, ConsoleOptions, RenderResult
 from rich.live import Live
@@ -14,6 +16,12 @@ from agent.commands.terminal import Terminal
 from identity.printable import without_open_emoji
 
 _FENCE: Final = re.compile(r" {0,3}(`{3,}|~{3,})")
+_DEFINITION: Final = re.compile(r"\[[^\]]+\]:(\s|$)")
+"""Begins a line with the address of a link that stands elsewhere."""
+_PARSER: Final = (
+    MarkdownIt("commonmark", {"html": False}).enable(["strikethrough", "table"]).disable("reference")
+)
+"""Rich drops HTML. Definitions of addresses may come long after what refers to them was shown."""
 _CODE_THEME: Final = "ansi_dark"
 """In the terminal's own colours."""
 _A_SECOND: Final = 10
@@ -24,8 +32,8 @@ class AnswerText:
     """Prints one answer after another. Control characters are removed by the console.
 
     On a terminal each paragraph, list, table or code block is shown as it arrives, and stays when it is
-    complete. No word is lost: HTML is shown as it was written, and the address of a link stands beside its
-    text.
+    complete. No word is lost: HTML and references are shown as they were written, and the address of a
+    link or an image stands beside its text.
     """
 
     def __init__(self, console: Terminal) -> None:
@@ -98,9 +106,11 @@ class _Block:
     """A block of Markdown, without the empty rows that rich has around some kinds."""
 
     def __init__(self, text: str) -> None:
-        self._markdown = Markdown(text, code_theme=_CODE_THEME, hyperlinks=False)
-        parser = MarkdownIt("commonmark", {"html": False}).enable(["strikethrough", "table"])
-        self._markdown.parsed = parser.parse(text)  # rich drops HTML
+        self._markdown = Markdown("", code_theme=_CODE_THEME, hyperlinks=False)
+        self._markdown.parsed = _PARSER.parse(text)
+        for token in self._markdown.parsed:
+            if token.children:
+                token.children = list(_with_every_word(token.children))
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         rows = console.render_lines(self._markdown, options, pad=False)
@@ -109,6 +119,44 @@ class _Block:
             text = "".join(part.text for part in row)
             yield from Segment.adjust_line_length(row, cell_len(text.rstrip()), pad=False)
             yield Segment.line()
+
+
+def _with_every_word(tokens: Iterable[Token]) -> Iterator[Token]:
+    """Parts of a text, with what rich leaves out: an image is a link to it, a title stands behind its link,
+    and each definition of an address has a line of its own.
+    """
+    after_break: Token | None = None
+    titles: list[str] = []
+    for token in _without_images(tokens):
+        if after_break is not None:
+            if _DEFINITION.match(token.content):
+                after_break.type = "hardbreak"
+            after_break = None
+        yield token
+        if token.type == "softbreak":
+            after_break = token
+        elif token.type == "link_open":
+            titles.append(str(token.attrs.get("title", "")))
+        elif token.type == "link_close" and (title := titles.pop()):
+            yield Token("text", "", 0, content=f' "{title}"')
+
+
+def _without_images(tokens: Iterable[Token]) -> Iterator[Token]:
+    """An image as a link; one within a link as its text, and its address."""
+    in_link = False
+    for token in tokens:
+        in_link = token.type == "link_open" or (in_link and token.type != "link_close")
+        if token.type != "image":
+            yield token
+            continue
+        address = str(token.attrs.get("src", ""))
+        if in_link:
+            yield Token("text", "", 0, content=" ".join(filter(None, (token.content, f"({address})"))))
+            continue
+        title = {"title": token.attrs["title"]} if "title" in token.attrs else {}
+        yield Token("link_open", "a", 1, attrs={"href": address, **title})
+        yield Token("text", "", 0, content=token.content)
+        yield Token("link_close", "a", -1)
 
 
 def _blocks(text: str) -> list[str]:

@@ -94,10 +94,32 @@ def test_words_of_an_answer_wrap_and_none_is_lost() -> None:
     assert shown.split() == text.split()
 
 
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("See [it][1].\n\n[1]: https://a.example\n[2]: https://b.example", None),
+        (
+            '![A map](https://a.example/map.png "Of the city")',
+            'A map (https://a.example/map.png) "Of the city"',
+        ),
+        ("![](https://a.example/map.png)", "(https://a.example/map.png)"),
+        (
+            "[![Map](https://a.example/s.png)](https://a.example)",
+            "Map (https://a.example/s.png) (https://a.example)",
+        ),
+        ('[it](https://a.example "Of today") ends', 'it (https://a.example) "Of today" ends'),
+        ("- ![A](https://a.example/a)\n- b", "• A (https://a.example/a)\n • b"),
+    ],
+)
+def test_references_images_and_titles_are_shown(text: str, expected: str | None) -> None:
+    shown = plain(rendered([text], width=80))
+    assert shown.strip() == (text if expected is None else expected)
+
+
 def test_hostile_answer_is_text_in_its_blocks_too() -> None:
-    shown = rendered(
-        [f"# {TEXT}\n\n```\n{TEXT}```\n\n`{CLIPBOARD}` [{CLIPBOARD}](https://a.example/{CLIPBOARD})"]
-    )
+    block = f"# {TEXT}\n\n```\n{TEXT}```\n\n`{CLIPBOARD}` [{CLIPBOARD}](https://a.example/{CLIPBOARD})"
+    image = f'![{CLIPBOARD}](https://a.example/{CLIPBOARD} "{CLIPBOARD}")'
+    shown = rendered([f"{block}\n\n{image}\n\n[{CLIPBOARD}]: {CLIPBOARD}"])
     assert unsafe(plain(shown).replace("\n", "")) == []
 
 
