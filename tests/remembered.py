@@ -222,10 +222,21 @@ importlib.metadata.entry_points = _selected_entry_points
 one_package.moved_imports = functools.cache(one_package.moved_imports)
 
 
+_import_folders: list[str] = []
+
+
+@pytest.hookimpl
+def pytest_collection_finish() -> None:
+    _import_folders.extend(sys.path)
+
+
 @pytest.hookimpl(trylast=True)
 def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> None:
-    """FastAPI remembers thousands of functions, and with them the last hundred apps and their tasks."""
+    """FastAPI remembers thousands of functions, and with them the last hundred apps and their tasks. The
+    folders of apps' graphs stay on the import path, and an agent that starts looks at each.
+    """
     if nextitem is None or nextitem.path != item.path:
+        sys.path[:] = _import_folders
         for remembered in vars(fastapi.dependencies.models).values():
             if isinstance(remembered, functools._lru_cache_wrapper):
                 remembered.cache_clear()
