@@ -85,7 +85,7 @@ CHAOS ?=
 bench-scale: $(VENV)/.dev ## measure 5,000 open streams of a slow model beside the bare agent (four minutes)
 	@$(BIN)/python -m benchmarks.rows.open_streams
 
-injections: .venv-injections/.installed ## AgentDojo's attacks on the agent, with a model that obeys all of them (half an hour on two quiet cores); writes its part of docs/injections.md: make injections INJECTIONS='--every 20 banking', or '--continue' where it was ended
+injections: .venv-injections/.installed ## AgentDojo's attacks on the agent, with a model that obeys all of them (a quarter of an hour on two quiet cores); writes its part of docs/injections.md: make injections INJECTIONS='--every 20 banking', or '--continue' where it was ended
 	@.venv-injections/bin/python -m benchmarks.injections $(INJECTIONS)
 INJECTIONS ?=
 
