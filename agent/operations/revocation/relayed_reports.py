@@ -6,7 +6,7 @@ application reports there.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Set
 from contextlib import suppress
 from dataclasses import KW_ONLY, dataclass, field
 from typing import Final
@@ -18,6 +18,9 @@ from identity.access_token.revocation import Revocation
 _LOOK_SECONDS: Final = 0.1
 _LOOKS: Final = 100
 """How often an agent looks for the reports of the applications: for ten seconds."""
+_MOST_APPLICATIONS: Final = 1_000
+_APPLICATION: Final = "application "
+"""Begins the id of an application in Redis: it is never that of an agent."""
 
 
 @dataclass(slots=True)
@@ -25,8 +28,9 @@ class RelayedReports:
     """`StopReports` in Redis, where an agent also puts those of `local`, the file of its machine.
 
     The processes of a file are passed on as often as the agent records that it lives, and their reports of a
-    stop within a tenth of a second, for ten seconds. What is read is of Redis and of this machine's file. A
-    file that cannot be read is without processes; it is created by nobody here.
+    stop within a tenth of a second, for ten seconds. What is read is of Redis and of this machine's file,
+    which is created by nobody here. While a file cannot be read, or has more than 1,000 processes, those that
+    it had still count as living. Who may write to a file speaks for applications alone: never for an agent.
     """
 
     shared: RedisReports
@@ -41,12 +45,11 @@ class RelayedReports:
         await self.shared.put(stop, process_id, report)
         answered: set[str] = set()
         for _ in range(_LOOKS):
-            for application, of_application in (await self._local_reports(stop)).items():
-                if application not in answered:
-                    await self.shared.put(stop, application, of_application)
-                    answered.add(application)
-            if (await self._applications()).keys() <= answered:
-                return
+            with suppress(StoreError):
+                applications = await self._applications()
+                await self._pass_on_reports(stop, applications.keys() - answered, answered)
+                if applications.keys() <= answered:
+                    return
             await self.sleep(_LOOK_SECONDS)
 
     async def of(self, stop: Revocation) -> Mapping[str, StopReport]:
@@ -68,15 +71,24 @@ class RelayedReports:
     async def processes(self) -> Mapping[str, float]:
         return {**await self.shared.processes(), **await self._applications()}
 
+    async def _pass_on_reports(self, stop: Revocation, awaited: Set[str], answered: set[str]) -> None:
+        reports = await self._local_reports(stop)
+        for application in awaited & reports.keys():
+            await self.shared.put(stop, application, reports[application])
+            answered.add(application)
+
     async def _applications(self) -> Mapping[str, float]:
-        """Those of the file, and how many seconds ago each was seen."""
-        with suppress(StoreError):
-            if await self.local.exists():
-                return await self.local.processes()
-        return {}
+        """Those of the file, and how many seconds ago each was seen. Raises `StoreError`."""
+        if not await self.local.exists():
+            return {}
+        processes = await self.local.processes()
+        if len(processes) > _MOST_APPLICATIONS:
+            raise StoreError(f"REVOCATIONS_FILE has more than {_MOST_APPLICATIONS:,} processes")
+        return {_APPLICATION + process_id: seconds for process_id, seconds in processes.items()}
 
     async def _local_reports(self, stop: Revocation) -> Mapping[str, StopReport]:
-        with suppress(StoreError):
-            if await self.local.exists():
-                return await self.local.of(stop)
-        return {}
+        """By the ids in Redis. Raises `StoreError`."""
+        if not await self.local.exists():
+            return {}
+        reports = await self.local.of(stop)
+        return {_APPLICATION + process_id: report for process_id, report in reports.items()}

@@ -7,10 +7,13 @@ in Redis. Which processes live is there, too, so that the command can name those
 import asyncio
 import json
 import logging
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+import math
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import KW_ONLY, asdict, dataclass, field
 from typing import Any, Final, Protocol
+
+from pydantic import TypeAdapter
 
 from agent.background import end_tasks
 from agent.conversations.database.database import Database, Rows, Transaction, Value, query
@@ -33,6 +36,9 @@ _RECENT_SECONDS: Final = 60.0
 """Nobody waits for a report of an older stop, which a process has read at its start."""
 _BEAT_SECONDS: Final = 10.0
 """How often a process records that it lives."""
+_LONGEST_ID: Final = 80
+_LONGEST_REPORT: Final = 1_000_000
+"""In characters."""
 _GONE_SECONDS: Final = 1.0
 """How long the end of a process waits until that is recorded."""
 
@@ -45,6 +51,9 @@ class StopReport:
 
     calls: Sequence[CallInProgress] = ()
     tools: Mapping[str, Sequence[str]] | None = None
+
+
+_REPORT: Final = TypeAdapter(StopReport)
 
 
 class StopReports(Protocol):
@@ -104,7 +113,7 @@ class DatabaseReports:
     async def of(self, stop: Revocation) -> Mapping[str, StopReport]:
         sql = "SELECT process_id, calls FROM stop_reports WHERE stop = ?"
         rows = await self._read(sql, _key(stop))
-        return {process_id: _from_json(report) for process_id, report in rows}
+        return _reports(rows)
 
     async def seen(self, process_id: str) -> None:
         now = self.clock()
@@ -128,7 +137,11 @@ class DatabaseReports:
     async def processes(self) -> Mapping[str, float]:
         now = self.clock()
         rows = await self._read("SELECT id, seen_at FROM processes WHERE seen_at >= ?", now - _SEEN_SECONDS)
-        return {process_id: max(now - seen_at, 0.0) for process_id, seen_at in rows}
+        return {
+            process_id: max(now - seen_at, 0.0)
+            for process_id, seen_at in rows
+            if is_process_id(process_id) and isinstance(seen_at, float)
+        }
 
     async def _write(self, work: Callable[[], Transaction[Any]]) -> None:
         try:
@@ -160,7 +173,9 @@ class RedisReports:
 
     async def of(self, stop: Revocation) -> Mapping[str, StopReport]:
         reports = await self._done(lambda redis: redis.hgetall(self._name(stop)))
-        return {process_id.decode(): _from_json(report) for process_id, report in reports.items()}
+        return _reports(
+            (process_id.decode(errors="replace"), report) for process_id, report in reports.items()
+        )
 
     async def seen(self, process_id: str) -> None:
         await self.seen_at(process_id, self.clock())
@@ -180,7 +195,7 @@ class RedisReports:
         rows = await self._done(
             lambda redis: redis.zrangebyscore(self._processes, later, "+inf", withscores=True)
         )
-        return {process_id.decode(): max(now - seen_at, 0.0) for process_id, seen_at in rows}
+        return {process_id.decode(errors="replace"): max(now - seen_at, 0.0) for process_id, seen_at in rows}
 
     @property
     def _processes(self) -> str:
@@ -272,16 +287,33 @@ def _to_json(report: StopReport) -> str:
     return json.dumps(members, separators=(",", ":"))
 
 
-def _from_json(text: str | bytes) -> StopReport:
-    """Raises `StoreError` for what no process has written."""
+def is_process_id(value: object) -> bool:
+    """Whether it can be the id of a process: who writes to a file of SQLite may put anything there."""
+    return isinstance(value, str) and 0 < len(value) <= _LONGEST_ID and value.isprintable()
+
+
+def _reports(rows: Iterable[Sequence[Any]]) -> Mapping[str, StopReport]:
+    """Those that can be read. A process whose report cannot be read has not answered."""
+    reports = {}
+    for process_id, text in rows:
+        report = _from_json(text)
+        if report is not None and is_process_id(process_id):
+            reports[process_id] = report
+    return reports
+
+
+def _from_json(text: object) -> StopReport | None:
+    """`None`: no process has written this."""
+    if not isinstance(text, str | bytes) or len(text) > _LONGEST_REPORT:
+        return None
     try:
-        report = json.loads(text)
-        if isinstance(report, list):  # of a process that tells no tools
-            report = {"calls": report, "tools": None}
-        calls = [CallInProgress(**members) for members in report["calls"]]
-        return StopReport(calls, report["tools"])
-    except (ValueError, TypeError, KeyError):
-        raise StoreError("a report of a stop cannot be read") from None
+        members = json.loads(text)
+        if isinstance(members, list):  # of a process that tells no tools
+            members = {"calls": members, "tools": None}
+        report = _REPORT.validate_python(members)
+    except (ValueError, RecursionError):
+        return None
+    return report if all(math.isfinite(call.began_at) for call in report.calls) else None
 
 
 def _by_service(tools: Mapping[str, Collection[str]]) -> Mapping[str, Sequence[str]]:
