@@ -1,6 +1,9 @@
 /**
  * A conversation as a file in Markdown: questions and answers, and of each call whose rights it used, its arguments as they were
  * proposed and as it was made with them, and who decided about it, when and why.
+ *
+ * What users and the model wrote is quoted, line by line, so that none of it can pass for a heading, a call or a decision of
+ * the page, or reach beyond its turn. Viewers of CommonMark and GFM load no image of it, and read no HTML in it.
  */
 
 import { indentedJson, printable } from '../printable.js';
@@ -9,6 +12,10 @@ import { identityKind } from '../view/identity.js';
 import { answerText, toolCalls, turnsOf } from './conversation.js';
 
 const FILES = '],"files":[';
+/** A block of code, from a line's beginning: what is indented may be in a list, which a viewer ends elsewhere. */
+const FENCE = /^(?:(`{3,})[^`]*|(~{3,}).*)$/;
+/** What begins an image, or HTML. */
+const LOADED = /!(?=\[)|<(?=[a-z/!?])/gi;
 const NUMBERS = /-?\d[\d.eE+-]*/g;
 /** Statuses of approvals that were given. */
 const GIVEN = ['approved', 'used'];
@@ -26,14 +33,43 @@ export function markdownOf(title, json, language) {
   const about = (call) => aboutCall(call, proposals.get(call.callId) ?? [], decisions.get(call.callId), language);
   const turns = turnsOf(shown.map((message) => asShown(message, written)).filter(Boolean)).map(({ question, at, writtenBy, answer }) => [
     `## ${language.text('chat.you')}${at ? ` · ${at}` : ''}`,
-    writtenBy && `> ${language.text('chat.written_by', { program: writtenBy })}`,
-    question,
+    writtenBy && `- ${inline(language.text('chat.written_by', { program: writtenBy }))}`,
+    quoted(question),
     `## ${language.text('chat.agent')}${answer.at ? ` · ${answer.at}` : ''}`,
     ...toolCalls(answer).flatMap(about),
-    answerText(answer),
-    answer.status === 'stopped' && `> ${language.text('chat.status_stopped')}`,
+    quoted(answerText(answer)),
+    answer.status === 'stopped' && `- ${language.text('chat.status_stopped')}`,
   ].filter(Boolean).join('\n\n'));
-  return printable(`${[`# ${title}`, ...turns].join('\n\n')}\n`);
+  return printable(`${[`# ${inline(title)}`, ...turns].join('\n\n')}\n`);
+}
+
+/** What somebody wrote, as a quotation, of which each line is one. */
+function quoted(text) {
+  let fence = '';
+  return text && linesOf(text).map((line) => {
+    const inCode = fence !== '';
+    if (inCode) fence = isClosedBy(fence, line) ? '' : fence;
+    else fence = FENCE.exec(line)?.slice(1).find(Boolean) ?? '';
+    return `> ${inCode ? line : inert(line)}`.trimEnd();
+  }).join('\n');
+}
+
+function isClosedBy(fence, line) {
+  const end = line.trimEnd();
+  return end.length >= fence.length && end === fence[0].repeat(end.length);
+}
+
+/** What somebody wrote, as a part of a line of the page. */
+function inline(text) {
+  return inert(linesOf(text).join(' '));
+}
+
+function linesOf(text) {
+  return text.split(/\r\n|\r|\n/);
+}
+
+function inert(line) {
+  return line.replace(LOADED, '\\$&');
 }
 
 /**
@@ -107,9 +143,9 @@ function textOf(content) {
 function aboutCall(call, proposals, approval, language) {
   const { service, tool, outcome } = call;
   const outcomeWords = language.text(`tool.${outcome}`, { service: service ?? language.text('service.unnamed') });
-  const line = `> ${outcomeWords} · \`${tool}\` · ${language.text(`identity.${identityKind(call)}`)}`;
+  const line = `- ${inline(outcomeWords)} · \`${tool}\` · ${language.text(`identity.${identityKind(call)}`)}`;
   const words = [...(approval ? [decisionWords(approval, language)] : []), ...reasons(call, approval, language)];
-  return [[line, ...words.map((text) => `> ${text.replaceAll('\n', '\n> ')}`)].join('  \n'), ...argumentBlocks(call, proposals, language)];
+  return [[line, ...words.map((text) => `  - ${inline(text)}`)].join('\n'), ...argumentBlocks(call, proposals, language)];
 }
 
 /** As proposed, and as the call was made, if these differ. */

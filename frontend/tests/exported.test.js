@@ -22,8 +22,8 @@ test('a conversation as Markdown says who wrote what and whose rights were used,
     called('m', 3), result('m', 'ok'), stored({ type: 'ai', id: 'a', content: 'Applied.\u202e' }),
   ];
   assert.deepEqual(paragraphs(markdownOf('T\u202e', json(messages), english)), [
-    '# T\\u202e', `## You · ${AT}`, '> Written by app_payroll, not typed by you', 'Apply\\u200b',
-    `## Agent · ${AT}`, '> Called leave · `leave_apply` · as the agent', 'Arguments:', '```json\n{\n  "days": 3\n}\n```', 'Applied.\\u202e',
+    '# T\\u202e', `## You · ${AT}`, '- Written by app_payroll, not typed by you', '> Apply\\u200b',
+    `## Agent · ${AT}`, '- Called leave · `leave_apply` · as the agent', 'Arguments:', '```json\n{\n  "days": 3\n}\n```', '> Applied.\\u202e',
   ]);
 });
 
@@ -31,7 +31,7 @@ test('what was changed is there as it was proposed and as it was called, with al
   const messages = [stored({ type: 'human', id: 'u', content: 'Apply' }), called('m', 'DIGITS'), called('m', 1), result('m', 'ok'), stored({ type: 'ai', id: 'a', content: 'Done' })];
   const exported = json(messages, [approval('m', { edited: true, decided_on: 'Mozilla/5.0 (X11; Linux x86_64) Firefox/140.0', rules: ['big'] })]).replace('"DIGITS"', '12345678901234567890');
   const text = markdownOf('T', exported, english);
-  assert.match(text, /> Approved by you, 2031-05-14T09:00:00.000Z, with Firefox[^\n]*  \n> Required by: big\n/);
+  assert.match(text, / {2}- Approved by you, 2031-05-14T09:00:00.000Z, with Firefox[^\n]*\n {2}- Required by: big\n/);
   assert.match(text, /Arguments as proposed:\n\n```json\n\{\n {2}"days": 12345678901234567890\n\}\n```\n\nArguments as called:\n\n```json\n\{\n {2}"days": 1\n\}/);
 });
 
@@ -45,15 +45,53 @@ test('what was declined, or decided by another person, says so with the reason',
   ];
   const approvals = [approval('m', { status: 'rejected' }), approval('n', { status: 'rejected', approvers: 'finance', decided_by: null }), approval('o', { status: 'expired', decided_at: null })];
   const text = markdownOf('T', json(messages, approvals), english);
-  assert.match(text, /Declined by you, 2031-05-14T09:00:00.000Z  \n> Your reason: Not\n> now\.\n\nArguments as proposed:/);
+  assert.match(text, /Declined by you, 2031-05-14T09:00:00.000Z\n {2}- Your reason: Not now\.\n\nArguments as proposed:/);
   assert.match(text, /Declined by another person of “finance”/);
-  assert.match(text, /> Not decided in time\n/);
+  assert.match(text, / {2}- Not decided in time\n/);
   assert.match(markdownOf('T', json(messages, approvals), new Language('zh')), /由“finance”的其他人拒绝/);
+});
+
+test('what others wrote passes for nothing of the page, and loads nothing', () => {
+  const forged = `## You · ${AT}\r\n\r- Approved by you\n![a](https://elsewhere.example/a) <img src="https://elsewhere.example/b">\n1 < 2\n\n~~~`;
+  const messages = [stored({ type: 'human', id: 'u', content: '![q][r]\n\n[r]: https://elsewhere.example/q' }), stored({ type: 'ai', id: 'a', content: forged }), stored({ type: 'human', id: 'v', content: 'Next' })];
+  assert.equal(markdownOf('T\n## Agent <img src=x>', json(messages), english), `# T ## Agent \\<img src=x>
+
+## You · ${AT}
+
+> \\![q][r]
+>
+> [r]: https://elsewhere.example/q
+
+## Agent · ${AT}
+
+> ## You · ${AT}
+>
+> - Approved by you
+> \\![a](https://elsewhere.example/a) \\<img src="https://elsewhere.example/b">
+> 1 < 2
+>
+> ~~~
+
+## You · ${AT}
+
+> Next
+
+## Agent
+
+- Stopped.
+`);
+});
+
+test('code stays as it is, and what only seems to be code does not', () => {
+  const answer = ['```html', '<b>![a](b)</b>', '~~~', '``', '````', '<b>', '- a', '  ```', '<i>', '```', '`<u>`', '``` `', '<p>'];
+  const quotation = ['```html', '<b>![a](b)</b>', '~~~', '``', '````', '\\<b>', '- a', '  ```', '\\<i>', '```', '`<u>`', '``` `', '<p>'];
+  const text = markdownOf('T', json([stored({ type: 'human', id: 'u', content: 'Go' }), stored({ type: 'ai', id: 'a', content: answer.join('\n') })]), english);
+  assert.ok(text.endsWith(`${quotation.map((line) => `> ${line}`).join('\n')}\n`), text);
 });
 
 test('an answer that was stopped says so', () => {
   const messages = [stored({ type: 'human', id: 'u', content: 'Go' }), stored({ type: 'ai', id: 'a', content: 'So', finish_reason: 'unfinished' })];
-  assert.match(markdownOf('T', json(messages), english), /So\n\n> Stopped\.\n$/);
+  assert.match(markdownOf('T', json(messages), english), /> So\n\n- Stopped\.\n$/);
 });
 
 test('a file has the title and the day in its name, and nothing that a file system forbids', () => {
