@@ -143,7 +143,8 @@ def calls_routes(kept: Kept) -> APIRouter:
 
 
 def _members(call: PastCall, thread: Thread, asked: Sequence[ApprovalState]) -> dict[str, Any]:
-    about = call.about
+    states = [state for state in asked if _is_about(state, call)]
+    about = call.about or _about_question(states)
     arguments = shown_arguments(call.arguments)
     return {
         "call_id": call.call_id,
@@ -158,8 +159,16 @@ def _members(call: PastCall, thread: Thread, asked: Sequence[ApprovalState]) -> 
         "error": about.get("error"),
         "duration_ms": about.get("duration_ms"),
         "replaced": call.replaced,
-        "decisions": [_decision(state) for state in asked if _is_about(state, call)],
+        "decisions": [_decision(state) for state in states],
     }
+
+
+def _about_question(states: Sequence[ApprovalState]) -> Mapping[str, Any]:
+    """What the last question about a call without a result has said of it."""
+    if not states:
+        return {}
+    request = states[-1].request
+    return {"service": request.service, "access_identity": request.access_identity, **request.declared}
 
 
 def _is_about(state: ApprovalState, call: PastCall) -> bool:

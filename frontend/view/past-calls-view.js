@@ -129,9 +129,10 @@ export class PastCallsView {
   }
 }
 
-/** A call of `/calls` as the page has calls. */
+/** A call of `/calls` as the page has calls. Without a result, nothing has said that it needs no identity. */
 export function recordOf({ access_identity: accessIdentity, credential_kind: credentialKind, outcome }) {
-  return { accessIdentity, credentialKind: credentialKind ?? undefined, outcome };
+  const known = outcome === 'unknown' ? accessIdentity ?? undefined : accessIdentity;
+  return { accessIdentity: known, credentialKind: credentialKind ?? undefined, outcome };
 }
 
 /** What was decided, when, and by whom. One that was withdrawn after a decision had been approved. */

@@ -44,6 +44,15 @@ async def test_calls_of_all_conversations_say_whose_rights_they_had_and_what_was
     assert weather["decisions"] == []
 
 
+async def test_call_that_waits_says_whose_rights_it_would_have(threads: ThreadsOf):
+    served = await threads([APPLIES], ACCESS_IDENTITY="Machine")
+    await served.say("Three days off", "leave")
+    [call] = (await made(served))["calls"]
+    assert (call["outcome"], call["decisions"][0]["decision"]) == ("unknown", "open")
+    about = (call["service"], call["access_identity"], call["credential_kind"])
+    assert about == ("leave", "Human", "access_token")
+
+
 async def test_arguments_are_shown_with_all_digits_and_every_character(threads: ThreadsOf):
     served = await threads(
         [calls(("maps_weather", {"city": "\u202eevil", "days": 12345678901234567890})), DONE]
