@@ -339,8 +339,8 @@ class Conversations:
         await self._forget(OwnedThread.of(caller, thread_id))
 
     async def delete_only_run(self, caller: VerifiedAccessToken, thread_id: str, run_id: str) -> bool:
-        """Ends the run, and deletes its thread; false, and nothing is changed, if the thread has another run,
-        also one that has begun meanwhile.
+        """Ends the run, and deletes its thread. False, and nothing is changed, if the thread has another run;
+        if one begins meanwhile, the run may have ended, and nothing is deleted.
         """
         run = RunKey(OwnedThread.of(caller, thread_id), run_id)
         if not await self.threads.runs.is_only(run):

@@ -18,6 +18,7 @@ from agent.runs.chats import Chats, FormNotTakenError
 from agent.runs.conversation_runs import Conversations
 from agent.runs.run import ModelMessages, Paused, RunReader
 from agent.runs.stored_run import StoredEvents
+from graph.approvals.record import ApprovalRequest, ApprovalStatus
 from graph.error_codes import GraphCode
 from graph.events import AgentEvent
 from identity.access_token.verified_access_token import VerifiedAccessToken
@@ -114,8 +115,8 @@ class Responses:
         of what the others have read.
         """
         named = self._named(response_id)
+        await self._record(named, caller)
         if not await self._conversations.delete_only_run(caller, named.thread_id, named.run_id):
-            await self._record(named, caller)
             problem = f"The conversation has other responses: delete it whole, at /threads/{named.thread_id}"
             raise RequestError(None, problem, code="conversation_has_others", status=409)
 
@@ -159,12 +160,27 @@ class Responses:
         return named
 
     async def _record(self, named: ResponseId, caller: VerifiedAccessToken) -> RunRecord:
-        """The run of the response, which is the caller's. Raises `RequestError` for any other one."""
+        """The run of the response, which is the caller's. Raises `RequestError` for any other one, and for
+        one to a decision that nobody has made.
+        """
         thread = OwnedThread.of(caller, named.thread_id)
         record = await self._conversations.threads.runs.get(thread, named.run_id)
         if record is None:
             raise response_not_found()
+        if named.approval_id is not None:
+            await self._decision(named, named.approval_id, caller)
         return record
+
+    async def _decision(
+        self, named: ResponseId, approval_id: str, caller: VerifiedAccessToken
+    ) -> ApprovalRequest:
+        """What was decided about in the conversation of the response. Raises `RequestError`."""
+        state = await self._conversations.parts.approvals.get(approval_id, caller.principal)
+        if state is None or state.request.thread_id != named.thread_id:
+            raise response_not_found()
+        if state.status_at(self.clock()) is ApprovalStatus.OPEN:
+            raise response_not_found()
+        return state.request
 
     async def _since(
         self, named: ResponseId, events: Sequence[AgentEvent], caller: VerifiedAccessToken
@@ -172,11 +188,9 @@ class Responses:
         """The events of the response: of one to a decision, those from the decided call on."""
         if named.approval_id is None:
             return events
-        state = await self._conversations.parts.approvals.get(named.approval_id, caller.principal)
-        if state is None or state.request.thread_id != named.thread_id:
-            raise response_not_found()
+        decided = await self._decision(named, named.approval_id, caller)
         for position, event in enumerate(events):
-            if event["type"] == "tool_started" and event["call_id"] == state.request.call_id:
+            if event["type"] == "tool_started" and event["call_id"] == decided.call_id:
                 return events[position:]
         return []
 

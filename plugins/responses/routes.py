@@ -12,6 +12,7 @@ from agent.api.openapi_document import EVENTS
 from agent.api.response_models import documented_body
 from agent.api.surface import Surface
 from agent.composition.agent import Agent
+from agent.errors.error_response import RequestError
 from agent.http.authentication import caller_of
 from agent.http.page_address import page_address
 from plugins.responses.encoder import texts, whole
@@ -83,6 +84,8 @@ def response_routes(agent: Agent) -> APIRouter:
     @router.get("/{response_id}", responses=_documented(_RESPONSE))
     async def read(request: Request, response_id: str) -> JSONResponse:
         """A stored response: all that its run has done since it began."""
+        if request.query_params.get("stream", "false").lower() not in ("false", "0"):
+            raise RequestError("stream", "a response is not streamed later", code="unsupported_value")
         return JSONResponse(await responses.get(response_id, caller_of(request.scope)))
 
     @router.post("/{response_id}/cancel", responses=_documented(_RESPONSE))

@@ -79,6 +79,20 @@ class TestApprovals:
         third = await responses.create(model="any", input="Thanks", previous_response_id=second.id)
         assert third.status == "completed"
 
+    @pytest.mark.parametrize("of_open", [True, False])
+    async def test_id_of_a_decision_that_nobody_has_made_changes_nothing(
+        self, served: Threads, of_open: bool
+    ) -> None:
+        first = await self.waiting(served)
+        thread = first["conversation"]["id"]
+        before = (await served.ask("GET", f"/threads/{thread}")).json()
+        approval = before["approvals"][0]["id"] if of_open else "0" * 32
+        invented = f"{PATH}/{first['id'].replace('_' + thread, f'.{approval}_{thread}')}"
+        for method, path in (("GET", invented), ("POST", f"{invented}/cancel"), ("DELETE", invented)):
+            refused = await served.ask(method, path)
+            assert (refused.status_code, refused.json()["error"]["code"]) == (404, "response_not_found")
+        assert (await served.ask("GET", f"/threads/{thread}")).json() == before
+
     async def test_decision_is_streamed_on(self, served: Threads) -> None:
         asked = events_of(await served.ask("POST", PATH, body={"input": "Leave", "stream": True}))
         item = asked[-1]["response"]["output"][-1]

@@ -182,6 +182,15 @@ async def test_response_is_read_later_as_it_was_received(threads: ThreadsOf, cli
         assert (later.usage, later.model) == (made.usage, made.model)
 
 
+async def test_stored_response_is_not_streamed_and_says_so(threads: ThreadsOf) -> None:
+    served = await threads()
+    path = f"{PATH}/{(await begun(served))['id']}"
+    refused = await served.ask("GET", f"{path}?stream=true")
+    error = refused.json()["error"]
+    assert (refused.status_code, error["param"], error["code"]) == (400, "stream", "unsupported_value")
+    assert (await served.ask("GET", f"{path}?stream=false")).status_code == 200
+
+
 async def test_response_is_deleted_with_its_conversation_unless_others_need_it(
     threads: ThreadsOf, client: ClientOf
 ) -> None:
