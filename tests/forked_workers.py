@@ -9,6 +9,7 @@ import os
 import signal
 import subprocess
 import sys
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -21,6 +22,9 @@ sys.path = json.loads(sys.argv[1])
 from tests.forked_workers import import_and_fork
 import_and_fork(json.loads(sys.argv[2]), sys.argv[3:])
 """
+
+_PROGRAM = "import sys; exec(eval(sys.stdin.readline()), {'__name__': '__main__'})"
+"""What execnet's processes do."""
 
 
 class _ForkedWorker(Popen2IO):
@@ -41,7 +45,13 @@ class _ForkedWorker(Popen2IO):
 
 
 def pytest_xdist_setupnodes(config: pytest.Config, specs: list[Any]) -> None:
-    """Gives forked processes to xdist. It starts another itself if one has crashed."""
+    """Gives forked processes to xdist. It starts another itself if one has crashed, and all of them if the
+    command line says something of warnings, settings or the interpreter, which must count while imports run.
+    """
+    if config.option.pythonwarnings or config.option.override_ini:
+        return
+    if any(not spec.popen or spec.python for spec in specs):
+        return
     commands = [os.pipe() for _ in specs]
     results = [os.pipe() for _ in specs]
     streams = [(reading, writing) for (reading, _), (_, writing) in zip(commands, results, strict=True)]
@@ -80,17 +90,21 @@ def pytest_xdist_setupnodes(config: pytest.Config, specs: list[Any]) -> None:
 def import_and_fork(streams: list[tuple[int, int]], arguments: list[str]) -> None:
     """Forks a process for each pair of streams, whose first line is the program, as execnet sends it.
 
-    What cannot be imported is reported by the processes, which collect the tests again.
+    They collect the tests again, and report what cannot be imported. After a fault they import all of it
+    themselves: a second import in the same process may succeed.
     """
     sys.argv = ["-c"]
-    pytest.main(["--collect-only", "-qq", "-p", "no:cacheprovider", *arguments])
+    status = pytest.main(["--collect-only", "-qq", "-p", "no:cacheprovider", *arguments])
     gc.disable()  # until each process has collected its tests
     gc.freeze()
     workers = []
     for own in streams:
         worker = os.fork()
         if worker == 0:
-            _serve(own, [descriptor for both in streams for descriptor in both])
+            _connect(own, [descriptor for both in streams for descriptor in both])
+            if status != pytest.ExitCode.OK:
+                os.execv(sys.executable, [sys.executable, "-u", "-c", _PROGRAM])  # noqa: S606 - itself
+            exec(_PROGRAM)  # noqa: S102 - our own
             return
         workers.append(worker)
     for descriptor in (descriptor for both in streams for descriptor in both):
@@ -104,12 +118,13 @@ def import_and_fork(streams: list[tuple[int, int]], arguments: list[str]) -> Non
 
 def _kill(workers: list[int]) -> None:
     for worker in workers:
-        os.kill(worker, signal.SIGKILL)
+        with suppress(ProcessLookupError):
+            os.kill(worker, signal.SIGKILL)
 
 
-def _serve(own: tuple[int, int], inherited: list[int]) -> None:
+def _connect(own: tuple[int, int], inherited: list[int]) -> None:
+    """Makes the streams of a process its standard input and output."""
     for target, descriptor in enumerate(own):
         os.dup2(descriptor, target)
     for descriptor in inherited:
         os.close(descriptor)
-    exec(eval(sys.stdin.readline()), {"__name__": "__main__"})  # noqa: S307, S102 - what execnet's processes do
