@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from threading import Lock
 from typing import Final
 
 from cachetools import LRUCache
@@ -12,7 +13,8 @@ from idaas_agent.library.governed_tool import GovernedTool
 from idaas_agent.library.open_calls import OpenIdentity, settle, verified_caller
 from idaas_agent.library.place import Place
 
-_STEPS: Final = 1_000
+_STEPS: Final = 100
+"""Executions that are remembered, with the arguments of their calls."""
 
 
 async def ask_about_step(
@@ -57,6 +59,7 @@ class StepQuestions:
         self._identity = identity
         self._tools = tools
         self._steps: LRUCache[int, _Step] = LRUCache(_STEPS)
+        self._lock = Lock()  # graphs may run in event loops of several threads
 
     async def ask(self, calls: Sequence[ToolCall], place: Place) -> None:
         """See `ask_about_step`."""
@@ -70,4 +73,5 @@ class StepQuestions:
         """That of the execution. It keeps the object of it, so that no other one has its id."""
         if place.execution is None:
             return _Step(None)
-        return self._steps.setdefault(id(place.execution), _Step(place.execution))
+        with self._lock:
+            return self._steps.setdefault(id(place.execution), _Step(place.execution))
