@@ -34,13 +34,16 @@ class ProcessReports:
         self.id: Final = secrets.token_hex(16)
         self.sleep: Final = sleep
         self._lock = Lock()
-        self._lists: dict[asyncio.AbstractEventLoop, RevocationList] = {}
+        self._hears: dict[asyncio.AbstractEventLoop, Callable[[Revocation], object]] = {}
+        """What each loop does with a stop that another one has in force."""
         self._said: FIFOCache[Revocation, dict[asyncio.AbstractEventLoop, StopReport]] = FIFOCache(_STOPS)
         self._has_ended = False
 
-    def join(self, reporter: StopReporter, revocations: RevocationList) -> None:
+    def join(
+        self, reporter: StopReporter, revocations: RevocationList, hear: Callable[[Revocation], object]
+    ) -> None:
         """Makes `reporter`, of an agent of the running event loop, report for the process. `revocations` are
-        those of the agent.
+        those of the agent, and `hear` puts one into force that another loop has.
         """
         loop = asyncio.get_running_loop()
         reporter.reports = _LoopReports(self, loop, reporter.reports)
@@ -48,7 +51,7 @@ class ProcessReports:
         reporter.is_agent = False  # the server executes the runs, so that no conversation has a heartbeat
         with self._lock:
             self._forget_closed()
-            self._lists[loop] = revocations
+            self._hears[loop] = hear
             self._has_ended = False
         revocations.listeners.append(self._pass_on)
 
@@ -61,7 +64,7 @@ class ProcessReports:
         """The report of the process; `None`: the stop is not in force in each loop yet."""
         with self._lock:
             said = self._said.get(stop, {})
-            moving = {loop for loop in self._lists if loop.is_running()}
+            moving = {loop for loop in self._hears if loop.is_running()}
             return _merged([*said.values()]) if moving <= said.keys() else None
 
     def end(self) -> None:
@@ -83,13 +86,13 @@ class ProcessReports:
         here = asyncio.get_running_loop()
         with self._lock:
             self._forget_closed()
-            others = {loop: known for loop, known in self._lists.items() if loop is not here}
-        for loop, known in others.items():
+            others = {loop: hear for loop, hear in self._hears.items() if loop is not here}
+        for loop, hear in others.items():
             with suppress(RuntimeError):  # closed meanwhile
-                loop.call_soon_threadsafe(known.apply, decision)
+                loop.call_soon_threadsafe(hear, decision)
 
     def _forget_closed(self) -> None:
-        self._lists = {loop: known for loop, known in self._lists.items() if not loop.is_closed()}
+        self._hears = {loop: hear for loop, hear in self._hears.items() if not loop.is_closed()}
 
 
 def _merged(reports: list[StopReport]) -> StopReport:

@@ -79,8 +79,9 @@ async def end_agents() -> None:
 
 async def _start() -> ServerAgent:
     made = await asyncio.to_thread(_make)
-    _stop_reports.join(made.agent.stop_reporter, made.agent.revocation.revocations)
-    await made.agent.revocation.start()
+    revocation = made.agent.revocation
+    _stop_reports.join(made.agent.stop_reporter, revocation.revocations, revocation.hear)
+    await revocation.start()
     made.agent.stop_reporter.start()
     if made.agent.kept is not None:
         made.agent.kept.storage.retention.start()

@@ -158,6 +158,16 @@ class RevocationEnforcer:
                 await self.audit.revocation(revocation, self.issuer).ended(outcome)
         return superseded
 
+    def hear(self, revocation: Revocation) -> None:
+        """Enforces what another agent of this process has in force, and is about to store or has read. That a
+        store lacks it for a while is no loss.
+        """
+        new = self._apply([revocation])
+        for followed in self._followed:
+            followed.awaits(new)
+            if new and followed.store.shared:
+                followed.look_for(new, self.repair_seconds)
+
     @property
     def _lasting(self) -> list["_Followed"]:
         return [followed for followed in self._followed if followed.store.lasts]

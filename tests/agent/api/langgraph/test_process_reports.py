@@ -76,7 +76,7 @@ def joined(process: ProcessReports, kept: MemoryReports) -> tuple[StopReporter, 
     """The reporter of an agent of the running loop, and the agent's revocations."""
     revocations = RevocationList(clock=lambda: 1000.0)
     made = reporter(kept, revocations)
-    process.join(made, revocations)
+    process.join(made, revocations, revocations.apply)
     return made, revocations
 
 

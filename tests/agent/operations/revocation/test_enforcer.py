@@ -336,6 +336,20 @@ async def test_announced_revocation_that_the_store_still_lacks_is_written_to_it(
     await process.enforcement.aclose()
 
 
+async def test_what_another_agent_of_the_process_has_is_no_loss_and_is_written_if_it_does_not(
+    process: Process,
+) -> None:
+    await process.enforcement.start()
+    await settled()
+    process.enforcement.hear(revocation())
+    assert process.list.refuses("alice", 50.0, "")
+    process.store.sent.put_nowait(ENDED)
+    await process.retries()
+    assert process.store.kept == [revocation()]
+    assert not process.lost.values
+    await process.enforcement.check()
+
+
 async def test_announced_revocation_that_the_store_has_is_no_reason_to_read_it_again() -> None:
     announces = MemoryStore(lasts=False)
     process = Process(announces)
