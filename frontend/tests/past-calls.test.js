@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { byDay, csv, PastCalls } from '../chat/past-calls.js';
 import { Language } from '../language/language.js';
-import { argumentsJson, decisionWords } from '../view/past-calls-view.js';
+import { identityKind } from '../view/identity.js';
+import { argumentsJson, decisionWords, recordOf } from '../view/past-calls-view.js';
 
 const call = (id, at) => ({ call_id: id, thread_id: 't', at });
 
@@ -47,4 +48,13 @@ test('a decision says by whom it was made, and whether it changed the call', () 
   assert.match(decisionWords(language, { decision: 'withdrawn', at, approvers: 'finance', changed: false }), /^Approved by another person of “finance”: /);
   assert.equal(decisionWords(language, { decision: 'withdrawn', at: null, approvers: null, changed: false }), 'Withdrawn before a decision.');
   assert.equal(decisionWords(language, { decision: 'expired', at: null, approvers: 'finance', changed: false }), 'Not decided in time.');
+});
+
+test('a call about which a question is open was not made, and only a result says that no identity was needed', () => {
+  const call = { access_identity: 'Human', credential_kind: 'access_token', outcome: 'unknown', decisions: [{ decision: 'expired' }, { decision: 'open' }] };
+  assert.deepEqual(recordOf(call), { accessIdentity: 'Human', credentialKind: 'access_token', outcome: 'waiting' });
+  const unasked = { ...call, access_identity: null, credential_kind: null, decisions: [] };
+  assert.deepEqual(recordOf(unasked), { accessIdentity: undefined, credentialKind: undefined, outcome: 'unknown' });
+  assert.equal(identityKind(recordOf(unasked)), 'unknown');
+  assert.equal(identityKind(recordOf({ ...unasked, outcome: 'ok' })), 'none');
 });

@@ -5,11 +5,11 @@ import { byDay, csv, PastCalls } from '../chat/past-calls.js';
 import { element } from './element.js';
 import { failureWords } from './failure.js';
 import { icon } from './icon.js';
-import { identityBadge, identityKind, identitySentence } from './identity.js';
+import { identityBadge, identityKind, identitySentence, rightsSentence } from './identity.js';
 import { argumentTitle, serviceName, technicalName, toolName, toolNameElement } from './names.js';
 import { saveFile } from './save-file.js';
 
-const OUTCOME_ICONS = { ok: 'check', failed: 'cross', not_called: 'stop', unknown: 'question' };
+const OUTCOME_ICONS = { ok: 'check', failed: 'cross', not_called: 'stop', unknown: 'question', waiting: 'question' };
 const ALL = '';
 
 export class PastCallsView {
@@ -92,6 +92,8 @@ export class PastCallsView {
   #row(call) {
     const { app, language } = this;
     const record = recordOf(call);
+    const { outcome } = record;
+    const rights = outcome === 'waiting' ? rightsSentence(language, call) : identitySentence(language, record);
     const open = () => {
       this.close();
       app.openConversation(call.thread_id).catch(() => {});
@@ -99,13 +101,13 @@ export class PastCallsView {
     const rows = call.display.flatMap(({ name, label, text }) => [
       element('dt', { title: label }, argumentTitle(language, call, name) ?? label), element('dd', {}, text)]);
     return element('li', { class: 'card past' }, element('details', {},
-      element('summary', {}, element('span', { class: `outcome outcome-${call.outcome}`, title: language.text(`tool.outcome_${call.outcome}`) }, icon(OUTCOME_ICONS[call.outcome])),
+      element('summary', {}, element('span', { class: `outcome outcome-${outcome}`, title: language.text(`tool.outcome_${outcome}`) }, icon(OUTCOME_ICONS[outcome])),
         element('span', { class: 'what' }, toolNameElement(language, call), ' ', element('span', { class: 'note' }, serviceName(language, call.service))),
         identityBadge(language, identityKind(record)),
         element('time', { class: 'note', datetime: call.at }, language.time(Date.parse(call.at))), icon('chevron')),
       element('div', { class: 'past-details' },
         rows.length > 0 && element('dl', { class: 'arguments' }, ...rows),
-        element('p', { class: 'note' }, `${language.sentence(language.text(`tool.outcome_${call.outcome}`))} ${identitySentence(language, record)}`),
+        element('p', { class: 'note' }, `${language.sentence(language.text(`tool.outcome_${outcome}`))} ${rights}`),
         ...call.decisions.map((decision) => element('p', { class: 'note' }, decisionWords(language, decision))),
         call.replaced && element('p', { class: 'note' }, language.text('done.replaced')),
         element('p', { class: 'note' }, element('code', {}, technicalName(call))),
@@ -121,7 +123,7 @@ export class PastCallsView {
     }
     const heads = ['when', 'tool', 'service', 'rights', 'outcome', 'decision', 'conversation', 'arguments', 'technical'].map((name) => language.text(`done.column_${name}`));
     const rows = this.#chosen.map((call) => [call.at, toolName(language, call), serviceName(language, call.service),
-      language.text(`identity.${identityKind(recordOf(call))}`), language.text(`tool.outcome_${call.outcome}`),
+      language.text(`identity.${identityKind(recordOf(call))}`), language.text(`tool.outcome_${outcomeOf(call)}`),
       call.decisions.map((decision) => decisionWords(language, decision)).join(' '), call.thread_title ?? '',
       argumentsJson(call), technicalName(call)]);
     saveFile(fileName(language.text('done.heading'), 'csv'), csv([heads, ...rows]), 'text/csv');
@@ -130,9 +132,15 @@ export class PastCallsView {
 }
 
 /** A call of `/calls` as the page has calls. Without a result, nothing has said that it needs no identity. */
-export function recordOf({ access_identity: accessIdentity, credential_kind: credentialKind, outcome }) {
+export function recordOf(call) {
+  const { access_identity: accessIdentity, credential_kind: credentialKind, outcome } = call;
   const known = outcome === 'unknown' ? accessIdentity ?? undefined : accessIdentity;
-  return { accessIdentity: known, credentialKind: credentialKind ?? undefined, outcome };
+  return { accessIdentity: known, credentialKind: credentialKind ?? undefined, outcome: outcomeOf(call) };
+}
+
+/** A call about which a question is open was not made. */
+function outcomeOf({ outcome, decisions }) {
+  return outcome === 'unknown' && decisions.at(-1)?.decision === 'open' ? 'waiting' : outcome;
 }
 
 /** What was decided, when, and by whom. One that was withdrawn after a decision had been approved. */
