@@ -26,6 +26,8 @@ import_and_fork(json.loads(sys.argv[2]), sys.argv[3:])
 _PROGRAM = "import sys; exec(eval(sys.stdin.readline()), {'__name__': '__main__'})"
 """What execnet's processes do."""
 
+_BEFORE_IMPORTS = ("-W", "--pythonwarnings", "-o", "--override-ini", "-c", "--config-file")
+
 
 class _ForkedWorker(Popen2IO):
     """The pipes to one process. `importer` forked all of them, and ends after the last one."""
@@ -48,7 +50,7 @@ def pytest_xdist_setupnodes(config: pytest.Config, specs: list[Any]) -> None:
     """Gives forked processes to xdist. It starts another itself if one has crashed, and all of them if the
     command line says something of warnings, settings or the interpreter, which must count while imports run.
     """
-    if config.option.pythonwarnings or config.option.override_ini:
+    if any(argument.startswith(_BEFORE_IMPORTS) for argument in config.invocation_params.args):
         return
     if any(not spec.popen or spec.python for spec in specs):
         return
