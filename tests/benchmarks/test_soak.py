@@ -1,6 +1,7 @@
 """The soak command runs, and reports growth."""
 
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 
@@ -33,6 +34,14 @@ def test_growth_before_half_time_and_noise_after_it_are_accepted():
 )
 def test_growth_in_the_second_half_and_too_much_memory_are_reported(growing: list[Sample]):
     assert len(faults(growing, Counter(whole=100_000))) == 1
+
+
+def test_growth_of_a_run_in_which_connections_still_open_is_none_but_its_memory_has_the_limit():
+    growing = samples(descriptors=lambda n: 80 + 5 * n)
+    begins = [replace(sample, requests=sample.requests // 100) for sample in growing]
+    assert faults(begins, Counter(whole=1_000)) == []
+    too_large = [replace(sample, peak_mib=800.0) for sample in begins]
+    assert len(faults(too_large, Counter(whole=1_000))) == 1
 
 
 def test_unexpected_response_is_reported():
