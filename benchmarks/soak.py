@@ -417,7 +417,7 @@ def main(arguments: Sequence[str], start: StartProcess = start_process) -> int:
     found = faults(samples, outcomes)
     print(
         "\n".join(found)
-        or ("flat" if options.requests >= MIN_REQUESTS_FOR_GROWTH else "too short to check memory")
+        or ("flat" if options.requests >= MIN_REQUESTS_FOR_GROWTH else "too short to check growth")
     )
     return 1 if found else 0
 
