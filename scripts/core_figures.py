@@ -87,8 +87,8 @@ def figures(modules: Mapping[str, ast.Module]) -> Iterator[tuple[str, str]]:
         yield f"members of `{name}`", str(_members(classes[name])) if name in classes else "–"
     for name, paths in READ_FROM.items():
         yield f"imported by {name}: modules, rooms, names", _imported(core, paths)
-    for feature, pattern in FEATURES.items():
-        yield f"modules of the core that import {feature}", str(_importers(core, pattern))
+    for feature in FEATURES:
+        yield f"modules of the core that import {feature}", str(len(importers(core, feature)))
     yield "several targets in one assignment", str(sum(map(_is_parallel, nodes)))
     yield "conditional expressions", str(sum(isinstance(node, ast.IfExp) for node in nodes))
     yield "conditional expressions within another expression", str(sum(map(_nested_conditions, nodes)))
@@ -118,17 +118,17 @@ def _imported(modules: Mapping[str, ast.Module], paths: tuple[str, ...]) -> str:
     return f"{len(sources)}, {len(rooms)}, {len(found)}"
 
 
-def _importers(modules: Mapping[str, ast.Module], pattern: str) -> int:
-    feature = re.compile(pattern + r"(\.|$)")
-    importers = set()
+def importers(modules: Mapping[str, ast.Module], feature: str) -> set[str]:
+    """The paths of the modules that import `feature`, without its own."""
+    of_feature = re.compile(FEATURES[feature] + r"(\.|$)")
+    paths = set()
     for path, module in modules.items():
-        own_name = path.removesuffix(".py").replace("/", ".")
-        if feature.match(own_name):
+        if of_feature.match(path.removesuffix(".py").replace("/", ".")):
             continue
-        for node in ast.walk(module):
-            if isinstance(node, ast.ImportFrom) and feature.match(node.module or ""):
-                importers.add(path)
-    return len(importers)
+        imports = [node for node in ast.walk(module) if isinstance(node, ast.ImportFrom)]
+        if any(of_feature.match(statement.module or "") for statement in imports):
+            paths.add(path)
+    return paths
 
 
 def _is_parallel(node: ast.AST) -> bool:
