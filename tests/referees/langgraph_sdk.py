@@ -19,7 +19,7 @@ from tests.referees.referee import Case
 from tests.referees.served_agent import referee_sandbox
 from tests.suite import Sandbox
 
-_SECONDS: Final = 20
+_SECONDS: Final = 45
 """For each test: some wait for what a refused request does not send."""
 GRAPHS: Final = {
     "agent": "streaming_graph.py:graph",
