@@ -30,7 +30,7 @@ class AnswerFault:
     problem: str
 
     def correction(self, answer: AIMessage) -> list[AnyMessage]:
-        """What the model is asked after `answer`."""
+        """The text that asks the model once more after `answer`."""
         words = f"Your answer does not have the required form: at {self.place}, {self.problem}. Answer again."
         return [AIMessage(str(answer.text) or "(nothing)"), HumanMessage(words)]
 

@@ -1,4 +1,4 @@
-"""What LangChain's middleware keeps between the responses of a run (`graph.nodes.middleware`)."""
+"""The state that LangChain's middleware keeps between the responses of a run (`graph.nodes.middleware`)."""
 
 from typing import Any
 

@@ -78,7 +78,7 @@ class IssuerUnderTest:
         return await self._broker.obtain(requirement, identity, self._verified(caller))
 
     async def check(self) -> str | None:
-        """What `idaas-agent doctor` would show of the issuer. Raises as `obtain` does."""
+        """The line of `idaas-agent doctor` about the issuer. Raises as `obtain` does."""
         return await self._issuers.check("issuer")
 
     async def settled(self) -> None:

@@ -1,4 +1,4 @@
-"""What a stand-in of a service received: `idaas_agent.testing` has its names."""
+"""Requests that a stand-in of a service received: `idaas_agent.testing` has their names."""
 
 import json
 from collections.abc import Mapping

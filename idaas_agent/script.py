@@ -7,7 +7,7 @@ Step = TypeVar("Step")
 
 
 class Script(Generic[Step]):
-    """What comes next, in order; the last is repeated until there is another."""
+    """Items that come in order; the last is repeated until there is another."""
 
     def __init__(self, *steps: Step) -> None:
         self._waiting = deque(steps)

@@ -273,7 +273,7 @@ class ScriptedModel:
 
 
 class PoliciesUnderTest:
-    """What a policy is made from: the services of the test, what they require, and access to them."""
+    """The parts of a policy: the services of the test, their requirements, and access to them."""
 
     def __init__(self, services: Sequence[Service], broker: CredentialBroker) -> None:
         self.services: Final = services

@@ -68,7 +68,7 @@ def _declaration(declaration: IssuerDeclaration, folder: Path) -> object:
 
 
 class _FaultError(ValueError):
-    """What is wrong with an issuer, after its name."""
+    """A fault of an issuer, to be read after its name."""
 
 
 def _required(service: Service) -> list[IssuerRequirement]:

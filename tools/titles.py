@@ -1,4 +1,4 @@
-"""What people read in place of the technical names of a service, its tools and their arguments.
+"""Titles that people read in place of the technical names of a service, its tools and their arguments.
 
     [services.expenses]
     title = { en = "Expenses", zh = "报销" }

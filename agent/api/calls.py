@@ -43,8 +43,8 @@ _DECISIONS: Final[Mapping[ApprovalStatus, str]] = {
 
 
 class CallDecision(Wire):
-    """What was decided about a call, and when (RFC 3339). `approvers` is the group of which another person
-    decided; null: the user. `changed`: with other arguments than the agent had asked for.
+    """A decision about a call, and when it was made (RFC 3339). `approvers` is the group of which another
+    person decided; null: the user. `changed`: with other arguments than the agent had asked for.
     """
 
     decision: Literal["approved", "declined", "expired", "withdrawn", "open"]
@@ -164,7 +164,7 @@ def _members(call: PastCall, thread: Thread, asked: Sequence[ApprovalState]) -> 
 
 
 def _about_question(states: Sequence[ApprovalState]) -> Mapping[str, Any]:
-    """What the last question about a call without a result has said of it."""
+    """The words of the last question about a call without a result."""
     if not states:
         return {}
     request = states[-1].request

@@ -1,4 +1,4 @@
-"""What the bodies of OpenAI's routes have in common: parameters, their types, and how a body is read.
+"""Parts that the bodies of OpenAI's routes share: parameters, their types, and how a body is read.
 
 A route has three groups of parameters. Honoured: they have OpenAI's meaning. Ignored: they tune the model or
 concern OpenAI's accounting, and many clients always send them. Refused unless neutral: they would change the

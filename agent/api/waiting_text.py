@@ -1,4 +1,4 @@
-"""What a run waits for as a text of the answer, for clients that show no approvals."""
+"""A text of the answer that says what a run waits for, for clients that show no approvals."""
 
 from agent.http.page_address import where_to_decide
 from graph.approvals.card import card_text

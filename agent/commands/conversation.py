@@ -67,7 +67,7 @@ class Conversation:
 
     @property
     def command(self) -> str:
-        """What continues the conversation in this shell."""
+        """The command that continues the conversation in this shell."""
         address = "" if self.url == DEFAULT_URL else f" --url {shlex.quote(self.url)}"
         return f"{own_command()} chat{address} --thread {shlex.quote(self.thread)}"
 

@@ -1,4 +1,4 @@
-"""What policies may know of a caller's day beside the calls that they count themselves: facts of installed
+"""Facts of a caller's day for policies, beside the calls that they count themselves: facts of installed
 packages, by the names of `context.today`.
 """
 
@@ -32,7 +32,7 @@ class FactsOfToday(Protocol):
         """The type of each fact that there is with `settings`, by its name; `int` or `Decimal`."""
 
     def reader(self, parts: PolicyParts, storage: ConversationStorage) -> ReadFacts:
-        """What reads all that `kinds` names."""
+        """A reader of all that `kinds` names."""
 
 
 def kinds_of_facts(settings: Settings) -> Mapping[str, type[Fact]]:
@@ -51,7 +51,7 @@ def kinds_of_facts(settings: Settings) -> Mapping[str, type[Fact]]:
 
 
 def facts_reader(parts: PolicyParts, storage: ConversationStorage) -> ReadFacts:
-    """What reads all facts that there are."""
+    """A reader of all facts that there are."""
     readers = [source.reader(parts, storage) for source in _sources() if source.kinds(parts.settings)]
 
     async def read(principal: Principal) -> Mapping[str, Fact]:

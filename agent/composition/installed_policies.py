@@ -64,7 +64,7 @@ class Policy(ABC):
 
 
 class PolicyParts(Protocol):
-    """What a policy is made from: the parts of an agent that knows no caller, no model and no run."""
+    """The parts that a policy is made from: those of an agent that knows no caller, no model and no run."""
 
     @property
     def settings(self) -> Settings:

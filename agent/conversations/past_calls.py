@@ -40,7 +40,7 @@ class CallHistory:
 
     @property
     def calls(self) -> Sequence[PastCall]:
-        """Those of the messages so far, as they were requested."""
+        """The calls of the messages so far, as they were requested."""
         return list(self._calls.values())
 
     def add(self, stored: StoredJson) -> None:

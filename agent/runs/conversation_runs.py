@@ -322,7 +322,7 @@ class Conversations:
         await check_open(self.parts, caller.principal, thread, [approval_id])
 
     async def approvals_of(self, caller: VerifiedAccessToken, thread_id: str) -> Sequence[ApprovalState]:
-        """What the caller was asked in the thread, in any status, the oldest first."""
+        """The questions to the caller in the thread, in any status, the oldest first."""
         return await self.parts.approvals.of_thread(caller.principal, thread_id)
 
     async def open_approvals(self, principal: Principal) -> list[ApprovalState]:

@@ -1,4 +1,4 @@
-"""What people read in place of the names of tools that this project declares itself, with their arguments.
+"""Titles of the tools that this project declares itself, and of their arguments, for people.
 
 SERVICES_FILE has those of the operator's services. What it says of `amap` replaces what is here.
 """

@@ -1,4 +1,4 @@
-"""What an operator has stopped: new calls are refused, and those in progress end where nothing was changed.
+"""Stops of an operator: new calls are refused, and those in progress end where nothing was changed.
 
 A stop is one of the revocations in force (`identity.access_token.revocation_list`): it is kept where they
 are, and reaches every process as they do. A look-up costs no request, and no time while nothing is stopped.
@@ -140,7 +140,7 @@ class Stops:
                 running.end(_said(revocation.target, revocation.name, revocation.changed_at))
 
     def _stopped(self, node: str, tool: str, subject: str) -> str | None:
-        """What is stopped, and since when; `None`: the call may be made."""
+        """The stop that a call falls under; `None`: the call may be made."""
         if not self._revocations.stops_calls:
             return None
         return self._first_of(_stops_of(node, tool, subject))

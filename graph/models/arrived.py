@@ -1,4 +1,4 @@
-"""What has arrived of the response that is being requested, whatever becomes of it.
+"""The part of a requested response that has arrived, whatever becomes of it.
 
 What reads a response adds to it, so that one that fails, is cancelled or is cut off can be counted: its
 message, which is whole or nothing, does not exist then.

@@ -8,7 +8,7 @@ from identity.access_token.verified_access_token import VerifiedAccessToken
 
 
 class Reservation(Protocol):
-    """What is counted of one response, from before it is requested."""
+    """The count of one response, from before it is requested."""
 
     async def settle(self, used: UsageMetadata) -> None:
         """In place of what was reserved, the response has used so many tokens, as the service reports or else

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class ModelCall:
-    """What `ainvoke` was called with: the options `api_key` and `reader`, and the others, of the service."""
+    """The arguments of `ainvoke`: the options `api_key` and `reader`, and the others, of the service."""
 
     api_key: Secret
     options: Mapping[str, Any]

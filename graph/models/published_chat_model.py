@@ -162,7 +162,7 @@ class _Pieces:
         await self._pass_on(self._pieces.add(text, thinking))
 
     async def end(self) -> None:
-        """What might have been the beginning of the key, and what waits."""
+        """The rest of the text: what might have been the beginning of the key, and what waits."""
         await self._pass_on(self._pieces.add(self._text.flush(), self._thinking.flush()))
         await self._pass_on(self._pieces.rest())
 

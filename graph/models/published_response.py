@@ -93,7 +93,7 @@ def piece_of(message: BaseMessage) -> Piece:
 
 
 def characters_of(message: BaseMessage) -> int:
-    """Those of its text and thinking, and of a chunk those of its calls' arguments."""
+    """The characters of its text and thinking, and of a chunk those of its calls' arguments."""
     piece = piece_of(message)
     calls = message.tool_call_chunks if isinstance(message, AIMessageChunk) else ()
     return len(piece.text) + len(piece.thinking) + sum(len(call["args"] or "") for call in calls)

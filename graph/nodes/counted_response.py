@@ -63,7 +63,7 @@ class CountedResponse:
             await self._settle_quietly(self._used())
 
     def _used(self) -> UsageMetadata:
-        """What the service reports; else by characters."""
+        """The use that the service reports; else an estimate by characters."""
         reported = bounded_usage(self.arrived.usage)
         if reported is not None and reported["total_tokens"]:
             return reported

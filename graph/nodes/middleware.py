@@ -146,7 +146,7 @@ class Middleware:
         return response, chosen
 
     def _kept(self, result: Mapping[str, Any], visit: OperatorVisit) -> dict[str, Any]:
-        """What the hooks keep for the next response, without a secret of the run."""
+        """The state that the hooks keep for the next response, without a secret of the run."""
         kept = {key: result[key] for key in self.keys if key in result}
         try:
             redacted: dict[str, Any] = visit.redact(json.loads(json.dumps(kept)))

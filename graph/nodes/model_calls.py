@@ -188,7 +188,7 @@ class ModelCalls:
 
 
 def _characters_sent(call: ModelCall) -> int:
-    """Of the prompt and the tools. Images are not counted."""
+    """The characters of the prompt and the tools. Images are not counted."""
     tools = len(json.dumps(call.tools, ensure_ascii=False)) if call.tools else 0
     return len(message_content(call.prompt, ())) + tools
 

@@ -152,7 +152,7 @@ class Approvals:
 
 @dataclass(frozen=True, slots=True)
 class AnswersStep:
-    """What a user has answered about a call counts before the policies: other arguments, or a refusal."""
+    """The user's answer about a call counts before the policies: other arguments, or a refusal."""
 
     approvals: Approvals
 

@@ -94,8 +94,9 @@ class Issuer(ABC, Generic[W]):
         """
 
     async def login(self, caller: Caller | None, user_token: Secret | None) -> IssuedCredential:
-        """What `issue` presents to the system behind the issuer, such as the token of a vault. An issuer
-        without a login does not define it. It is kept for its holder as a credential is, and obtained first.
+        """The credential that `issue` presents to the system behind the issuer, such as the token of a vault.
+        An issuer without a login does not define it. It is kept for its holder as a credential is, and
+        obtained first.
         """
         raise NotImplementedError
 
@@ -137,7 +138,7 @@ class AddedIssuer:
         return type(self.issuer).login is not Issuer.login
 
     def wanted(self, requirement: IssuerRequirement) -> BaseModel:
-        """What `requirement` asks for. Raises `ValueError` with each fault, by its name."""
+        """The request that `requirement` makes. Raises `ValueError` with each fault, by its name."""
         return checked(self.issuer.Wanted, dict(requirement.settings))
 
 
@@ -184,7 +185,7 @@ class AddedIssuers:
         return None
 
     async def check(self, name: str) -> str | None:
-        """What the issuer finds to be right. Raises `AgentError` with a code of issuers."""
+        """A line about what the issuer finds to be right. Raises `AgentError` with a code of issuers."""
         added = self._added[name]
         return await _bounded(name, added, added.issuer.check, ())
 

@@ -41,7 +41,7 @@ def log_failure(error: AgentError, *, tool: str | None = None) -> None:
 
 
 def raised(error: BaseException) -> str:
-    """What own code raised while it was loaded: `it raised KeyError at payroll.py:12: 'currency'`.
+    """The exception of own code while it was loaded: `it raised KeyError at payroll.py:12: 'currency'`.
 
     The text is there if it is about names: of Python about a name, a key, a module or the syntax, and of this
     agent about a tool or a service. That of another exception may contain anything, and is left out.

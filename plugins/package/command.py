@@ -107,7 +107,7 @@ def tree_folder(root: Path) -> Path:
 
 
 def next_of_tree(root: Path, folder: Path) -> str:
-    """What is done with the tree, by files that are there."""
+    """The next step with the tree, by files that are there."""
     if (root / "deploy" / "container").is_dir():
         return "docker build, or deploy/container/install.sh"
     return (

@@ -60,7 +60,7 @@ class Table:
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """What is not erased, and why."""
+    """Data that is not erased, and why."""
 
     name: str
     why: str

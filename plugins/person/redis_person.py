@@ -1,4 +1,4 @@
-"""What Redis has of a person: the events of their latest runs, the places of runs, the count of a minute."""
+"""A person's keys in Redis: the events of their latest runs, the places of runs, the count of a minute."""
 
 import json
 from collections.abc import AsyncIterator, Collection, Mapping

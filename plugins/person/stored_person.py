@@ -1,4 +1,4 @@
-"""What the database has of a person: counted, read, and erased so that it can be killed and run again."""
+"""A person's rows in the database: counted, read, and erased so that it can be killed and run again."""
 
 from collections import Counter
 from collections.abc import AsyncIterator

@@ -110,7 +110,7 @@ def _why_unsigned(line: bytes, state: SignedState) -> str:
 
 
 def verified_receipt(text: str, key: PublicKey) -> VerifiedReceipt:
-    """What the receipt proves to those who trust `key`. Needs nothing else.
+    """The facts that the receipt proves to those who trust `key`. Needs nothing else.
 
     Guaranteed is that the holder of the key has signed each line, unchanged, as one of a log, and that each
     is about the call. Not checked is whether the log has further lines about it. Raises `ReceiptError`.

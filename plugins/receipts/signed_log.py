@@ -39,8 +39,8 @@ class Chain:
 
 @dataclass(frozen=True, slots=True)
 class SignedState:
-    """What is signed, and where the next line is. `files` are the offsets in files, each known by the hash of
-    its first line, whatever its name is now. `refused`: how many lines were read, and not signed.
+    """The part that is signed, and where the next line is. `files` are the offsets in files, each known by
+    the hash of its first line, whatever its name is now. `refused`: how many lines were read, and not signed.
     """
 
     checkpoint: str = ""
@@ -95,7 +95,7 @@ class SignedLog:
             os.close(descriptor)
 
     def state(self) -> SignedState:
-        """What is signed now; at first nothing. Raises `ValueError` for a file that has something else."""
+        """The part that is signed now; at first nothing. Raises `ValueError` for another file."""
         path = self.folder / "state.json"
         try:
             return SignedState.from_json(path.read_text("utf-8"))

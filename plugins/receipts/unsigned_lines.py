@@ -112,7 +112,7 @@ class _Reading:
 
     @property
     def leaves(self) -> Sequence[bytes]:
-        """Those of the lines to be signed."""
+        """The leaves of the lines to be signed."""
         return [*self._leaves]
 
     def read(self, text: bytes, place: str) -> None:
@@ -153,7 +153,7 @@ class _Reading:
         return line_hash(line.body, key) != line.head.hash
 
     def result(self, *, more: bool) -> UnsignedLines:
-        """What was read so far."""
+        """The lines that were read so far."""
         state = replace(self._state, files=self.files, chains=self._chains, refused=self._refused)
         return UnsignedLines(state, self.leaves, self._findings, more)
 

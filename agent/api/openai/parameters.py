@@ -63,7 +63,7 @@ _Tools = Annotated[list[JsonObject], Field(max_length=128)]
 
 
 class StreamOptions(openai_body.StreamOptions):
-    """Of chat completions."""
+    """Options for streams of chat completions."""
 
     include_usage: bool | None = None
 

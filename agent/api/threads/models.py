@@ -91,7 +91,7 @@ class ExportedMessage(BaseModel):
 
 
 class ExportedApproval(Wire):
-    """What was asked about a call, and what came of it. `edited`: the call was approved with other arguments
+    """A question about a call, and what came of it. `edited`: the call was approved with other arguments
     than it was proposed with; both are in `messages`, under the id of the response that has the call.
     `decided_by` and `decided_on` are a `sub` and a device, if the owner may know them.
     """

@@ -41,7 +41,7 @@ class Response(_Table):
 
 
 class Expected(_Table):
-    """What a case must do. What is not set is not compared."""
+    """The outcome that a case must have. What is not set is not compared."""
 
     calls: list[str] | None = None
     asked: list[str] | None = None

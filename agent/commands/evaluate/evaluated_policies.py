@@ -36,7 +36,7 @@ class EvaluatedParts:
 
     @property
     def requirements(self) -> Mapping[str, ServiceRequirement]:
-        """What they require."""
+        """Their requirements."""
         return self.tested.requirements
 
     @property

@@ -35,7 +35,7 @@ from tools.services_file import read_services_file
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a case did. `rights` has whose each of `calls` was: the user's id, `agent`, or `none`."""
+    """The outcome of a case. `rights` has whose each of `calls` was: the user's id, `agent`, or `none`."""
 
     name: str
     calls: tuple[str, ...] = ()
