@@ -19,6 +19,7 @@ from graph.approvals.policy import CallPolicy
 from graph.approvals.prompts import ApprovalPrompts
 from graph.approvals.record import ApprovalStore, PendingApproval
 from graph.approvals.run_callers import RunCallers
+from graph.approvals.titles import NO_TITLES, Titles
 from graph.call_measures import CallMeasures
 from graph.call_steps.fence import RunFence
 from graph.call_steps.once import BegunCalls
@@ -103,7 +104,7 @@ class RunApprovals:
     with a `fence`, it is made only while the run has its conversation.
     Of `stops`, an operator has stopped some: they are refused, and in progress they end where they can.
     `policies` decide about calls after what the services declare, and before what the calls would disclose.
-    `person` answers what all of them ask, in a test.
+    `person` answers what all of them ask, in a test. `titles` stand beside the names on the cards.
     """
 
     store: ApprovalStore | None = None
@@ -117,6 +118,7 @@ class RunApprovals:
     stops: Stops | None = None
     policies: Sequence[CallPolicy] = ()
     person: Callable[[Policies], Policies] | None = None
+    titles: Titles = NO_TITLES
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,7 +178,7 @@ def graph_parts(
     if asks.person is not None:
         policies = asks.person(policies)
     gate = ApprovalGate(services, required, asks.store, asks.seconds, clock, policies, asks.grants)
-    prompts = ApprovalPrompts(gate, audit, clock, asks.announce)
+    prompts = ApprovalPrompts(gate, audit, clock, asks.announce, asks.titles)
     records = CallRecords(gate.services, required, audit, calls)
     answers = AnswerReader(gate.services, access)
 

@@ -12,6 +12,7 @@ server says of its tools. Rules, records and events keep the technical names.
 """
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import Annotated, Final, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
@@ -66,6 +67,14 @@ class ToolTitles(BaseModel):
         if fault := alike(self.arguments):
             raise ValueError(f"must have another title for the argument {fault}")
         return self
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceTitles:
+    """The titles of a service and of its tools, by their names in calls."""
+
+    title: Words | None = None
+    tools: Mapping[str, ToolTitles] = field(default_factory=dict)
 
 
 def alike(titles: Mapping[str, Words]) -> str | None:

@@ -13,11 +13,9 @@ from typing_extensions import TypedDict  # pydantic makes schemas of no other be
 from agent.api.response_models import Wire, documented
 from agent.api.surface import Surface
 from agent.composition.agent import Agent
-from agent.settings.declared_services import declared_services
-from tools.declared_service import DeclaredService
 from tools.http_service.service import HTTPService
 from tools.service_name import service_of
-from tools.titles import ToolTitles, Words
+from tools.titles import ServiceTitles, ToolTitles, Words
 
 
 class Title(Wire):
@@ -61,14 +59,13 @@ class _Service(TypedDict):
 
 def services_shown(agent: Agent) -> dict[str, _Service]:
     """The services of `agent`. A tool is named as calls name it, with the prefix of its service."""
-    declared = {one.name: one for one in declared_services(agent.settings)}
     shown: dict[str, _Service] = {}
     for node in agent.services:
         name = service_of(node.name)
-        of_service = declared.get(name)
-        titles = _titles(of_service)
+        of_service = agent.titles.services.get(name, ServiceTitles())
+        titles = of_service.tools
         names = {*node.tool_names} if isinstance(node, HTTPService) else {*titles}
-        service = shown.setdefault(name, {"title": _of_service(of_service), "tools": {}})
+        service = shown.setdefault(name, {"title": _words(of_service.title), "tools": {}})
         for tool in sorted(names):
             known = titles.get(tool, ToolTitles())
             service["tools"][tool] = {
@@ -90,18 +87,6 @@ def services_routes(agent: Agent) -> APIRouter:
         return JSONResponse(shown)
 
     return router
-
-
-def _titles(declared: DeclaredService | None) -> dict[str, ToolTitles]:
-    """The titles of tools, by their names in calls."""
-    if declared is None:
-        return {}
-    prefix = declared.declaration.prefix
-    return {prefix + tool: titles for tool, titles in declared.declaration.titles.items()}
-
-
-def _of_service(declared: DeclaredService | None) -> dict[str, str] | None:
-    return None if declared is None else _words(declared.declaration.title)
 
 
 def _words(words: Words | None) -> dict[str, str] | None:

@@ -1,7 +1,7 @@
 """A text of the answer that says what a run waits for, for clients that show no approvals."""
 
 from agent.http.page_address import where_to_decide
-from graph.approvals.card import card_text
+from graph.approvals.card import card_text, service_text
 from graph.approvals.record import ApprovalKind, PendingApproval
 
 
@@ -17,9 +17,9 @@ def _question(pending: PendingApproval) -> str:
     request = pending.request
     match request.kind:
         case ApprovalKind.CONSENT_REQUIRED:
-            return f"Your consent is needed to use {request.service} for you."
+            return f"Your consent is needed to use {service_text(request)} for you."
         case ApprovalKind.SIGN_IN_REQUIRED:
             return "Your sign-in has expired. Sign in again to continue."
         case ApprovalKind.ELICITATION:
-            return f"The {request.service} service asks you something."
+            return f"The {service_text(request)} service asks you something."
     return f"Waiting for your approval.\n\n```text\n{card_text(pending)}\n```"

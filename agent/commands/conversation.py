@@ -13,7 +13,6 @@ import httpx
 from agent.commands.answer_text import AnswerText
 from agent.commands.keyboard import read_answer
 from agent.commands.terminal import err, out, own_command, stop
-from agent.commands.titled_card import read_titles, titled
 from graph.approvals.record import PERSON
 from identity.credentials.rights import LABELS, rights_of
 from identity.printable import printable_json, printable_line
@@ -188,13 +187,6 @@ class Conversation:
                 err.print(str(error), style="red")
                 interrupts = self._run([])  # what is open now
 
-    def _card(self, text: str, approval: dict[str, Any]) -> list[str]:
-        """The lines of a card, with the operator's titles."""
-        if approval.get("kind") != "tool_call":
-            return text.split("\n")
-        services = read_titles(self.url, self._headers())
-        return titled(text, services, str(approval.get("service")), str(approval.get("tool")))
-
     def _decision(self, interrupt: dict[str, Any]) -> dict[str, Any]:
         """The answer to one interrupt."""
         approval = _about(interrupt)
@@ -203,7 +195,7 @@ class Conversation:
             err.print_lines(
                 f"· {printable_line(name)}: {printable_line(about)}" for name, about in fields.items()
             )
-        err.print_lines(self._card(str(interrupt.get("message", "")), approval))
+        err.print_lines(str(interrupt.get("message", "")).split("\n"))
         if approval.get("tool"):
             scope = approval.get("scope") or approval.get("credential") or "no credential"
             err.print_lines([f"{_call(approval)}, with {scope}"])

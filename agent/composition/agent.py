@@ -36,6 +36,7 @@ from agent.runs.chats import Chats
 from agent.runs.run_limits import RunLeases, RunLimit
 from agent.runs.run_parts import RunGraph
 from agent.runs.runs import Runs
+from agent.settings.declared_services import titles_of
 from agent.settings.settings import Settings
 from graph.approvals.answer import AnswerReader
 from graph.approvals.consent_urls import ConsentUrls
@@ -151,7 +152,9 @@ class Agent:
         # Runs
         self.consent_urls: Final = ConsentUrls(self.access, clock, approvals)
         by_name = {service.name: service for service in self.services}
-        self.listeners: Final = installed_listeners(calls, approvals)
+        self.titles: Final = titles_of(settings)
+        """The operator's titles, which people read beside the names of services, tools and arguments."""
+        self.listeners: Final = installed_listeners(calls, approvals, self.titles)
         self.stops: Final = Stops(revocations, clock)
         """The calls that an operator has stopped."""
         grants = None
@@ -168,6 +171,7 @@ class Agent:
             fence=fence,
             stops=self.stops,
             policies=self.policies,
+            titles=self.titles,
         )
         self.limits: Final = Limits(
             images=settings.llm_images,

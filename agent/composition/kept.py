@@ -50,6 +50,7 @@ def kept_by(agent: "Agent", storage: ConversationStorage, grants: Grants) -> "Ke
         window_tokens=settings.conversation_tokens,
         clock=clock,
         consent_urls=agent.consent_urls,
+        titles=agent.titles,
     )
     live = LiveRuns()
     relay = None

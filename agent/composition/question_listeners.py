@@ -8,6 +8,7 @@ from agent.composition.service_parts import ServiceParts
 from agent.entry_points import failure_of, installed
 from graph.approvals.announced_question import AnnouncedQuestion, question_of_run
 from graph.approvals.record import ApprovalStore, PendingApproval
+from graph.approvals.titles import NO_TITLES, Titles
 
 _LOG: Final = logging.getLogger("idaas_agent.approvals")
 ENTRY_POINTS: Final = "idaas_agent.question_listeners"
@@ -33,15 +34,18 @@ MakeListener: TypeAlias = Callable[[ServiceParts], QuestionListener | None]
 class QuestionListeners:
     """All listeners as one. No failure of a listener reaches the run, or another listener."""
 
-    def __init__(self, listeners: Sequence[QuestionListener], store: ApprovalStore | None) -> None:
+    def __init__(
+        self, listeners: Sequence[QuestionListener], store: ApprovalStore | None, titles: Titles = NO_TITLES
+    ) -> None:
         """`store` keeps the questions of runs; without it, runs ask none."""
         self._listeners = listeners
         self._store = store
+        self._titles = titles
 
     def announce_call(self, pending: PendingApproval) -> None:
         """Tells each listener of a question that a run asks about a call."""
         if self._listeners and self._store is not None:
-            self.announce(question_of_run(pending, self._store))
+            self.announce(question_of_run(self._titles.beside(pending), self._store))
 
     def announce(self, question: AnnouncedQuestion) -> None:
         """Tells each listener."""
@@ -57,12 +61,15 @@ class QuestionListeners:
             await listener.aclose()
 
 
-def installed_listeners(parts: ServiceParts, store: ApprovalStore | None) -> QuestionListeners:
-    """The listeners that the settings want; without a `store`, none: nothing is asked.
+def installed_listeners(
+    parts: ServiceParts, store: ApprovalStore | None, titles: Titles = NO_TITLES
+) -> QuestionListeners:
+    """The listeners that the settings want; without a `store`, none: nothing is asked. They read `titles`
+    beside the names.
 
     Raises `ConfigurationError` for each that cannot be imported, and what their functions raise.
     """
     if store is None:
         return QuestionListeners((), None)
     made = [make(parts) for make in installed(ENTRY_POINTS).values()]
-    return QuestionListeners([listener for listener in made if listener is not None], store)
+    return QuestionListeners([listener for listener in made if listener is not None], store, titles)

@@ -15,11 +15,12 @@ from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from agent.errors.error_response import REPORTED_CODES, internal_error_body
+from agent.http.language import language_of
 from agent.operations.metrics.request_measures import METHODS, NO_ROUTE, RequestMeasures
 from agent.operations.traces.tracer import Tracer
 from identity.observation.attribute import Attribute
 from identity.observation.metrics import OTHER, error_type
-from identity.observation.request_context import DEVICE, REQUEST_ID, USER
+from identity.observation.request_context import DEVICE, LANGUAGE, REQUEST_ID, USER
 from identity.observation.span import CURRENT_SPAN, NO_SPAN, Span, SpanKind
 from identity.observation.traceparent import HEADER, parse_traceparent
 from identity.printable import printable
@@ -65,6 +66,7 @@ def request_log(
         outer_id = REQUEST_ID.set(request_id)
         outer_user = USER.set(None)
         outer_device = DEVICE.set(device_of(scope))
+        outer_language = LANGUAGE.set(language_of(scope))
         outer_codes = REPORTED_CODES.set(codes)
         outer_span = CURRENT_SPAN.set(span)
         counted.open += 1
@@ -109,6 +111,7 @@ def request_log(
             REQUEST_ID.reset(outer_id)
             USER.reset(outer_user)
             DEVICE.reset(outer_device)
+            LANGUAGE.reset(outer_language)
             REPORTED_CODES.reset(outer_codes)
             CURRENT_SPAN.reset(outer_span)
             _end(span, scope, status)

@@ -14,6 +14,7 @@ from agent.conversations.threads import ThreadStore
 from graph.approvals.answer import AnswerReader
 from graph.approvals.consent_urls import ConsentUrls
 from graph.approvals.record import PendingApproval
+from graph.approvals.titles import NO_TITLES, Titles
 from graph.build import CompiledAgentGraph
 from graph.state import AgentInput
 from identity.access_token.verified_access_token import VerifiedAccessToken
@@ -38,15 +39,18 @@ class RunParts:
     window_tokens: int
     clock: Callable[[], float] = time.time
     consent_urls: ConsentUrls | None = None
+    titles: Titles = NO_TITLES
 
     async def shown(
         self, pending: Iterable[PendingApproval], caller: VerifiedAccessToken
     ) -> tuple[PendingApproval, ...]:
-        """`pending` with the schema of the arguments, or the URL of a consent, for `caller`."""
+        """`pending` with the titles of the operator, and the schema of the arguments, or the URL of a
+        consent, for `caller`.
+        """
         approvals = []
         for approval in pending:
             parameters = self.answers.parameters(approval.request, caller)
-            with_parameters = replace(approval, parameters=parameters)
+            with_parameters = self.titles.beside(replace(approval, parameters=parameters))
             if self.consent_urls is None:
                 approvals.append(with_parameters)
             else:

@@ -10,11 +10,13 @@ from typing import Final
 from agent.errors.error_table import ENTERPRISE_SETTINGS, EXTERNAL_SETTINGS
 from agent.settings.built_in_titles import AMAP, ENTERPRISE, LEAVE
 from agent.settings.settings import Settings
+from graph.approvals.titles import Titles
 from identity.principal import AccessIdentity
 from tools.declared_service import DeclaredService
 from tools.error_codes import ToolCode
 from tools.service_declarations import BuiltInDeclaration, HTTPDeclaration, MCPDeclaration
 from tools.services_file import BUILT_IN
+from tools.titles import ServiceTitles
 
 ENTRY_POINTS: Final = "idaas_agent.services"
 """The group of entry points by which installed packages declare services. An entry is a function of the
@@ -47,6 +49,16 @@ def declared_services(settings: Settings) -> list[DeclaredService]:
         for name, declaration in s.services.items()
         if not isinstance(declaration, BuiltInDeclaration)
     ]
+
+
+def titles_of(settings: Settings) -> Titles:
+    """The operator's titles of the declared services, and those of this project for its own."""
+    titles: dict[str, ServiceTitles] = {}
+    for declared in declared_services(settings):
+        declaration = declared.declaration
+        of_tools = {declaration.prefix + tool: titles for tool, titles in declaration.titles.items()}
+        titles[declared.name] = ServiceTitles(declaration.title, of_tools)
+    return Titles(titles)
 
 
 def _built_in(s: Settings) -> list[DeclaredService]:

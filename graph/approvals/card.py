@@ -1,14 +1,15 @@
 r"""A question to a person as lines of text: the same on every surface that shows text.
 
-    The agent asks to call "pay" of the bank service (write).
+    The agent asks to call "Pay a bill (pay)" of the bank service (write).
     · note: "For lunch\nThank you"
-    · amount: 5000
+    · Amount (amount): 5000
     It would use the rights of user_alice01 (Human).
     It would carry scope pay, audience https://bank.example.
     It could carry elsewhere what this conversation has read: payroll.payslip: confidential.
 
 An argument has one line, so that its value imitates no other. Long ones come first, and what a decision needs
-stands last, where a person sees it without scrolling back.
+stands last, where a person sees it without scrolling back. The operator's titles stand beside the names, if
+the request has them (`graph.approvals.titles`).
 """
 
 import json
@@ -17,6 +18,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final, Literal
 
 from graph.approvals.record import PERSON, ApprovalKind, ApprovalRequest, PendingApproval, QuestionKind
+from graph.approvals.titles import titled, titles_in
 from graph.server_question import question_in
 from identity.credentials.rights import SENTENCES, rights_of
 from identity.printable import MOST_IN_A_LINE, printable, printable_line, shortened
@@ -62,13 +64,19 @@ def summary(request: ApprovalRequest) -> str:
 
 
 def _headline(request: ApprovalRequest, asker: str | None) -> str:
+    titles = titles_in(request.extensions)
     return _HEADLINES[request.kind].format(
         asker=printable_line(asker or "The agent"),
-        tool=printable(request.tool),
-        service=printable(request.service),
+        tool=titled(printable(request.tool), titles.tool.title),
+        service=service_text(request),
         effect=request.effect,
         message=printable_line((question_in(request.extensions) or {}).get("message", "")),
     )
+
+
+def service_text(request: ApprovalRequest) -> str:
+    """The service of a request as a text names it: with its title."""
+    return titled(printable(request.service), titles_in(request.extensions).service)
 
 
 def _rows(pending: PendingApproval) -> tuple[list[str], bool]:
@@ -79,7 +87,7 @@ def _rows(pending: PendingApproval) -> tuple[list[str], bool]:
     most = MOST_IN_A_LINE if sum(map(len, whole.values())) <= _MOST_OF_ALL else _SHORT
     texts = {name: shortened(text, most) for name, text in list(whole.items())[:_MOST_ARGUMENTS]}
     order = sorted(texts, key=lambda name: len(whole[name]) <= _SHORT)
-    return [f"· {_name(name)}: {texts[name]}" for name in order], texts == whole
+    return [f"· {_label(name, pending)}: {texts[name]}" for name in order], texts == whole
 
 
 def _essential(request: ApprovalRequest, asker: str | None) -> list[str]:
@@ -89,7 +97,7 @@ def _essential(request: ApprovalRequest, asker: str | None) -> list[str]:
         read = "; ".join(map(printable_line, request.read))
         lines.append(f"It could carry elsewhere what this conversation has read: {read}.")
     if request.kind is ApprovalKind.ELICITATION:
-        lines.append(_NO_SECRETS.format(service=printable(request.service)))
+        lines.append(_NO_SECRETS.format(service=service_text(request)))
     return [*lines, *_others(request, asker)]
 
 
@@ -117,6 +125,17 @@ def _others(request: ApprovalRequest, asker: str | None) -> list[str]:
         return []
     who = printable(request.approvers.removeprefix(PERSON))
     return [f'Another person decides: "{who}". Then approve to continue.']
+
+
+def _label(name: str, pending: PendingApproval) -> str:
+    """The name of an argument with its title; without one that is the name of another argument of the call,
+    for which a person could take it.
+    """
+    words = titles_in(pending.request.extensions).tool.arguments.get(name)
+    others = {other.casefold() for other in pending.arguments if other != name}
+    if words is not None and any(title.casefold() in others for title in words.both().values()):
+        words = None
+    return titled(_name(name), words)
 
 
 def _name(name: str) -> str:

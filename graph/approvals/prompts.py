@@ -12,6 +12,7 @@ from graph.approvals.gate import ApprovalGate
 from graph.approvals.inbox import with_arguments
 from graph.approvals.record import ApprovalKind, ApprovalRequest, PendingApproval, QuestionKind
 from graph.approvals.request import interrupt_value
+from graph.approvals.titles import NO_TITLES, Titles
 from graph.context import AgentContext, context_of
 from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.audit.event import AuditedAction, AuditOutcome
@@ -30,12 +31,14 @@ _CODES: Final[Mapping[QuestionKind, ErrorCode]] = {
 class ApprovalPrompts:
     """Shared by the nodes of a graph. The methods raise `AuditError` if a question or decision cannot be
     recorded; then it is not asked, or does not count. `announce` receives each new question about a call.
+    `titles` stand on the cards of clients of LangGraph.
     """
 
     gate: ApprovalGate
     audit: AuditTrail
     clock: Callable[[], float]
     announce: Callable[[PendingApproval], None] | None = None
+    titles: Titles = NO_TITLES
 
     def given(
         self, runtime: Runtime[AgentContext], request: ApprovalRequest, caller: VerifiedAccessToken
@@ -58,7 +61,7 @@ class ApprovalPrompts:
         it. `url` refers to the URL of a consent.
         """
         try:
-            answer = interrupt(interrupt_value(shown, url))
+            answer = interrupt(interrupt_value(self.titles.beside(shown), url))
         except GraphInterrupt:
             if not shown.asked:
                 await self.keep(shown, caller)

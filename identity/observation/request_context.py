@@ -18,6 +18,9 @@ USER: Final[ContextVar[str | None]] = ContextVar("idaas_agent.user", default=Non
 """The caller of the request, named by `user_label`; `None` before authentication."""
 DEVICE: Final[ContextVar[str | None]] = ContextVar("idaas_agent.device", default=None)
 """The `User-Agent` of the request, cut and printable: for the person who sent it alone."""
+Language: TypeAlias = Literal["en", "zh"]
+LANGUAGE: Final[ContextVar[Language]] = ContextVar("idaas_agent.language", default="en")
+"""The language of the titles in the response, which its reader prefers (`Accept-Language`)."""
 
 
 _CARRIED: Final[tuple[ContextVar[Any], ...]] = (REQUEST_ID, USER, DEVICE, CURRENT_SPAN)

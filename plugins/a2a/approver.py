@@ -12,6 +12,7 @@ from agent.api.validation_fault import Body
 from graph.approvals.card import card_text
 from graph.approvals.inbox import Inbox, kept_arguments
 from graph.approvals.record import PendingApproval
+from graph.approvals.titles import Titles
 from graph.error_codes import invalid_approval
 from identity.access_token.verified_access_token import VerifiedAccessToken
 from plugins.a2a.members import Members, data_part, text_part
@@ -28,8 +29,11 @@ class ApproverRequest(Body):
     decision: Literal["approve", "reject"] | None = None
 
 
-async def reply_to_approver(inbox: Inbox, message: Message, caller: VerifiedAccessToken) -> Members | None:
+async def reply_to_approver(
+    inbox: Inbox, message: Message, caller: VerifiedAccessToken, titles: Titles
+) -> Members | None:
     """The agent's message; `None` if `message` is none of an approver: data about an approval, for no task.
+    `titles` stand beside the names.
 
     Raises `A2AError`, and what `Inbox.decide` raises, also if there is nothing to show.
     """
@@ -45,7 +49,7 @@ async def reply_to_approver(inbox: Inbox, message: Message, caller: VerifiedAcce
         if (state := waiting.get(wanted.approval)) is None:
             raise invalid_approval("no such approval waits for the caller")
         request = state.request
-        asked = PendingApproval(request, kept_arguments(request))
+        asked = titles.beside(PendingApproval(request, kept_arguments(request)))
         text = card_text(asked, asker=request.principal.subject)
         parts = [text_part(text), data_part(asked_call(state))]
     return {"messageId": uuid.uuid4().hex, "role": "ROLE_AGENT", "parts": parts}

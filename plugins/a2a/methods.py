@@ -10,6 +10,7 @@ from agent.api.disconnect import while_connected
 from agent.api.event_stream import EventStream, server_sent
 from agent.api.json_rpc import RequestId, RpcRequest, result_response
 from graph.approvals.inbox import Inbox
+from graph.approvals.titles import NO_TITLES, Titles
 from identity.access_token.verified_access_token import VerifiedAccessToken
 from plugins.a2a.a2a_error import A2ACode, A2AError
 from plugins.a2a.approver import reply_to_approver
@@ -73,9 +74,10 @@ _PUSH_NOTIFICATIONS: Final = "TaskPushNotificationConfig"
 class Methods:
     """Responds to requests. Raises `A2AError`, and the errors of the runs."""
 
-    def __init__(self, tasks: Tasks, inbox: Inbox | None = None) -> None:
+    def __init__(self, tasks: Tasks, inbox: Inbox | None = None, titles: Titles = NO_TITLES) -> None:
         self._tasks = tasks
         self._inbox = inbox
+        self._titles = titles
 
     async def response(
         self, received: RpcRequest, caller: VerifiedAccessToken, receive: Receive, *, older: bool
@@ -128,7 +130,9 @@ class Methods:
         return {"task": with_history(task, configuration.history_length)}
 
     async def _to_approver(self, message: Message, caller: VerifiedAccessToken) -> Members | None:
-        reply = self._inbox and await reply_to_approver(self._inbox, message, caller)
+        if self._inbox is None:
+            return None
+        reply = await reply_to_approver(self._inbox, message, caller, self._titles)
         return {"message": reply} if reply else None
 
 

@@ -53,7 +53,7 @@ def a2a_routes(agent: Agent) -> APIRouter:
     """The routes. The card has the agent's `public_address`."""
     settings = agent.settings
     inbox = None if agent.kept is None else agent.kept.inbox
-    methods = Methods(Tasks(agent.chats, settings.llm_images), inbox)
+    methods = Methods(Tasks(agent.chats, settings.llm_images), inbox, agent.titles)
     router = APIRouter(route_class=DirectRoute)
 
     @router.head(AGENT_CARD_PATH, include_in_schema=False)

@@ -13,6 +13,7 @@ from agent.http.page_address import where_to_decide
 from agent.runs.run import End, Finished, Paused, RunEvent, RunReader
 from graph.approvals.card import card_text, summary
 from graph.approvals.record import ApprovalKind, PendingApproval
+from graph.approvals.titles import NO_TITLES, Titles
 from identity.errors import AgentError
 from identity.printable import printable
 from plugins.mcp_server.calls import ANSWER, ASK, AskedCall, Begun, CallState
@@ -28,11 +29,12 @@ _APPROVE: Final[Members] = {
 class CallEncoder:
     """Encodes one call for one request: give it each event of the run, then take the result."""
 
-    def __init__(self, asked: AskedCall, page: str | None, begun: Begun) -> None:
+    def __init__(self, asked: AskedCall, page: str | None, begun: Begun, titles: Titles = NO_TITLES) -> None:
         """`page` is where the user of a legacy client decides."""
         self._asked = asked
         self._request = asked.request
         self._page = page
+        self._titles = titles
         self._sent = 0
         self._consent: Members | None = None
         self._unavailable: dict[str, str] = {}
@@ -55,7 +57,8 @@ class CallEncoder:
             case "tool_finished":
                 self._call.ok = event["ok"]
             case "consent_required":
-                message = f"The agent needs your consent to use your account of {event['service']}."
+                service = self._titles.service(event["service"])
+                message = f"The agent needs your consent to use your account of {service}."
                 self._consent = {"mode": "url", "message": message, "url": event["url"]}
             case "services_unavailable":
                 self._unavailable |= event["services"]

@@ -108,6 +108,7 @@ class McpServer:
         self._calls = Calls(agent)
         self._services = agent.gate.services
         self._page = page_address(agent.settings)
+        self._titles = agent.titles
 
     async def response(self, message: McpMessage, request: Request) -> Response:
         """The response in the form of the message's version."""
@@ -151,7 +152,7 @@ class McpServer:
         asked = AskedCall.of(message, caller)
         try:
             begun = await self._calls.begin(asked)
-            encoder = CallEncoder(asked, self._page, begun)
+            encoder = CallEncoder(asked, self._page, begun, self._titles)
             if isinstance(begun, RunReader):
                 streams = "text/event-stream" in request.headers.get("Accept", "")
                 if message.progress_token is not None and streams:

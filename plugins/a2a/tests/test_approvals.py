@@ -48,7 +48,8 @@ class TestApprovals:
         approval = approval_of(updates[-1])
 
         assert states(updates) == ["WORKING", "INPUT_REQUIRED"]
-        assert "leave_apply" in message["parts"][0]["text"]
+        assert '"Apply for leave (leave_apply)"' in message["parts"][0]["text"]
+        assert "· First day (first_day): " in message["parts"][0]["text"]
         assert (approval["kind"], approval["service"]) == ("tool_call", "leave")
         assert approval["arguments"] == LEAVE
         assert (await alice.get(task_id_of(updates)))["status"]["message"] == message
@@ -112,6 +113,7 @@ class TestApprovals:
             *("maps_weather", {"city": "Hangzhou"}),
             "",
         )
+        assert "Weather (maps_weather)" in seen["message"]["parts"][0]["text"]
         assert "Apply for leave" not in json.dumps(seen)
         approve = {"approval": approval_id, "decision": "approve"}
         for person, given in ((carol, {"approval": approval_id}), (carol, approve), (alice, approve)):

@@ -141,7 +141,7 @@ class TestApprovals:
         assert (form["mode"], form["requestedSchema"]["properties"].keys()) == ("form", {"approve"})
         assert "It would use the rights of user_alice01 (Human)." in form["message"]
         assert "leave_apply" in form["message"]
-        assert f"first_day: {FIRST_DAY}" in form["message"]
+        assert f"First day (first_day): {FIRST_DAY}" in form["message"]
         assert (made["isError"], json.loads(made["content"][0]["text"])["days"]) == (False, 3)
         assert before - after == 3
         assert (await balance(served), repeated["content"]) == (after, made["content"])
@@ -208,7 +208,9 @@ class TestApprovals:
         params = {"requestState": asked["requestState"], "inputResponses": APPROVE}
         ended = await call(served, "ask", question, **params)
 
-        assert "leave_apply" in asked["inputRequests"]["answer"]["params"]["message"]
+        card = asked["inputRequests"]["answer"]["params"]["message"]
+        assert '"Apply for leave (leave_apply)"' in card
+        assert "· First day (first_day): " in card
         assert ended["structuredContent"]["answer"] == "done "
         assert ended["structuredContent"]["conversation"] == asked["requestState"].partition(".")[0]
 

@@ -233,4 +233,5 @@ async def test_agent_with_the_variables_sends_the_question_of_a_run(
     [approval] = (await served.ask("GET", "/threads/thread-1")).json()["approvals"]
     sent = (await received.get())["data"]
     assert (sent["id"], sent["tool"]) == (approval["id"], "leave_apply")
+    assert '"Apply for leave (leave_apply)"' in sent["text"]
     assert sent["url"] == f"https://page.example/chat#approval={approval['id']}"

@@ -49,7 +49,7 @@ async def test_listener_hears_of_each_question_of_a_run(
     install(packages, "bell_listener", BELL)
     served = await threads([APPLY, DONE], ACCESS_IDENTITY="Human")
     await served.say("Apply for leave")
-    assert capsys.readouterr().out.startswith('asked: The agent asks to call "leave_apply"')
+    assert capsys.readouterr().out.startswith('asked: The agent asks to call "Apply for leave (leave_apply)"')
     await served.agent.aclose()
     assert capsys.readouterr().out == "closed\n"
 
@@ -63,7 +63,7 @@ async def test_question_is_asked_and_others_hear_of_it_if_a_listener_fails(
     with caplog.at_level(logging.WARNING):
         await served.say("Apply for leave")
     assert (await served.ask("GET", "/threads/thread-1")).json()["status"] == "paused"
-    assert capsys.readouterr().out.startswith('asked: The agent asks to call "leave_apply"')
+    assert capsys.readouterr().out.startswith('asked: The agent asks to call "Apply for leave (leave_apply)"')
     assert "a listener of questions failed: it raised ValueError at bell_listener.py:" in caplog.text
     assert "text-of-a-listener" not in caplog.text
 
