@@ -67,12 +67,15 @@ def error_codes() -> str:
     """The error table, in the order of the source. Each code is an anchor, to which one can link."""
     from agent.errors.error_table import ERROR_CODES, row_of
 
-    rows = ["\n| code | cause | remedy |\n|---|---|---|\n"]
-    for code in ERROR_CODES:
-        row = row_of(code)
-        remedy = row.remedy.replace("the declaration of the service", "*the settings of the service*")
-        rows.append(f'| <a id="{code}"></a>`{code}` | {row.cause} | {remedy} |\n')
+    rows = ["\n| code | what to do |\n|---|---|\n"]
+    rows += [f'| <a id="{code}"></a>`{code}` | {in_short(row_of(code).remedy)} |\n' for code in ERROR_CODES]
     return "".join(rows)
+
+
+def in_short(remedy: str) -> str:
+    """The first clause of a remedy, or all of one that begins with "none"."""
+    text = remedy.replace("the declaration of the service", "*the settings of the service*")
+    return text if text.startswith("none") else re.split(r"; |\. ", text)[0]
 
 
 def errors_zh() -> str:
@@ -94,7 +97,7 @@ def errors_zh() -> str:
 ERRORS_ZH = """# 错误
 
 面向编写客户端或运维智能体的人：错误码，以及用户看到的文字。
-原因与处理见英文的 [Errors](../errors.md)；`idaas-agent doctor` 会指出要更正的变量。
+处理办法见英文的 [Errors](../errors.md)；原因在日志中，`idaas-agent doctor` 会指出要更正的变量。
 
 | 状态 | 含义 |
 |---|---|

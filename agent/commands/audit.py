@@ -232,7 +232,7 @@ def _without_approval(calls: Sequence[Mapping[str, Any]]) -> str:
     if refused is None:
         return "no approval was required"
     if error := refused.get("error"):
-        return f"it was refused and not made: {error} (docs/errors.md has its causes)"
+        return f"it was refused and not made: {error} (docs/errors.md says what to do)"
     if rules := refused.get("rules"):
         return f"it was refused and not made, by {'; '.join(rules)}"
     return "it was refused and not made: the policy of the tool denies it, or its arguments do not fit"

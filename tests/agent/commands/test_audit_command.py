@@ -241,6 +241,6 @@ async def test_explanation_names_rules_policy_and_what_had_been_read_and_calls_w
     assert last == [
         "it was refused and not made, by daily; four-eyes",
         "it was refused and not made: the policy of the tool denies it, or its arguments do not fit",
-        "it was refused and not made: token_exchange_failed (docs/errors.md has its causes)",
+        "it was refused and not made: token_exchange_failed (docs/errors.md says what to do)",
     ]
     assert (audit("explain", "call_3", file).exit_code, audit("explain", "call_1").exit_code) == (2, 2)
