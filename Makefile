@@ -71,7 +71,7 @@ mutants: $(VENV)/.dev databases ## remove each guard behind the promises, one at
 	@$(BIN)/python scripts/mutants.py $(GUARDS)
 GUARDS ?=
 
-bench: $(VENV)/.dev wrk databases ## measure all rows against a floor or peer (twenty minutes); writes docs/benchmarks.md
+bench: $(VENV)/.dev wrk databases ## measure all rows against a floor or peer (twenty minutes); writes benchmarks/README.md
 	@$(BIN)/python -m benchmarks
 
 cluster: npm $(VENV)/.dev frontend/node_modules/.installed databases ## two replicas, PostgreSQL, Redis, a balancer and the page; kills one while ten people chat

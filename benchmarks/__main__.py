@@ -1,6 +1,6 @@
 """`python -m benchmarks [--quick] [--to FOLDER] [row …]` writes `table.md` and `results.json`.
 
-A full run of all rows also replaces `docs/benchmarks.md`, if every row could be measured.
+A full run of all rows also replaces `benchmarks/README.md`, if every row could be measured.
 """
 
 import argparse
@@ -18,7 +18,7 @@ from benchmarks.report import FULL, HEADER, QUICK, Figure, as_json, machine, mar
 from benchmarks.rows import MODULES
 
 NAMES = list(MODULES)
-DOCUMENTED_TABLE = ROOT / "docs" / "benchmarks.md"
+DOCUMENTED_TABLE = ROOT / "benchmarks" / "README.md"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -48,7 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def replaces_documented_table(selected: Sequence[str], *, quick: bool) -> bool:
-    """Whether a run with these options measures everything that `docs/benchmarks.md` contains."""
+    """Whether a run with these options measures everything that `benchmarks/README.md` contains."""
     return not selected and not quick
 
 

@@ -19,7 +19,7 @@ _INTRODUCTION = (
     "",
     "For people who compare the cost of the agent: all figures of one `make bench`, which writes this page.",
     "A value is the median of the rounds, with the lowest and the highest round in parentheses.",
-    "`docs/performance.md` explains the references, and what is not met.",
+    "[Performance](../docs/performance.md) explains the references, and what is not met.",
     "",
 )
 HEADER = (

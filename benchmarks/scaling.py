@@ -79,7 +79,7 @@ class Assumptions:
 class Figures:
     """Of one process, measured. Times are milliseconds of its processor.
 
-    Those of PostgreSQL and Redis are counted on the wire, in the row `round_trips` of `docs/benchmarks.md`.
+    Those of PostgreSQL and Redis are counted on the wire, in the row `round_trips` of `benchmarks/README.md`.
     """
 
     turn_ms: float = 6.0

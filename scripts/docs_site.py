@@ -35,7 +35,7 @@ SEARCH = {
     "docs/names.md": "boost: 0.5",  # lists what other pages explain
     "README.md": "boost: 2",
     "CHANGELOG.md": "boost: 0.2",
-    "docs/benchmarks.md": "boost: 0.5",
+    "benchmarks/README.md": "boost: 0.5",
 }
 """What the search does with a page, or with those of a folder."""
 SAME_STATE = ("e=e+s+o.id}", 'e=e+s+o.id+","}')
