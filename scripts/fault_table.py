@@ -27,7 +27,7 @@ def fault_table() -> str:
         tables.setdefault(rows, []).append(service)
     for rows, services in tables.items():
         lines += [
-            f"\n## {'; '.join(services)}\n",
+            f"\n### {'; '.join(services)}\n",
             _row("fault", *COLUMNS.values()),
             "|---|---|---|---|",
             rows,
