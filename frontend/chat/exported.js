@@ -7,7 +7,7 @@
  */
 
 import { indentedJson, printable } from '../printable.js';
-import { deviceName } from '../view/device.js';
+import { decisionOf, decisionWords } from '../view/decision.js';
 import { identityKind } from '../view/identity.js';
 import { answerText, toolCalls, turnsOf } from './conversation.js';
 
@@ -17,8 +17,6 @@ const FENCE = /^(?:(`{3,})[^`]*|(~{3,}).*)$/;
 /** What begins an image, or HTML. */
 const LOADED = /!(?=\[)|<(?=[a-z/!?])/gi;
 const NUMBERS = /-?\d[\d.eE+-]*/g;
-/** Statuses of approvals that were given. */
-const GIVEN = ['approved', 'used'];
 
 /**
  * @param {string} title
@@ -144,7 +142,7 @@ function aboutCall(call, proposals, approval, language) {
   const { service, tool, outcome } = call;
   const outcomeWords = language.text(`tool.${outcome}`, { service: service ?? language.text('service.unnamed') });
   const line = `- ${inline(outcomeWords)} · \`${tool}\` · ${language.text(`identity.${identityKind(call)}`)}`;
-  const words = [...(approval ? [decisionWords(approval, language)] : []), ...reasons(call, approval, language)];
+  const words = [...(approval ? [decisionWords(language, decisionOf(approval))] : []), ...reasons(call, approval, language)];
   return [[line, ...words.map((text) => `  - ${inline(text)}`)].join('\n'), ...argumentBlocks(call, proposals, language)];
 }
 
@@ -157,18 +155,11 @@ function argumentBlocks({ outcome }, proposals, language) {
   return [block('export.proposed', first), block(outcome === 'not_called' ? 'export.changed' : 'export.called', last)];
 }
 
-function decisionWords({ status, approvers, decided_at: at, decided_on: device }, language) {
-  if (!at) return language.text(`export.status_${status}`);
-  const who = approvers ? language.text('export.another', { group: approvers }) : language.text('export.you');
-  const verb = GIVEN.includes(status) || status === 'withdrawn' ? 'approved' : 'declined';
-  return language.text(`export.${verb}${device ? '_on' : ''}`, { who, time: at, device: device ? deviceName(device) : '' });
-}
-
 function reasons({ declined, expired, withdrawn }, approval, language) {
   return [
     declined && `${language.text('tool.reason')}: ${declined}`,
-    !approval && expired && language.text('export.status_expired'),
-    !approval && withdrawn && language.text('export.status_withdrawn'),
+    !approval && expired && language.text('decision.expired'),
+    !approval && withdrawn && language.text('decision.withdrawn'),
     approval?.rules.length > 0 && `${language.text('inbox.rules')}: ${approval.rules.join('; ')}`,
   ].filter(Boolean);
 }

@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { byDay, csv, PastCalls } from '../chat/past-calls.js';
 import { Language } from '../language/language.js';
 import { identityKind } from '../view/identity.js';
-import { argumentsJson, decisionWords, recordOf } from '../view/past-calls-view.js';
+import { argumentsJson, decisionSentence, recordOf } from '../view/past-calls-view.js';
 
 const call = (id, at) => ({ call_id: id, thread_id: 't', at });
 
@@ -42,12 +42,12 @@ test('a table has all digits of an argument, and its texts as JSON', () => {
 test('a decision says by whom it was made, and whether it changed the call', () => {
   const language = new Language('en');
   const at = '2026-01-02T12:10:00Z';
-  assert.match(decisionWords(language, { decision: 'approved', at, approvers: null, changed: true }), /^Approved by you: .+ With arguments that you changed\.$/);
-  assert.match(decisionWords(language, { decision: 'declined', at, approvers: 'finance', changed: false }), /^Declined by another person of “finance”: /);
-  assert.match(decisionWords(language, { decision: 'withdrawn', at, approvers: null, changed: false }), /^Approved by you: /);
-  assert.match(decisionWords(language, { decision: 'withdrawn', at, approvers: 'finance', changed: false }), /^Approved by another person of “finance”: /);
-  assert.equal(decisionWords(language, { decision: 'withdrawn', at: null, approvers: null, changed: false }), 'Withdrawn before a decision.');
-  assert.equal(decisionWords(language, { decision: 'expired', at: null, approvers: 'finance', changed: false }), 'Not decided in time.');
+  assert.match(decisionSentence(language, { decision: 'approved', at, approvers: null, changed: true }), /^Approved by you, .+, with changed arguments\.$/);
+  assert.match(decisionSentence(language, { decision: 'declined', at, approvers: 'finance', changed: false }), /^Declined by another person of “finance”, /);
+  assert.match(decisionSentence(language, { decision: 'withdrawn', at, approvers: null, changed: false }), /^Approved by you, /);
+  assert.match(decisionSentence(language, { decision: 'withdrawn', at, approvers: 'finance', changed: false }), /^Approved by another person of “finance”, /);
+  assert.equal(decisionSentence(language, { decision: 'withdrawn', at: null, approvers: null, changed: false }), 'Withdrawn before a decision.');
+  assert.equal(decisionSentence(language, { decision: 'expired', at: null, approvers: 'finance', changed: false }), 'Not decided in time.');
 });
 
 test('a call about which a question is open was not made, and only a result says that no identity was needed', () => {

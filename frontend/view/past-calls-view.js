@@ -2,6 +2,7 @@
 
 import { fileName } from '../chat/file-name.js';
 import { byDay, csv, PastCalls } from '../chat/past-calls.js';
+import { decisionWords } from './decision.js';
 import { element } from './element.js';
 import { failureWords } from './failure.js';
 import { icon } from './icon.js';
@@ -108,7 +109,7 @@ export class PastCallsView {
       element('div', { class: 'past-details' },
         rows.length > 0 && element('dl', { class: 'arguments' }, ...rows),
         element('p', { class: 'note' }, `${language.sentence(language.text(`tool.outcome_${outcome}`))} ${rights}`),
-        ...call.decisions.map((decision) => element('p', { class: 'note' }, decisionWords(language, decision))),
+        ...call.decisions.map((decision) => element('p', { class: 'note' }, decisionSentence(language, decision))),
         call.replaced && element('p', { class: 'note' }, language.text('done.replaced')),
         element('p', { class: 'note' }, element('code', {}, technicalName(call))),
         element('button', { type: 'button', class: 'quiet', onclick: open }, icon('list'), call.thread_title ?? language.text('list.untitled')))));
@@ -124,7 +125,7 @@ export class PastCallsView {
     const heads = ['when', 'tool', 'service', 'rights', 'outcome', 'decision', 'conversation', 'arguments', 'technical'].map((name) => language.text(`done.column_${name}`));
     const rows = this.#chosen.map((call) => [call.at, toolName(language, call), serviceName(language, call.service),
       language.text(`identity.${identityKind(recordOf(call))}`), language.text(`tool.outcome_${outcomeOf(call)}`),
-      call.decisions.map((decision) => decisionWords(language, decision)).join(' '), call.thread_title ?? '',
+      call.decisions.map((decision) => decisionSentence(language, decision)).join(' '), call.thread_title ?? '',
       argumentsJson(call), technicalName(call)]);
     saveFile(fileName(language.text('done.heading'), 'csv'), csv([heads, ...rows]), 'text/csv');
     if (past.more) this.status.textContent = language.text('done.cut', { count: past.calls.length });
@@ -143,13 +144,9 @@ function outcomeOf({ outcome, decisions }) {
   return outcome === 'unknown' && decisions.at(-1)?.decision === 'open' ? 'waiting' : outcome;
 }
 
-/** What was decided, when, and by whom. One that was withdrawn after a decision had been approved. */
-export function decisionWords(language, { decision, at, approvers, changed }) {
-  const time = at === null ? '' : language.until(Date.parse(at));
-  const shown = decision === 'withdrawn' && at !== null ? 'approved' : decision;
-  const key = approvers ? `done.${shown}_by_another` : `done.${shown}`;
-  const words = language.text(language.has(key) ? key : `done.${shown}`, { time, group: approvers ?? '' });
-  return changed ? `${words} ${language.text('done.changed')}` : words;
+/** What was decided, as a sentence. */
+export function decisionSentence(language, decision) {
+  return language.sentence(decisionWords(language, decision, (at) => language.until(Date.parse(at))));
 }
 
 /** The arguments as JSON, with all digits of numbers, which `JSON.parse` has rounded: what `display` has is a text itself, or JSON. */

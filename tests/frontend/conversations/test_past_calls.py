@@ -123,7 +123,7 @@ async def test_calls_of_all_conversations_are_listed_by_day_filtered_and_saved(
         "Apply for leave the leave serviceon your behalf"
     )
     await applied.locator("summary").click()
-    for shown in ("First day", "Approved by you: ", "with your rights (Human)", "leave.leave_apply"):
+    for shown in ("First day", "Approved by you, ", "with your rights (Human)", "leave.leave_apply"):
         await expect(applied).to_contain_text(shown)
     assert await violations(page, NARROW_IN_THE_DARK) == []
     await done(page).get_by_label("only what may have changed something").check()
