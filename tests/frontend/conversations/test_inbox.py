@@ -42,7 +42,7 @@ async def test_call_of_another_person_is_decided_in_the_inbox_and_their_run_goes
     )
     for shown in (
         "maps_regeocode",
-        "location120.1,30.2",
+        "Point (longitude, latitude)120.1,30.2",
         "finance",
         "with a shared key",
         "of user_alice01 is informed",
