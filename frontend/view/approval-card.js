@@ -43,15 +43,16 @@ export class ApprovalCard {
     Object.assign(this, { language, approval, actions });
     this.title = approvalTitle(language, approval);
     this.countdown = element('p', { class: 'note', role: 'timer' });
-    this.failure = element('p', { class: 'symptom', role: 'alert', hidden: true });
+    this.failure = element('p', { class: 'symptom', role: 'alert' });
     this.buttons = element('div', { class: 'actions' });
     this.fields = element('div', { class: 'fields' });
     this.particulars = element('div', { class: 'what' }, ...this.#particulars());
     const { above, details } = this.#more();
+    this.heading = element('h3', {}, icon('question'), ...this.#heading());
     const question = approval.prepared_by ? `: ${approval.display[0].text.slice(0, LABEL)}` : '';
     const label = `${language.text('approval.label')}: ${this.title}${question}`;
     this.element = element('section', { 'class': 'card approval', 'aria-label': label, 'tabindex': -1 },
-      element('h3', {}, icon('question'), ...this.#heading()), ...above, this.particulars, this.fields, this.failure, this.countdown, this.buttons, details);
+      this.heading, ...above, this.particulars, this.fields, this.failure, this.countdown, this.buttons, details);
     this.element.addEventListener('keydown', ({ key, isComposing }) => { if (key === 'Escape' && !isComposing) this.#back(); });
     this.#showChoice();
     this.tick();
@@ -62,13 +63,22 @@ export class ApprovalCard {
     this.element.focus({ preventScroll: true });
   }
 
+  /** Scrolls to what would be done, which ends with the arguments. */
+  show() {
+    for (const part of [this.heading, this.particulars]) part.scrollIntoView({ block: 'nearest' });
+  }
+
+  /** Whether the arguments are on the screen, and nothing is over them. */
+  get isInSight() {
+    const { left, width, top, bottom } = this.particulars.getBoundingClientRect();
+    return [top + 2, bottom - 2].every((y) => this.particulars.contains(document.elementFromPoint(left + width / 2, y)));
+  }
+
   /** @param {object | undefined} failure why the last decision was refused */
   refused(failure) {
     if (failure === this.#refusal) return;
     this.#refusal = failure;
-    this.failure.hidden = failure === undefined;
-    if (!failure) return;
-    this.failure.textContent = this.language.sentence(this.#faultyArgument(failure) ?? failureWords(this.language, failure).symptom);
+    this.failure.textContent = failure ? this.language.sentence(this.#faultyArgument(failure) ?? failureWords(this.language, failure).symptom) : '';
   }
 
   /** Says which argument, or field of a form, does not fit; `undefined` if the refusal names none. */
@@ -141,10 +151,11 @@ export class ApprovalCard {
   /** What would be done, where, and under whose rights. */
   #heading() {
     const { language, approval } = this;
-    if (approval.kind !== 'tool_call') return [this.title];
+    if (approval.kind !== 'tool_call') return [element('span', {}, this.title)];
     const { asker, service } = approval;
     const asks = asker && `${language.text('inbox.asks', { asker: asker.sub })} `;
-    return [element('span', {}, asks, toolNameElement(language, approval), ` · ${serviceName(language, service)}`), identityBadge(language, identityOf(approval), rightsWords(language, approval))];
+    return [element('span', {}, asks, toolNameElement(language, approval), ` · ${serviceName(language, service)} `,
+      identityBadge(language, identityOf(approval), rightsWords(language, approval)))];
   }
 
   /** What a decision needs beside the arguments (`above`), and what is looked up (`details`). */

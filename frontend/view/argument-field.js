@@ -35,7 +35,7 @@ export class ArgumentField {
     this.input.setAttribute('aria-describedby', id);
     if (needed) this.input.setAttribute('aria-required', 'true');
     this.input.addEventListener('input', () => this.read());
-    this.problem = element('span', { id, class: 'problem', role: 'status', hidden: true });
+    this.problem = element('span', { id, class: 'problem', role: 'status' });
     const hint = needed !== undefined && hintOf(language, schema, needed || this.kind === 'switch');
     this.element = element('div', {}, element('label', { class: `argument-${this.kind}`, title: name !== label && name }, this.label, hint, this.input), this.problem);
   }
@@ -47,7 +47,6 @@ export class ArgumentField {
     this.invalid = fault !== undefined;
     if (this.invalid) input.setAttribute('aria-invalid', 'true');
     else input.removeAttribute('aria-invalid');
-    this.problem.hidden = !this.invalid;
     this.problem.textContent = this.invalid ? language.text(`approval.fault_${fault.kind}`, { name: label, example, bound: fault.bound }) : '';
     if (kind === 'switch') return String(input.checked);
     if (input.value === '' && this.needed === false) return undefined;

@@ -10,8 +10,8 @@ import { isYes } from './spoken-yes.js';
 
 export class Composer {
   /**
-   * @param {{send: (question: string, files: object[]) => void, decline: (words: string) => void, approve: (approval: object) => void, stop: () => void, cancel: () => void,
-   *   written: (draft: string) => void}} actions `approve`: by a click on the button that a "yes" shows; `cancel` ends an edit
+   * @param {{send: (question: string, files: object[]) => void, decline: (words: string) => void, approve: (approval: object) => void, offered: () => void, stop: () => void, cancel: () => void,
+   *   written: (draft: string) => void}} actions `approve`: by a click on the button that a "yes" shows, which `offered` is told of; `cancel` ends an edit
    */
   constructor(language, actions, draft = '') {
     this.actions = actions;
@@ -28,7 +28,7 @@ export class Composer {
     this.declineButton = element('button', { type: 'button', class: 'quiet', onclick: () => this.#take(actions.decline) }, language.text('composer.decline_send'));
     this.approveButton = element('button', { type: 'button', class: 'quiet', hidden: true, onclick: () => actions.approve(this.approvable) }, language.text('composer.approve'));
     this.choice = element('div', { class: 'choice', hidden: true },
-      element('button', { type: 'submit', class: 'primary' }, language.text('composer.send_later')), this.approveButton, this.declineButton);
+      this.approveButton, element('button', { type: 'submit', class: 'primary' }, language.text('composer.send_later')), this.declineButton);
     this.attachments = new Attachments(language, actions.announce, () => this.#fit());
     this.element = element('form', { class: 'composer', onsubmit: (event) => this.#submit(event) },
       this.attachments.list,
@@ -55,6 +55,11 @@ export class Composer {
     this.sendButton.hidden = busy || waits;
     this.stopButton.hidden = !busy;
     this.#fit();
+  }
+
+  /** Whether it shows the button that approves. */
+  get offers() {
+    return !this.approveButton.hidden;
   }
 
   get draft() {
@@ -109,8 +114,10 @@ export class Composer {
     const empty = this.input.value.trim() === '';
     this.sendButton.disabled = !this.enabled || empty;
     this.choice.hidden = !this.waits || empty;
+    const offered = this.offers;
     this.approveButton.hidden = !this.approvable || !isYes(this.input.value);
     this.input.style.height = 'auto';
     this.input.style.height = `${this.input.scrollHeight}px`;
+    if (this.offers && !offered) this.actions.offered();
   }
 }

@@ -36,7 +36,7 @@ export class ConversationListView {
     this.empty = element('p', { class: 'note' });
     this.moreButton = element('button', { type: 'button', class: 'quiet', onclick: () => this.#showMore() }, icon('down'), language.text('list.more'));
     this.more = element('p', { class: 'more' }, this.moreButton);
-    this.undo = element('div', { class: 'card notice', role: 'status', hidden: true });
+    this.undo = element('div', { class: 'card notice', role: 'status' });
     this.status = element('p', { class: 'visually-hidden', role: 'status' });
     this.failure = element('p', { class: 'problem', role: 'alert' });
     this.count = element('span', { class: 'count' });
@@ -144,8 +144,10 @@ export class ConversationListView {
     const state = JSON.stringify(deleted ?? null);
     if (this.undo.dataset.shown === state) return;
     this.undo.dataset.shown = state;
-    this.undo.hidden = !deleted;
-    if (!deleted) return;
+    if (!deleted) {
+      this.undo.replaceChildren();
+      return;
+    }
     const title = deleted.title || this.language.text('list.untitled');
     this.undo.replaceChildren(element('span', {}, this.language.text('list.deleted', { title })),
       element('button', { type: 'button', class: 'quiet', onclick: () => this.#try(this.#undo()) }, this.language.text('chat.undo')));

@@ -42,7 +42,7 @@ export class ConversationView {
       return app.ask(question, files);
     };
     this.composer = new Composer(language, {
-      send, decline: (words) => app.decline(words), approve: (approval) => this.#approve(approval), stop: () => chat.stop(), cancel: () => this.#cancelEdit(), written: (text) => { app.draft = text; }, announce: (text) => { this.status.textContent = text; },
+      send, decline: (words) => app.decline(words), approve: (approval) => this.#approve(approval), offered: () => this.#shownCard?.show(), stop: () => chat.stop(), cancel: () => this.#cancelEdit(), written: (text) => { app.draft = text; }, announce: (text) => { this.status.textContent = text; },
     }, app.draft);
     this.notice = new Notice(language, { undo: () => this.#undo(), unqueue: () => this.composer.write(chat.unqueue()) });
     this.refusal = new Refusal(language, { signIn: () => app.signIn() });
@@ -51,7 +51,7 @@ export class ConversationView {
     this.list = element('ol', { class: 'turns' });
     this.earlier = new EarlierMessages(language, chat, (count) => this.#earlierShown(count));
     this.status = element('p', { class: 'visually-hidden', role: 'status' });
-    this.expiry = element('div', { class: 'card expiry', role: 'status', hidden: true });
+    this.expiry = element('div', { class: 'card expiry', role: 'status' });
     this.latest = element('button', { type: 'button', class: 'latest', hidden: true, onclick: () => this.#scrollToEnd() },
       icon('down'), language.text('chat.latest'));
     this.conversations = new ConversationListView(app, this.#observing.signal, () => this.begin());
@@ -75,13 +75,14 @@ export class ConversationView {
     addEventListener('scroll', () => this.#showLatest(), { signal, passive: true });
     const { style } = document.documentElement;
     const growth = new ResizeObserver(() => { // what is written, or is sent later, covers nothing
-      style.scrollPaddingBottom = `${this.foot.offsetHeight}px`;
-      if (this.#atEnd()) this.#scrollToEnd();
+      style.setProperty('--foot', `${this.foot.offsetHeight}px`);
+      if (this.composer.offers) this.#shownCard?.show();
+      else if (!this.list.hidden && this.#atEnd()) this.#scrollToEnd();
     });
     growth.observe(this.foot);
     signal.addEventListener('abort', () => {
       growth.disconnect();
-      style.scrollPaddingBottom = '';
+      style.removeProperty('--foot');
     });
     this.#update({ follow: true });
   }
@@ -114,14 +115,14 @@ export class ConversationView {
   #updateExpiry(seconds) {
     const { language, app } = this;
     const soon = seconds <= EXPIRES_SOON && (seconds <= 0 || !app.renewsItself);
-    if (soon && this.expiry.hidden) {
+    if (soon && this.expiry.childElementCount === 0) {
       this.expiryText = element('span');
       this.expiry.replaceChildren(icon('alert'), this.expiryText, element('button', {
         type: 'button', class: 'primary', onclick: () => app.signIn(),
       }, language.text('account.renew')), element('span', { class: 'note' }, language.text('account.renew_note')));
       this.expiryText.textContent = language.text('account.expires_soon');
     }
-    this.expiry.hidden = !soon;
+    if (!soon) this.expiry.replaceChildren();
     const expired = seconds <= 0;
     if (expired !== this.expired) {
       this.expired = expired;
@@ -160,6 +161,7 @@ export class ConversationView {
       view.update(turns[index], last, editing?.id === turns[index].id && !busy, !busy && !editing && approvals.length === 0);
     });
     this.earlier.update();
+    const begins = turns.length === 0 && this.first.hidden;
     this.first.hidden = turns.length > 0;
     this.list.hidden = turns.length === 0;
     this.chain.update(turns.at(-1));
@@ -168,6 +170,7 @@ export class ConversationView {
     this.#updateComposer();
     this.#announce(turns.at(-1));
     if (follow && turns.length > 0) this.#scrollToEnd();
+    else if (begins) document.documentElement.scrollTop = 0;
     else if (grown) document.documentElement.scrollTop = document.documentElement.scrollHeight - fromEnd;
     this.#moveFocus(inCard);
     this.#showLatest();
@@ -250,6 +253,10 @@ export class ConversationView {
       this.#shownCard?.focus();
       return;
     }
+    if (!this.#shownCard.isInSight) {
+      this.#shownCard.show();
+      return;
+    }
     this.composer.write('');
     this.app.decide(approval, { decision: 'approve' });
   }
@@ -308,7 +315,7 @@ export class ConversationView {
   }
 
   #showLatest() {
-    this.latest.hidden = this.#atEnd();
+    this.latest.hidden = this.list.hidden || this.#atEnd();
   }
 
   #scrollToEnd() {

@@ -51,14 +51,13 @@ export class Refusal {
   constructor(language, actions) {
     Object.assign(this, { language, actions });
     this.countdown = element('p', { class: 'note', role: 'timer' });
-    this.element = element('div', { class: 'refusal', role: 'alert', hidden: true });
+    this.element = element('div', { class: 'refusal', role: 'alert' });
   }
 
   /** @param {import('../chat/chat.js').Chat} chat */
   update({ refusal }) {
     if (refusal === this.#shown) return;
     this.#shown = refusal;
-    this.element.hidden = refusal === undefined;
     const card = refusal && failureCard(this.language, refusal.failure, this.actions);
     if (refusal?.question !== undefined) card.prepend(element('p', {}, this.language.text('chat.not_sent')));
     card?.append(this.countdown);

@@ -139,10 +139,9 @@ class PrefixBound {
 
 class ChoiceBound {
   constructor(language, { name, label }, values) {
-    this.name = name;
-    this.values = values;
+    Object.assign(this, { language, name, values });
     this.boxes = values.map(() => element('input', { type: 'checkbox', checked: true, onchange: () => this.read() }));
-    this.problem = element('span', { class: 'problem', role: 'status', hidden: true }, language.text('lasting.fault_none'));
+    this.problem = element('span', { class: 'problem', role: 'status' });
     this.element = element('fieldset', {}, element('legend', {}, label), ...values.map((value, index) => element('label', { class: 'choice' },
       this.boxes[index], value)), this.problem);
   }
@@ -150,7 +149,7 @@ class ChoiceBound {
   read() {
     const chosen = this.values.filter((_, index) => this.boxes[index].checked);
     this.invalid = chosen.length === 0 ? this.boxes[0] : undefined;
-    this.problem.hidden = chosen.length > 0;
+    this.problem.textContent = chosen.length > 0 ? '' : this.language.text('lasting.fault_none');
     return chosen.length === this.values.length ? undefined : `{"one_of":${JSON.stringify(chosen)}}`;
   }
 }

@@ -12,7 +12,6 @@ export class Notice {
     this.language = language;
     this.actions = actions;
     this.element = element('div', { class: 'card notice', role: 'status' });
-    this.element.hidden = true;
   }
 
   /** @param {import('../chat/chat.js').Chat} chat */
@@ -37,7 +36,6 @@ export class Notice {
     if (state === this.#shown) return;
     this.#shown = state;
     const [text, action] = shown;
-    this.element.hidden = text === undefined;
     this.element.replaceChildren(...(text === undefined ? [] : [element('span', {}, text)]),
       ...(action ? [element('button', { type: 'button', class: 'quiet', onclick: action[1] }, language.text(action[0]))] : []));
   }

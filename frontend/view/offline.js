@@ -5,9 +5,8 @@ import { icon } from './icon.js';
 
 /** @param {AbortSignal} signal ends the observation @param {() => void} back is called when the computer is on the network again */
 export function offlineNotice(language, signal, back) {
-  const notice = element('div', { class: 'card offline', role: 'status', hidden: true });
+  const notice = element('div', { class: 'card offline', role: 'status' });
   const show = () => {
-    notice.hidden = navigator.onLine;
     notice.replaceChildren(...(navigator.onLine ? [] : [icon('alert'), element('span', {}, language.text('chat.offline'))]));
   };
   addEventListener('offline', show, { signal });

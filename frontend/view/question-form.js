@@ -39,7 +39,7 @@ class SeveralField {
     this.choices = choicesOf(schema.items ?? {}) ?? [];
     this.boxes = this.choices.map(({ value }) => element('input', { type: 'checkbox', checked: chosen.includes(value), onchange: () => this.read() }));
     [this.input] = this.boxes;
-    this.problem = element('span', { class: 'problem', role: 'status', hidden: true });
+    this.problem = element('span', { class: 'problem', role: 'status' });
     this.element = element('fieldset', {}, element('legend', {}, this.label), hintOf(language, schema, needed),
       ...this.choices.map(({ label }, index) => element('label', { class: 'choice' }, this.boxes[index], label)), this.problem);
   }
@@ -51,7 +51,6 @@ class SeveralField {
     const none = chosen.length === 0 && !needed;
     const fault = none ? undefined : chosen.length < least ? ['few', least] : chosen.length > maxItems ? ['many', maxItems] : undefined;
     this.invalid = fault !== undefined;
-    this.problem.hidden = !this.invalid;
     this.problem.textContent = fault ? language.text(`question.fault_${fault[0]}`, { name: label, bound: fault[1] }) : '';
     return none ? undefined : JSON.stringify(chosen);
   }

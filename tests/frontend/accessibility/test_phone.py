@@ -6,8 +6,8 @@ import pytest_asyncio
 from langchain_core.messages import AIMessage
 from playwright.async_api import Page, expect
 
-from tests.frontend.chat_page import COVERED, ENTERPRISE, WEATHER, answer_to, answered, ask
-from tests.frontend.lasting_agent import APPLY, LastingAgent, card
+from tests.frontend.chat_page import COVERED, ENTERPRISE, WEATHER, answer_to, answered, ask, question
+from tests.frontend.lasting_agent import APPLY, LastingAgent, card, prose
 from tests.graph.scripted_model import DONE
 from tests.leave_application import APPLIES
 
@@ -70,7 +70,7 @@ async def test_title_of_an_approval_names_the_tool_and_is_in_sight_with_the_butt
     await answered(page)
     await ask(page, APPLY)
     heading = card(page).get_by_role("heading")
-    await expect(heading).to_have_text("Apply for leave · the leave serviceon your behalf")
+    await expect(heading).to_have_text("Apply for leave · the leave service on your behalf")
     await expect(heading).to_be_in_viewport(ratio=1)
     for part in (heading, card(page).get_by_role("button", name="Approve", exact=True)):
         assert not await part.evaluate(COVERED)
@@ -152,3 +152,57 @@ async def test_menu_of_a_low_window_can_be_scrolled_to_its_end(page: Page, lasti
     last = page.locator(".menu .panel label").last
     await last.scroll_into_view_if_needed()
     await expect(last).to_be_in_viewport(ratio=1)
+
+
+async def test_at_a_zoom_of_400_percent_a_typed_yes_approves_what_is_read_beside_it(
+    page: Page, lasting_agent: LastingAgent
+):
+    await page.set_viewport_size({"width": 320, "height": 256})
+    lasting_agent.will_say(DONE, APPLIES, AIMessage("Applied."))
+    await lasting_agent.asked(page, "Hello")
+    await answered(page)
+    await ask(page, APPLY)
+    await card(page).wait_for()
+    offered = page.get_by_role("button", name="Approve the call above")
+    await question(page).press_sequentially("yes")
+    for part in (card(page).get_by_role("heading"), card(page).locator(".arguments"), offered):
+        await expect(part).to_be_in_viewport(ratio=0.98)
+        assert not await part.evaluate(COVERED)
+    sent: list[str] = []
+    page.on("request", lambda request: sent.append(request.url) if "/approvals/" in request.url else None)
+    await page.evaluate("document.documentElement.scrollTop = 0")
+    await expect(card(page).locator(".arguments")).not_to_be_in_viewport()
+    await offered.click()
+    await expect(card(page).locator(".arguments")).to_be_in_viewport(ratio=0.98)
+    assert sent == []
+    await offered.click()
+    await expect(prose(page)).to_have_text("Applied.")
+    assert len(sent) == 1
+
+
+async def test_sign_of_an_approval_stands_beside_its_title(page: Page, lasting_agent: LastingAgent):
+    await page.set_viewport_size({"width": 320, "height": 568})
+    lasting_agent.will_say(APPLIES)
+    await lasting_agent.asked(page, APPLY)
+    heading = card(page).get_by_role("heading")
+    sign = await heading.locator("> .icon").bounding_box()
+    title = await heading.locator(".tool-title").bounding_box()
+    assert sign is not None
+    assert title is not None
+    assert title["y"] <= sign["y"] + sign["height"] / 2 <= title["y"] + title["height"]
+    assert sign["x"] + sign["width"] <= title["x"]
+
+
+async def test_new_conversation_begins_with_its_title_in_sight(scrolled: Page):
+    await scrolled.set_viewport_size({"width": 375, "height": 480})
+    await scrolled.get_by_role("button", name="New conversation").click()
+    title = scrolled.get_by_role("heading", name="What can I do for you?")
+    await expect(title).to_be_in_viewport(ratio=1)
+    assert not await title.evaluate(COVERED)
+    await expect(scrolled.get_by_role("button", name="Go to the latest")).to_be_hidden()
+
+
+async def test_what_is_written_scrolls_nothing(scrolled: Page):
+    await scrolled.evaluate("document.documentElement.scrollTop = 200")
+    await question(scrolled).press_sequentially("a question")
+    assert await scrolled.evaluate("document.documentElement.scrollTop") == 200

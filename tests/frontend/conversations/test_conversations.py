@@ -19,7 +19,7 @@ async def test_approval_begun_on_one_device_is_decided_on_another(
     lasting_agent.will_say(APPLIES, AIMessage("Applied for 3 days"))
     await lasting_agent.asked(page, APPLY)
     await expect(card(page).get_by_role("heading")).to_have_text(
-        "Apply for leave · the leave serviceon your behalf"
+        "Apply for leave · the leave service on your behalf"
     )
     await expect(card(page).get_by_role("heading").get_by_title("leave.leave_apply")).to_be_visible()
     await expect(card(page).locator(".arguments")).to_contain_text("Days3")
