@@ -14,6 +14,8 @@
 
     {"type": "services_unavailable", "services": {"amap": "external_service_failed"}}
 
+    {"type": "notice", "code": "budget_near", "text": "You have used 83 % of …", "values": {"percent": 83}}
+
     {"type": "custom", "step": "guardrail", "value": {"topic": "travel"}}
 
     {"type": "step_started", "step": "model"}
@@ -160,6 +162,18 @@ class ServicesUnavailable(TypedDict):
     services: dict[str, str]
 
 
+class Notice(TypedDict):
+    """What the caller of the run should know, and which is no part of the answer (`graph.notices`). `text` is
+    English; a surface that has a text of its own for `code` shows that, with `values`. Show it to this caller
+    alone.
+    """
+
+    type: Literal["notice"]
+    code: str
+    text: str
+    values: dict[str, str | int]
+
+
 def joined_unavailable(one: ServicesUnavailable | None, other: ServicesUnavailable) -> ServicesUnavailable:
     """The services of both events of one run."""
     return other if one is None else {**other, "services": one["services"] | other["services"]}
@@ -177,6 +191,7 @@ AgentEvent: TypeAlias = (
     | ToolFinished
     | ConsentRequired
     | ServicesUnavailable
+    | Notice
     | StepEvent
     | ResponseStarted
     | OwnEvent

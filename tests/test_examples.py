@@ -27,7 +27,7 @@ from typer.testing import CliRunner
 from agent.api.app import create_app
 from agent.commands.command_line import app
 from agent.composition.agent import Agent
-from agent.runs.run import end_of
+from agent.runs.run import whole_run
 from agent.settings.settings import read_settings
 from identity.principal import Principal
 from identity.secrets.secret import Secret
@@ -91,7 +91,7 @@ def asked(running, monkeypatch, tmp_path):
         try:
             caller = await agent.verifier.verify(Secret(running.cloud.user_token(user)))
             return [
-                (await end_of(agent.runs.start([HumanMessage(text)], caller, streaming=False)))[0].text
+                (await whole_run(agent.runs.start([HumanMessage(text)], caller, streaming=False))).end.text
                 for text in questions
             ]
         finally:

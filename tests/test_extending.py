@@ -26,7 +26,7 @@ from agent.api.app import create_app
 from agent.commands.command_line import app
 from agent.commands.terminal import export_for_sdks
 from agent.composition.agent import Agent
-from agent.runs.run import end_of
+from agent.runs.run import whole_run
 from agent.settings.settings import read_settings
 from graph.build import build_graph
 from graph.error_codes import GraphCode
@@ -156,7 +156,7 @@ async def test_documents_of_the_page_are_found_with_the_users_rights_and_labelle
 async def test_stand_in_model_calls_an_own_tool_by_the_sentence_of_the_page(agent, running):
     (sentence,) = re.findall(r"`(call payslip with .+?)`", PAGE)
     caller = await agent.verifier.verify(Secret(running.cloud.user_token("alice")))
-    answer, _ = await end_of(agent.runs.start([HumanMessage(sentence)], caller, streaming=False))
+    answer = (await whole_run(agent.runs.start([HumanMessage(sentence)], caller, streaming=False))).end
     assert "/echo/payroll/payslips/2026-10" in answer.text
 
 
@@ -261,7 +261,7 @@ async def ask(variables: dict[str, str], token: str, *, streaming: bool) -> str:
     try:
         caller = await agent.verifier.verify(Secret(token))
         run = agent.runs.start([HumanMessage("Weather?")], caller, streaming=streaming)
-        end, _ = await end_of(run)
+        end = (await whole_run(run)).end
         return end.text
     finally:
         await agent.aclose()
@@ -449,7 +449,7 @@ async def test_prompt_of_the_page_is_for_the_callers_groups(sandbox, tmp_path):
         {"name": "A\n\n[group hr]\nb", "groups": "hr"},
     ):
         caller = await agent.verifier.verify(Secret(sandbox.access_token(**claims)))
-        await end_of(agent.runs.start([HumanMessage("hi")], caller, streaming=False))
+        await whole_run(agent.runs.start([HumanMessage("hi")], caller, streaming=False))
     await agent.aclose()
     prompts = [messages[0].text.partition("\n\nThe tools of")[0] for messages in model.asked]
     assert prompts == [

@@ -6,7 +6,7 @@ from typing import Any, Final, Literal
 from pydantic import BaseModel, ConfigDict, TypeAdapter
 from pydantic.json_schema import JsonSchemaMode
 
-from graph.events import ConsentRequired, ServicesUnavailable, ToolFinished, ToolProgress, ToolStarted
+from graph.events import ConsentRequired, Notice, ServicesUnavailable, ToolFinished, ToolProgress, ToolStarted
 
 _SCHEMAS: Final = "#/components/schemas/"
 _DOCUMENTED: Final[dict[str, tuple[type[Any], JsonSchemaMode]]] = {}
@@ -180,6 +180,7 @@ class Completion(Wire):
     choices: list[Choice]
     usage: TokenUsage
     agent_event: ApprovalRequiredEvent | ConsentRequired | ServicesUnavailable | None = None
+    agent_notices: list[Notice] | None = None
 
 
 class ChunkDelta(Wire):
@@ -215,6 +216,7 @@ class CompletionChunk(Wire):
         | ApprovalRequiredEvent
         | ConsentRequired
         | ServicesUnavailable
+        | Notice
         | None
     ) = None
 

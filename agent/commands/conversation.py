@@ -164,6 +164,8 @@ class Conversation:
             case "CUSTOM" if event.get("name") == "idaas-agent:services_unavailable":
                 for service, code in event["value"]["services"].items():
                     err.print(f"· answered without {service}, which is unavailable ({code})", style="dim")
+            case "CUSTOM" if event.get("name") == "idaas-agent:notice":
+                err.print(f"· {event['value']['text']}")
             case "MESSAGES_SNAPSHOT":
                 texts = [message for message in event["messages"] if isinstance(message.get("content"), str)]
                 self.messages = [

@@ -7,7 +7,7 @@ reader. `agent.runs.runs` starts runs that are not kept, `agent.runs.conversatio
 import asyncio
 import math
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Self, TypeAlias
 
@@ -17,7 +17,7 @@ from agent.conversations.owned_thread import NOT_KEPT, RunKey
 from agent.errors.error_codes import AgentCode
 from graph.answer_form import AnswerForm
 from graph.approvals.record import PendingApproval
-from graph.events import AgentEvent, ConsentRequired, ServicesUnavailable, joined_unavailable
+from graph.events import AgentEvent, ConsentRequired, Notice, ServicesUnavailable, joined_unavailable
 from graph.models.response import CUT_OFF
 from identity.errors import AgentError, LimitError
 
@@ -358,14 +358,25 @@ class RunReader:
         return True
 
 
-async def end_of(reader: RunReader) -> tuple[Finished | Paused, ConsentRequired | ServicesUnavailable | None]:
-    """Reads all events of a run. Returns its end, which is empty if the run was cancelled, and what the
-    caller should learn beside it: a consent that was required, for which a run that is not kept does not
-    wait; else the services that were unavailable.
+@dataclass(frozen=True, slots=True)
+class WholeRun:
+    """What a caller who reads no events should learn of a run."""
+
+    end: Finished | Paused
+    """Empty if the run was cancelled."""
+    beside: ConsentRequired | ServicesUnavailable | None
+    """A consent that was required, for which a run that is not kept does not wait; else the services that
+    were unavailable.
     """
+    notices: Sequence[Notice]
+
+
+async def whole_run(reader: RunReader) -> WholeRun:
+    """Reads all events of a run. Raises the error of the run."""
     end: Finished | Paused = Finished()
     consent: ConsentRequired | None = None
     unavailable: ServicesUnavailable | None = None
+    notices: list[Notice] = []
     async for event in reader:
         if isinstance(event, Finished | Paused):
             end = event
@@ -375,4 +386,6 @@ async def end_of(reader: RunReader) -> tuple[Finished | Paused, ConsentRequired 
             consent = event
         elif event["type"] == "services_unavailable":
             unavailable = joined_unavailable(unavailable, event)
-    return end, consent or unavailable
+        elif event["type"] == "notice":
+            notices.append(event)
+    return WholeRun(end, consent or unavailable, notices)

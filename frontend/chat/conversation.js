@@ -13,9 +13,9 @@
  *   decides; `question`: the server of the tool asks, in a call that has begun; `expired`: not decided in time;
  *   `withdrawn`: its user ended the run before the decision
  * @typedef {{status: 'streaming' | 'waiting' | 'done' | 'stopped' | 'failed', accepted?: boolean, parts: (TextPart | ToolPart)[],
- *   failure?: object, approvals?: object[], cutOff?: 'length' | 'content_filter', unavailable?: string[]}} Answer `accepted`: the agent accepted the request, so it verified the access
+ *   failure?: object, approvals?: object[], cutOff?: 'length' | 'content_filter', unavailable?: string[], notices?: {code: string, text: string, values: object}[]}} Answer `accepted`: the agent accepted the request, so it verified the access
  *   token; `approvals`: what the run waits for, while `status` is `waiting`; `cutOff`: why its last message is not whole;
- *   `unavailable`: the services without which it was given
+ *   `unavailable`: the services without which it was given; `notices`: what its user should know beside it
  * @typedef {{id: string, question: string, files?: import('./files.js').FilePart[], answer: Answer, at?: string, version?: number, versions?: number[], replaces?: string, writtenBy?: string}} Turn
  *   `id` is that of the user's message; `at` is when it was sent; `versions` are the positions of all versions of the
  *   question, and `version` that of this one; `replaces` is the id of the question that it is to replace;
@@ -74,6 +74,9 @@ export function addEvent(answer, event) {
     if (part) part.consentUrl = event.url;
   } else if (event.type === 'services_unavailable') {
     answer.unavailable = [...new Set([...answer.unavailable ?? [], ...event.services])];
+  } else if (event.type === 'notice') {
+    const { code, text, values } = event;
+    answer.notices = [...answer.notices ?? [], { code, text, values }];
   } else if (event.type === 'approvals') {
     wait(answer, event.approvals);
   }

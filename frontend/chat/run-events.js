@@ -6,6 +6,7 @@
  * - `{type: 'tool_progress', tool, call_id, progress, message}`: how far a call is, from 0 to 1; `null`: not known
  * - `{type: 'consent_required', call_id, url}`: the call fails until the user has allowed the access at `url`
  * - `{type: 'services_unavailable', services}`: the names of services without which the run goes on
+ * - `{type: 'notice', code, text, values}`: what the user should know beside the answer, in English
  * - `{type: 'approvals', approvals}`: the run has ended, and waits for the user
  * - `{type: 'messages', messages}`: the conversation so far
  * - `{type: 'cut_off', reason}`: the answer ends before its end, by `length` or `content_filter`
@@ -44,6 +45,7 @@ export class RunEvents {
       case 'CUSTOM':
         if (event.name === `${OWN}:consent_required`) yield { type: 'consent_required', call_id: event.value.call_id, url: event.value.url };
         if (event.name === `${OWN}:services_unavailable`) yield { type: 'services_unavailable', services: Object.keys(event.value.services) };
+        if (event.name === `${OWN}:notice`) yield { ...event.value, type: 'notice' };
         if (event.name === `${OWN}:tool_progress`) yield { ...event.value, type: 'tool_progress' };
         break;
       case 'RUN_FINISHED': yield* this.#finished(event); break;

@@ -45,6 +45,13 @@ test('an answer names each service once that was unavailable for it', () => {
   assert.deepEqual(answer.unavailable, ['amap', 'maps']);
 });
 
+test('an answer has what its user should know, in the order of arrival', () => {
+  const { answer } = newTurn('q');
+  assert.equal(answer.notices, undefined);
+  for (const code of ['a', 'b']) addEvent(answer, { type: 'notice', code, text: `${code}.`, values: { n: 1 } });
+  assert.deepEqual(answer.notices, [{ code: 'a', text: 'a.', values: { n: 1 } }, { code: 'b', text: 'b.', values: { n: 1 } }]);
+});
+
 test('an answer is cut off until the model writes another one, also in a stored conversation', () => {
   const { answer } = newTurn('q');
   addEvent(answer, { type: 'text', id: 'a', text: 'Sun' });

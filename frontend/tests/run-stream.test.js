@@ -54,6 +54,12 @@ test('services that are unavailable are named by the event of the run', async ()
   assert.deepEqual(await eventsOf(fetch), [{ type: 'accepted' }, { type: 'services_unavailable', services: ['amap'] }]);
 });
 
+test('what the user should know beside the answer is an event of the run', async () => {
+  const value = { code: 'canteen', text: 'It closes at 2', values: { hour: 2 } };
+  const { fetch } = agentSaying([sent({ type: 'CUSTOM', name: 'idaas-agent:notice', value }), DONE]);
+  assert.deepEqual(await eventsOf(fetch), [{ type: 'accepted' }, { ...value, type: 'notice' }]);
+});
+
 test('an answer that was cut off says why at the end of its run', async () => {
   for (const reason of ['length', 'content_filter', 'stop', undefined]) {
     const end = { type: 'RUN_FINISHED', threadId: 't', runId: 'r', outcome: { type: 'success' }, metadata: { 'idaas-agent': { finish_reason: reason } } };

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Titles } from '../chat/titles.js';
 import { Language, loaded } from '../language/language.js';
-import { endNote, unavailableNote } from '../view/answer-end.js';
+import { endNote, noticeTexts, unavailableNote } from '../view/answer-end.js';
 import { approvalTitle } from '../view/approval-card.js';
 import { argumentChoice, argumentLabel, choicesOf } from '../view/argument-field.js';
 import { waitingCount } from '../view/attention.js';
@@ -215,4 +215,10 @@ test('the bell counts what waits for the user, of their own conversations and of
       isDecided: () => false, ofAnother: (id) => (id === 'others' ? 'open' : undefined) },
   };
   assert.equal(waitingCount(app), 2 + 1 + 1 + 1);
+});
+
+test('what the user should know is in the words of the agent where the page has none, and printable', () => {
+  assert.deepEqual(noticeTexts(english, {}), []);
+  const notices = [{ code: 'canteen', text: 'It closes at 2\u202e', values: {} }, { code: 'constructor', text: 'b', values: {} }];
+  assert.deepEqual(noticeTexts(chinese, { notices }), ['It closes at 2\\u202e', 'b']);
 });

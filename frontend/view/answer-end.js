@@ -1,6 +1,7 @@
-/** The notes at the end of an answer that is not whole, has no text, or was given without a service. */
+/** The notes at the end of an answer that is not whole, has no text, or was given without a service; and what else its user should know. */
 
 import { answerText, toolCalls } from '../chat/conversation.js';
+import { printable } from '../printable.js';
 import { serviceName } from './names.js';
 
 /** With text before the end, and without. */
@@ -21,4 +22,12 @@ export function endNote(answer) {
 export function unavailableNote(language, { unavailable }) {
   if (!unavailable) return undefined;
   return language.text('chat.services_unavailable', { services: unavailable.map((each) => serviceName(language, each)).join(', ') });
+}
+
+/** What the user should know beside the answer: in their language if the page has words for it, else in the agent's. */
+export function noticeTexts(language, { notices = [] }) {
+  return notices.map(({ code, text, values }) => {
+    const key = `notice.${code}`;
+    return language.has(key) ? language.text(key, values) : printable(String(text));
+  });
 }

@@ -1,7 +1,7 @@
 /** One turn of the conversation: the question, and the answer as it grows. */
 
 import { answerText } from '../chat/conversation.js';
-import { endNote, unavailableNote } from './answer-end.js';
+import { endNote, noticeTexts, unavailableNote } from './answer-end.js';
 import { AnswerText } from './answer-text.js';
 import { ApprovalCard } from './approval-card.js';
 import { copyButton } from './copy-button.js';
@@ -189,6 +189,7 @@ export class TurnView {
     return [
       note && element('p', { class: 'stopped' }, icon('stop'), language.text(note)),
       unavailable && element('p', { class: 'note' }, unavailable),
+      ...noticeTexts(language, answer).map((text) => element('p', { class: 'note' }, text)),
       answer.status === 'failed' && failureCard(language, answer.failure, actions),
       last && answer.failure?.retryAt !== undefined && this.countdown,
       element('div', { class: 'actions' },

@@ -13,7 +13,8 @@ class Reservation(Protocol):
     async def settle(self, used: UsageMetadata) -> None:
         """In place of what was reserved, the response has used so many tokens, as the service reports or else
         as estimated: 0 to 10**9 in and out. Called once, when the response has ended, whole or not, and
-        before the run goes on. Raises `UnavailableError`: then what was reserved stays counted.
+        before the run goes on. It may tell the caller something (`graph.notices`). Raises `UnavailableError`:
+        then what was reserved stays counted.
         """
 
 

@@ -10,6 +10,7 @@ from langchain_core.messages.ai import UsageMetadata
 
 from graph.models.arrived import ARRIVED, Arrived
 from graph.models.budget import ModelBudget, Reservation
+from graph.notices import unheard
 from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.errors import AgentError, ServiceError
 
@@ -93,8 +94,10 @@ class CountedResponse:
             await reservation.settle(used)
 
     async def _settle_quietly(self, used: UsageMetadata) -> None:
+        """For a response that has failed, of which nothing is told."""
         try:
-            await self._settled(used)
+            with unheard():
+                await self._settled(used)
         except AgentError as failure:
             _LOG.error("what a response has used stays counted as reserved: %s", failure.detail)
 

@@ -29,6 +29,7 @@ from graph.nodes.hooked_response import Prompt
 from graph.nodes.middleware import Middleware
 from graph.nodes.model_calls import ModelCall, ModelCalls
 from graph.nodes.operator_code import OperatorVisit, show
+from graph.notices import notices_to
 from graph.prompt import build_prompt, prompt_for
 from graph.tool_calls.call_record import CallRecord, CallRecords
 from graph.tool_calls.default_arguments import call_with_defaults
@@ -88,7 +89,8 @@ class ModelNode:
         kept_before = state.get("hooked", {})
         if not rounds:
             visit = _keeping(visit, {})
-        turn = await self._turn(visit, calls, offered, credentials[MODEL])
+        with notices_to(writer_of(runtime), partial(secrets_of, state, caller)):
+            turn = await self._turn(visit, calls, offered, credentials[MODEL])
         # A failure of the model comes before any event.
         self.unavailable.say(turn.offered.unavailable, runtime)
         response, refused = self._checked(turn.response, turn.offered, state["messages"])
@@ -221,12 +223,13 @@ class ModelNode:
             writer = writer_of(visit.runtime)
         sent, images = await with_images(messages, visit.runtime, self.limits.images)
         call = ModelCall(sent, tools, writer, context.steps, images)
-        if isinstance(model, OwnChatModel):
-            response = await self.model.of(model).response(call, None, visit.caller)
-        else:
-            requests = (model and model.calls) or self.model
-            obtained = key or self.service_credentials.of(visit.caller, MODEL, visit.state)
-            response = await requests.response(call, self.static_key or obtained, visit.caller)
+        with notices_to(writer_of(visit.runtime), partial(secrets_of, visit.state, visit.caller)):
+            if isinstance(model, OwnChatModel):
+                response = await self.model.of(model).response(call, None, visit.caller)
+            else:
+                requests = (model and model.calls) or self.model
+                obtained = key or self.service_credentials.of(visit.caller, MODEL, visit.state)
+                response = await requests.response(call, self.static_key or obtained, visit.caller)
         return response if tools else without_tool_calls(response)
 
     def _checked(

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from langchain_core.messages import AIMessage, AIMessageChunk, AnyMessage, BaseMessage
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
+from langchain_core.runnables import ensure_config
 from langchain_core.runnables.config import var_child_runnable_config
 from pydantic import PrivateAttr
 
@@ -13,6 +14,8 @@ from graph.credentials.service_credentials import ServiceCredentials
 from graph.error_codes import MODEL
 from graph.models.async_chat_model import AsyncChatModel
 from graph.nodes.model_calls import ModelCall, ModelCalls
+from graph.notices import notices_to
+from idaas_agent.library.hosting import run_of
 from identity.secrets.secret import Secret
 
 if TYPE_CHECKING:
@@ -76,9 +79,11 @@ class ServedModel(AsyncChatModel):
         caller = await self._identity.required_caller()
         call = ModelCall(cast(Sequence[AnyMessage], messages), options.get("tools", ()), writer)
         key = self._static_key or self._credentials.of(caller, MODEL)
+        run = run_of(ensure_config().get("configurable", {}))
         outer = var_child_runnable_config.set(None)  # the provider's own model is not shown beside this one
         try:
-            return await self._calls.response(call, key, caller)
+            with notices_to(None if run is None else run.writer, lambda: [caller.token]):
+                return await self._calls.response(call, key, caller)
         finally:
             var_child_runnable_config.reset(outer)
 

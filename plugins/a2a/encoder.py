@@ -12,7 +12,7 @@ from typing import Final
 from agent.errors.error_codes import AgentCode
 from agent.errors.error_response import reported_body
 from agent.runs.run import Cancelled, Finished, Paused, RunEvent
-from graph.events import ConsentRequired, ServicesUnavailable, ToolFinished, ToolProgress, ToolStarted
+from graph.events import ConsentRequired, Notice, ServicesUnavailable, ToolFinished, ToolProgress, ToolStarted
 from graph.models.response import CUT_OFF
 from identity.errors import AgentError
 from plugins.a2a.members import Members, TaskState, about
@@ -20,7 +20,8 @@ from plugins.a2a.task import TaskId, artifact, ended_by, status_of, task, waitin
 
 _CALL: Final = (
     *("type", "tool", "service", "access_identity", "credential_kind", "call_id"),
-    *("ok", "called", "duration_ms", "error", "url", "progress", "message", "services"),
+    *("ok", "called", "duration_ms", "error", "url", "progress", "message"),
+    *("services", "code", "text", "values"),
 )
 
 
@@ -50,7 +51,9 @@ class TaskEncoder:
         self._open = False
         self._status = status_of(TaskState.WORKING, clock())
         self._metadata: Members = {}
-        """The metadata of the task: why its response is not whole, and the services that were unavailable."""
+        """The metadata of the task: why its response is not whole, the services that were unavailable, and
+        what its user should know.
+        """
 
     def task(self) -> Members:
         """The task now."""
@@ -85,6 +88,10 @@ class TaskEncoder:
                 named = self._metadata.get("services_unavailable", {})
                 self._metadata["services_unavailable"] = named | event["services"]
                 return [*self._closed(), self._call(event)]
+            case "notice":
+                told = {name: value for name, value in event.items() if name != "type"}
+                self._metadata["notices"] = [*self._metadata.get("notices", ()), told]
+                return [*self._closed(), self._call(event)]
         return []
 
     def failed(self, error: AgentError) -> list[Members]:
@@ -113,7 +120,8 @@ class TaskEncoder:
         return [last]
 
     def _call(
-        self, event: ToolStarted | ToolProgress | ToolFinished | ConsentRequired | ServicesUnavailable
+        self,
+        event: ToolStarted | ToolProgress | ToolFinished | ConsentRequired | ServicesUnavailable | Notice,
     ) -> Members:
         call = {name: value for name, value in event.items() if name in _CALL}
         self._status = status_of(TaskState.WORKING, self._clock())

@@ -3,7 +3,7 @@
 Arguments of the agent's own calls, their results and the model's reasoning stay in the agent.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from agent.api.json_rpc import Members, notification
@@ -14,6 +14,7 @@ from agent.runs.run import End, Finished, Paused, RunEvent, RunReader
 from graph.approvals.card import card_text, summary
 from graph.approvals.record import ApprovalKind, PendingApproval
 from graph.approvals.titles import NO_TITLES, Titles
+from graph.events import Notice
 from identity.errors import AgentError
 from identity.printable import printable
 from plugins.mcp_server.calls import ANSWER, ASK, AskedCall, Begun, CallState
@@ -38,6 +39,7 @@ class CallEncoder:
         self._sent = 0
         self._consent: Members | None = None
         self._unavailable: dict[str, str] = {}
+        self._notices: list[Notice] = []
         self._call = (
             CallState(thread_id=begun.run.thread_id or None) if isinstance(begun, RunReader) else begun
         )
@@ -63,6 +65,9 @@ class CallEncoder:
             case "services_unavailable":
                 self._unavailable |= event["services"]
                 return self._progress(f"unavailable: {', '.join(event['services'])}")
+            case "notice":
+                self._notices.append(event)
+                return self._progress(printable(event["text"]))
         return None
 
     def result(self) -> Members:
@@ -76,7 +81,8 @@ class CallEncoder:
         if not isinstance(end, Finished):
             return _error(AgentCode.RUN_CANCELLED.row.for_person())
         text = end.text
-        result: Members = {"content": [{"type": "text", "text": text}], **meta(self._unavailable)}
+        about = meta(self._unavailable, self._notices)
+        result: Members = {"content": [{"type": "text", "text": text}], **about}
         if self._asked.name != ASK:
             return result | {"isError": not call.ok}
         answer = {"answer": text, "conversation": call.thread_id, "finish_reason": end.finish_reason}
@@ -113,7 +119,8 @@ class CallEncoder:
             text = f"The call waits for its user, whom the client cannot ask. {where}"
             raise McpError(CAPABILITY_MISSING, text, required)
         questions = {ANSWER: {"method": "elicitation/create", "params": asked}}
-        return {"resultType": "input_required", "inputRequests": questions} | (state or {})
+        about = meta({}, self._notices)
+        return {"resultType": "input_required", "inputRequests": questions, **about} | (state or {})
 
     def _progress(self, message: str) -> Members | None:
         if (token := self._request.progress_token) is None:
@@ -123,9 +130,16 @@ class CallEncoder:
         return notification("notifications/progress", params)
 
 
-def meta(unavailable: Mapping[str, str]) -> Members:
-    """The member `_meta` of a result that lacks the tools of services, by the codes of their failures."""
-    return {"_meta": {"idaas-agent/services_unavailable": dict(unavailable)}} if unavailable else {}
+def meta(unavailable: Mapping[str, str], notices: Sequence[Notice] = ()) -> Members:
+    """The member `_meta` of a result: the services whose tools it lacks, by the codes of their failures, and
+    what its user should know.
+    """
+    about: Members = {}
+    if unavailable:
+        about["idaas-agent/services_unavailable"] = dict(unavailable)
+    if notices:
+        about["idaas-agent/notices"] = list(notices)
+    return {"_meta": about} if about else {}
 
 
 def failed(error: AgentError) -> Members:

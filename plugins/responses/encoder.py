@@ -152,6 +152,9 @@ class ResponseEncoder:
                 self._unavailable = joined_unavailable(self._unavailable, event)
                 self._response["agent_event"] = self._consent or self._unavailable
                 return [_own(event)]
+            case "notice":
+                self._response.setdefault("agent_notices", []).append(event)
+                return [_own(event)]
             case "tool_progress" | "custom":
                 return [_own(event)]
         return []

@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 
 from agent.composition.agent import Agent
-from agent.runs.run import end_of
+from agent.runs.run import whole_run
 from agent.settings.settings import read_settings
 from graph.models.named_chat_model import named_chat_model
 from identity.errors import ServiceError
@@ -289,7 +289,7 @@ async def test_claude_of_the_page_answers_with_the_key_that_idaas_issues(
     async with Agent(settings) as agent:
         caller = await agent.verifier.verify(Secret(sandbox.access_token()))
         run = agent.runs.start([HumanMessage("Weather?")], caller, streaming=streaming)
-        end, _ = await end_of(run)
+        end = (await whole_run(run)).end
     assert end.text == "Sunny"
     assert set(wire.keys) == {sandbox.cloud.vault.find("llm_api_key").api_key}
     assert {request["model"] for request in wire.requests} == {"claude-sonnet-4-5"}

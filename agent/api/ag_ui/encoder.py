@@ -151,7 +151,7 @@ class RunEncoder:
                 return [*self._message.close(), *call_started(event, self._message.id)]
             case "tool_finished":
                 return [*self._message.close(), call_finished(event, self._calls.get(event["call_id"]))]
-            case "consent_required" | "services_unavailable":
+            case "consent_required" | "services_unavailable" | "notice":
                 return [*self._message.close(), custom(event)]
             case "tool_progress":
                 return [custom(event)]

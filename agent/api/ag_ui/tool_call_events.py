@@ -17,6 +17,7 @@ from graph.approvals.request import approval_members, approval_of, interrupt_val
 from graph.events import (
     DECLARED,
     ConsentRequired,
+    Notice,
     ServicesUnavailable,
     ToolFinished,
     ToolProgress,
@@ -55,9 +56,9 @@ def interrupt_of(pending: PendingApproval) -> dict[str, Any]:
     }
 
 
-def custom(event: ConsentRequired | ServicesUnavailable | ToolProgress) -> Event:
-    """The URL that the user has to open, in a run that cannot wait; the services that are unavailable; or how
-    far a call is. Clients do not show this event as a message.
+def custom(event: ConsentRequired | ServicesUnavailable | Notice | ToolProgress) -> Event:
+    """The URL that the user has to open, in a run that cannot wait; the services that are unavailable; what
+    the user should know; or how far a call is. Clients do not show this event as a message.
     """
     value = {name: value for name, value in event.items() if name != "type"}
     return {"type": "CUSTOM", "name": f"idaas-agent:{event['type']}", "value": value}

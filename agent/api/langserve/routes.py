@@ -12,7 +12,7 @@ import contextlib
 import json
 import logging
 import warnings
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from functools import cache
@@ -51,7 +51,7 @@ from agent.http.authentication import caller_of
 from agent.http.rate_limit import RECOUNT
 from agent.runs.run import Cancelled, Finished, Paused, RunReader
 from agent.runs.runs import Runs
-from graph.events import ServicesUnavailable, joined_unavailable
+from graph.events import Notice, ServicesUnavailable, joined_unavailable
 from graph.models.piece import JoinedPieces, Piece, thinking_kwargs
 from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.errors import AgentError
@@ -108,6 +108,7 @@ async def _agent(inputs: AsyncIterator[Any], config: RunnableConfig) -> AsyncIte
         request.started.append(run)
         end: Finished | None = None
         unavailable: ServicesUnavailable | None = None
+        notices: list[Notice] = []
         pieces = JoinedPieces(16, at_once=_AT_ONCE, most=_MOST) if request.repeats else None
         try:
             async for event in run:
@@ -124,6 +125,8 @@ async def _agent(inputs: AsyncIterator[Any], config: RunnableConfig) -> AsyncIte
                 else:
                     if event["type"] == "services_unavailable":
                         unavailable = joined_unavailable(unavailable, event)
+                    elif event["type"] == "notice":
+                        notices.append(event)
                     await adispatch_custom_event(event["type"], event, config=config)
         finally:
             run.leave()
@@ -131,7 +134,7 @@ async def _agent(inputs: AsyncIterator[Any], config: RunnableConfig) -> AsyncIte
             raise ClientDisconnect
         if pieces and (rest := pieces.rest()):
             yield _chunk(rest)
-        yield _last_chunk(end, unavailable, whole=request.stream is None)
+        yield _last_chunk(end, unavailable, notices, whole=request.stream is None)
 
 
 def _chunk(piece: Piece) -> AIMessageChunk:
@@ -139,7 +142,9 @@ def _chunk(piece: Piece) -> AIMessageChunk:
     return AIMessageChunk(content=piece.text, additional_kwargs=reasoning)
 
 
-def _last_chunk(end: Finished, unavailable: ServicesUnavailable | None, *, whole: bool) -> AIMessageChunk:
+def _last_chunk(
+    end: Finished, unavailable: ServicesUnavailable | None, notices: Sequence[Notice], *, whole: bool
+) -> AIMessageChunk:
     """The end of a stream; if `whole`, the complete message, because nothing was sent before."""
     usage = UsageMetadata(
         input_tokens=end.usage.input_tokens,
@@ -149,6 +154,8 @@ def _last_chunk(end: Finished, unavailable: ServicesUnavailable | None, *, whole
     metadata: dict[str, Any] = {"finish_reason": end.finish_reason}
     if unavailable is not None:
         metadata["services_unavailable"] = unavailable["services"]
+    if notices:
+        metadata["notices"] = list(notices)
     piece = Piece(end.text, end.reasoning) if whole else Piece()
     return AIMessageChunk(
         content=piece.text,

@@ -8,7 +8,7 @@ it.
 
 import json
 import secrets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from typing import Any, Final
 
 from agent.api.event_stream import server_sent
@@ -18,11 +18,11 @@ from agent.errors.error_response import RequestError, error_body, reported_body
 from agent.runs.run import Cancelled, Finished, Paused, RunEvent, RunReader, Usage
 from graph.approvals.record import PendingApproval
 from graph.approvals.request import approval_of
-from graph.events import ConsentRequired, ServicesUnavailable
+from graph.events import ConsentRequired, Notice, ServicesUnavailable
 from identity.errors import AgentError
 
 _SHOWN: Final = frozenset(
-    {"tool_started", "tool_progress", "tool_finished", "consent_required", "services_unavailable"}
+    {"tool_started", "tool_progress", "tool_finished", "consent_required", "services_unavailable", "notice"}
 )
 """The events of a run that clients receive as `agent_event`."""
 
@@ -30,6 +30,7 @@ _SHOWN: Final = frozenset(
 def completion(
     end: Finished | Paused,
     beside: ConsentRequired | ServicesUnavailable | None = None,
+    notices: Sequence[Notice] = (),
     *,
     model: str,
     created: int,
@@ -38,12 +39,14 @@ def completion(
     """OpenAI's `chat.completion`. The content of a waiting run names the decision that it waits for, and
     where the user makes it: on the `page`.
 
-    `beside` is an event of a run that does not wait.
+    `beside` is an event of a run that does not wait. `notices` are a member of their own, `agent_notices`.
     """
     event: dict[str, Any] = {} if beside is None else {"agent_event": beside}
     if isinstance(end, Paused):
         event = {"agent_event": _approval_required(end.pending[0])}
         end = Finished(waiting_text(end.pending[0], page), usage=end.usage)
+    if notices:
+        event["agent_notices"] = list(notices)
     message: dict[str, Any] = {"role": "assistant", "content": end.text, "refusal": None}
     if end.reasoning:
         message["reasoning_content"] = end.reasoning

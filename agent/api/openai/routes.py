@@ -24,7 +24,7 @@ from agent.errors.error_response import RequestError
 from agent.http.authentication import caller_of
 from agent.http.page_address import page_address
 from agent.runs.chats import FormNotTakenError, NotStoredError
-from agent.runs.run import RunReader, end_of
+from agent.runs.run import RunReader, whole_run
 from identity.access_token.verified_access_token import VerifiedAccessToken
 
 _COMPLETIONS: Final = documented(Completion)
@@ -73,8 +73,8 @@ def openai_routes(agent: Agent) -> APIRouter:
         created = int(clock())
         headers = {"X-Thread-Id": chat.thread_id} if chat.thread_id else {}
         if not chat.stream:
-            end, beside = await while_connected(end_of(run), request.receive, run.leave)
-            body = completion(end, beside, model=model, created=created, page=page)
+            whole = await while_connected(whole_run(run), request.receive, run.leave)
+            body = completion(whole.end, whole.beside, whole.notices, model=model, created=created, page=page)
             return JSONResponse(body, headers=headers)
         await while_connected(run.first(), request.receive, run.leave)
         chunks = ChunkEncoder(model=model, created=created, include_usage=chat.include_usage, page=page)

@@ -149,6 +149,7 @@ def events() -> list[dict[str, object]]:
         {"type": "TOOL_CALL_RESULT", "toolCallId": TEXT, **call},
         {"type": "CUSTOM", "name": "idaas-agent:consent_required", "value": consent},
         {"type": "CUSTOM", "name": "idaas-agent:services_unavailable", "value": {"services": {TEXT: TEXT}}},
+        {"type": "CUSTOM", "name": "idaas-agent:notice", "value": {"code": TEXT, "text": TEXT, "values": {}}},
         *({"type": "TEXT_MESSAGE_CONTENT", "delta": each} for each in CLIPBOARD),  # in pieces
         {"type": "TEXT_MESSAGE_CONTENT", "delta": "\ud800"},
         {"type": "RUN_ERROR", "message": TEXT, "code": TEXT},

@@ -20,7 +20,7 @@ from agent.api.app import create_app
 from agent.composition.agent import Agent
 from agent.errors.error_codes import AgentCode
 from agent.runs.live_run import LiveRun
-from agent.runs.run import RunReader, end_of
+from agent.runs.run import RunReader, whole_run
 from agent.runs.run_checkpoint import RunCheckpoint
 from agent.runs.thread_run import ThreadRun
 from agent.settings.settings import read_settings
@@ -87,7 +87,7 @@ async def waits_and_goes_on(one: Process) -> None:
 async def is_stateless(one: Process) -> None:
     run = one.runs.start([asked()], ALICE, streaming=True, steps=True)
     with suppress(AgentError):
-        await end_of(run)
+        await whole_run(run)
 
 
 async def is_stateless_and_left(one: Process) -> None:

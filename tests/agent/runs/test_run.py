@@ -7,7 +7,7 @@ import pytest
 
 from agent.errors.error_codes import AgentCode
 from agent.errors.error_response import error_response, internal_error_body
-from agent.runs.run import end_of
+from agent.runs.run import whole_run
 from agent.runs.runs import Runs
 from graph.build import CompiledAgentGraph
 from graph.context import AgentContext
@@ -28,7 +28,7 @@ class BrokenGraph:
 async def test_fault_of_a_run_is_an_internal_error_with_type_and_place(caplog):
     run = Runs(cast(CompiledAgentGraph, BrokenGraph()), timeout=30).start([], ALICE, streaming=True)
     with pytest.raises(InternalError) as caught:
-        await end_of(run)
+        await whole_run(run)
     error = caught.value
     assert error.code is AgentCode.INTERNAL_ERROR
     assert "ZeroDivisionError at " in error.detail

@@ -9,7 +9,7 @@ import pytest
 
 from agent.errors.error_codes import AgentCode
 from agent.runs.live_run import LiveRun
-from agent.runs.run import RunReader, end_of
+from agent.runs.run import RunReader, whole_run
 from agent.runs.run_limits import RunLimit
 from agent.runs.runs import Runs
 from graph.build import CompiledAgentGraph
@@ -141,7 +141,7 @@ async def is_ended(run: RunReader) -> None:
 
 
 async def reads(run: RunReader) -> None:
-    await end_of(run)
+    await whole_run(run)
 
 
 async def does_not_read(run: RunReader) -> None:

@@ -11,7 +11,7 @@ from langchain_core.callbacks import BaseCallbackHandler
 from langchain_core.tracers import context as tracers
 
 from agent.operations.metrics.prometheus_text import prometheus_text
-from agent.runs.run import end_of
+from agent.runs.run import whole_run
 from identity.errors import AgentError
 from identity.secrets.secret import Secret
 from identity.transport.retry import RetryPolicy
@@ -184,7 +184,7 @@ async def failure_of(agent, sandbox, token) -> str:
     caller = await agent.composed.verifier.verify(Secret(token))
     run = agent.composed.runs.start([("user", ENTERPRISE)], caller, streaming=True)
     try:
-        await end_of(run)
+        await whole_run(run)
     except AgentError as error:
         return with_locals(error, without=1)  # this frame, which knows the token
     return ""

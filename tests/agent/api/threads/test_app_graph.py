@@ -14,6 +14,7 @@ from agent.composition.agent import Agent
 from agent.settings.settings import read_settings
 from identity.access_token.revocation import Origin, Revocation, Target
 from identity.errors import ConfigurationError
+from tests.agent.api.test_notices import TEXT, telling
 from tests.agent.api.threads import app_graphs
 from tests.agent.api.threads.app_graphs import CREATE_AGENT, STATE_GRAPH
 from tests.agent.api.threads.approval_surfaces import OF_THE_CORE, ApprovalSurface
@@ -518,3 +519,12 @@ async def test_program_asks_the_servers_model_with_the_callers_key_on_record(
     asked_model = [line for line in lines if line["event"] == "model_call"]
     assert [line["outcome"] for line in asked_model] == ["succeeded"] * 2
     assert {line["principal"]["sub"] for line in asked_model} == {"user_alice01"}
+
+
+async def test_person_is_told_what_the_servers_model_says_to_a_program(
+    app: AppOf, threads: ThreadsOf
+) -> None:
+    await app(CREATE_AGENT, [DONE])
+    served = await threads([telling(DONE)], GRAPH=f"{app_graphs.EXAMPLES}/create_agent.py:graph")
+    told = (await served.say("Hello")).json()["agent_notices"]
+    assert [notice["text"] for notice in told] == [TEXT]
