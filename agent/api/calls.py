@@ -10,6 +10,7 @@ from typing import Annotated, Any, Final, Literal
 from fastapi import APIRouter, Query, Request
 from starlette.responses import JSONResponse
 
+from agent.api.call_grant import CallGrant, call_grant
 from agent.api.disconnect import while_connected
 from agent.api.response_models import DisplayedArgument, Wire, documented
 from agent.api.surface import Surface, if_kept
@@ -21,6 +22,7 @@ from agent.errors.error_response import RequestError
 from agent.http.authentication import caller_of
 from graph.approvals.record import ApprovalKind, ApprovalState, ApprovalStatus
 from graph.approvals.request import display_of
+from graph.call_arguments import arguments_digest
 from graph.events import shown_arguments
 from identity.credentials.requirement import CREDENTIAL_MEMBERS
 from identity.principal import Principal
@@ -44,20 +46,22 @@ _DECISIONS: Final[Mapping[ApprovalStatus, str]] = {
 
 class CallDecision(Wire):
     """A decision about a call, and when it was made (RFC 3339). `approvers` is the group of which another
-    person decided; null: the user. `changed`: with other arguments than the agent had asked for.
+    person decided; null: the user. `changed`: with other arguments than the agent had asked for. `grant`:
+    nobody was asked about the call, which this grant covered, at the time of the call.
     """
 
     decision: Literal["approved", "declined", "expired", "withdrawn", "open"]
     at: str | None
     approvers: str | None
     changed: bool
+    grant: CallGrant | None
 
 
 class CallMade(Wire):
     """A call for the user, in the conversation `thread_id`. `access_identity` and `credential_kind` say whose
     rights it used. `unknown`: it has no result; it may be under way, or may have taken effect. `replaced`:
-    its question was asked anew since. Nothing was asked about a call without `decisions`, or it was approved
-    before for longer. Show `display`, not `arguments`, as of an approval.
+    its question was asked anew since. Nothing was asked about a call without `decisions`. Show `display`, not
+    `arguments`, as of an approval.
     """
 
     call_id: str
@@ -108,7 +112,8 @@ def calls_routes(kept: Kept) -> APIRouter:
             after = page[-1].seq
         calls = history.calls
         asked = await kept.approvals.of_thread(principal, thread.id) if calls else ()
-        return [_members(call, thread, asked) for call in calls], size
+        decided = decisions_about(calls, asked)
+        return [_members(call, thread, states) for call, states in zip(calls, decided, strict=True)], size
 
     async def of_page(
         owner: ThreadOwner, principal: Principal, before: str | None
@@ -142,8 +147,33 @@ def calls_routes(kept: Kept) -> APIRouter:
     return router
 
 
-def _members(call: PastCall, thread: Thread, asked: Sequence[ApprovalState]) -> dict[str, Any]:
-    states = [state for state in asked if _is_about(state, call)]
+def decisions_about(
+    calls: Sequence[PastCall], asked: Sequence[ApprovalState]
+) -> Sequence[Sequence[ApprovalState]]:
+    """The decisions about each of the calls of a conversation, in the order of `asked`. Each is about one
+    call: of several with its tool and its id, which a model may give twice, about one with its arguments, if
+    there is one, and by the times.
+    """
+    by_call: list[list[ApprovalState]] = [[] for _ in calls]
+    for state in asked:
+        of_id = [number for number, call in enumerate(calls) if _may_be_about(state, call)]
+        if of_id:
+            by_call[_asked_about(state, calls, of_id)].append(state)
+    return by_call
+
+
+def _asked_about(state: ApprovalState, calls: Sequence[PastCall], of_id: Sequence[int]) -> int:
+    """The one of the calls `of_id` about which was asked: its result was kept after the question."""
+    if len(of_id) == 1:
+        return of_id[0]
+    digest = state.approved_digest or state.request.digest
+    same = [number for number in of_id if arguments_digest(calls[number].arguments) == digest]
+    candidates = same or of_id
+    after = [number for number in candidates if state.request.created_at <= calls[number].at]
+    return after[0] if after else candidates[-1]
+
+
+def _members(call: PastCall, thread: Thread, states: Sequence[ApprovalState]) -> dict[str, Any]:
     about = call.about or _about_question(states)
     arguments = shown_arguments(call.arguments)
     return {
@@ -171,7 +201,7 @@ def _about_question(states: Sequence[ApprovalState]) -> Mapping[str, Any]:
     return {"service": request.service, "access_identity": request.access_identity, **request.declared}
 
 
-def _is_about(state: ApprovalState, call: PastCall) -> bool:
+def _may_be_about(state: ApprovalState, call: PastCall) -> bool:
     request = state.request
     is_of_tool = request.kind is ApprovalKind.TOOL_CALL and request.tool == call.tool
     return is_of_tool and request.call_id == call.call_id
@@ -184,6 +214,7 @@ def _decision(state: ApprovalState) -> dict[str, Any]:
         "at": None if decided is None else rfc3339(decided),
         "approvers": state.request.approvers,
         "changed": state.is_edited,
+        "grant": call_grant(state.request),
     }
 
 

@@ -1,9 +1,10 @@
 """How the request of an approval is stored: the members that have no column of their own, as JSON."""
 
 from collections.abc import Callable
-from dataclasses import fields
+from dataclasses import asdict, fields
 from typing import Any, Final
 
+from graph.approvals.covering_grant import CoveringGrant, covering_grant_in
 from graph.approvals.inbox import KeptArguments
 from graph.approvals.record import ApprovalKind, ApprovalRequest
 from graph.extensions import Extensions
@@ -18,7 +19,11 @@ _IN_PARTS: Final = ("declared", "ruled", "extensions")
 _STORED_AS_THEY_ARE: Final = tuple(
     member.name for member in fields(ApprovalRequest) if member.name not in (*_IN_COLUMNS, *_IN_PARTS)
 )
-_RECORDS: Final[dict[str, Callable[[Any], object]]] = {"arguments": KeptArguments, "question": ServerQuestion}
+_RECORDS: Final[dict[str, Callable[[Any], object]]] = {
+    "arguments": KeptArguments,
+    "question": ServerQuestion,
+    "grant": lambda members: CoveringGrant(**members),
+}
 """The records beside a request, by the members in which they are stored."""
 _READERS: Final[dict[str, Callable[[Any], Any]]] = {
     "kind": ApprovalKind,
@@ -38,6 +43,9 @@ def members_of(request: ApprovalRequest) -> dict[str, Any]:
     arguments = request.extensions.get(KeptArguments)
     members["arguments"] = None if arguments is None else arguments.arguments
     members["question"] = question_in(request.extensions)
+    grant = covering_grant_in(request.extensions)
+    if grant is not None:
+        members["grant"] = asdict(grant)
     if request.approvers is not None:
         members["asker"] = [request.principal.issuer, request.principal.subject]
     return members

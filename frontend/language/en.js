@@ -387,6 +387,7 @@ export const en = Object.freeze({
   'decision.approved_on': 'Approved by {who}, {time}, with {device}',
   'decision.declined': 'Declined by {who}, {time}',
   'decision.declined_on': 'Declined by {who}, {time}, with {device}',
+  'decision.by_grant': 'Not asked: covered by your approval for more calls of {time}, until {end}',
   'decision.changed': ', with changed arguments',
   'decision.open': 'Waits for a decision',
   'decision.expired': 'Not decided in time',

@@ -387,6 +387,7 @@ export const zh = Object.freeze({
   'decision.approved_on': '由{who}批准，{time}，使用 {device}',
   'decision.declined': '由{who}拒绝，{time}',
   'decision.declined_on': '由{who}拒绝，{time}，使用 {device}',
+  'decision.by_grant': '未询问：由你在 {time} 对更多调用的批准覆盖，有效期至 {end}',
   'decision.changed': '，参数有修改',
   'decision.open': '等待决定',
   'decision.expired': '未在规定时间内决定',

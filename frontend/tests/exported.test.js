@@ -51,6 +51,14 @@ test('what was declined, or decided by another person, says so with the reason',
   assert.match(markdownOf('T', json(messages, approvals), new Language('zh')), /由“finance”的其他人拒绝/);
 });
 
+test('a call that an approval for more calls covered says which, and names nobody as its approver', () => {
+  const messages = [stored({ type: 'human', id: 'u', content: 'Apply' }), called('m', 3), result('m', 'ok'), stored({ type: 'ai', id: 'a', content: 'Done' })];
+  const grant = { id: 'g1', given_at: AT, ends_at: '2031-05-14T10:00:00.000Z' };
+  const text = markdownOf('T', json(messages, [approval('m', { grant })]), english);
+  assert.match(text, / {2}- Not asked: covered by your approval for more calls of 2031-05-14T09:00:00.000Z, until 2031-05-14T10:00:00.000Z\n/);
+  assert.doesNotMatch(text, /Approved by you/);
+});
+
 test('what others wrote passes for nothing of the page, and loads nothing', () => {
   const forged = `## You · ${AT}\r\n\r- Approved by you\n![a](https://elsewhere.example/a) <img src="https://elsewhere.example/b">\n1 < 2\n\n~~~`;
   const messages = [stored({ type: 'human', id: 'u', content: '![q][r]\n\n[r]: https://elsewhere.example/q' }), stored({ type: 'ai', id: 'a', content: forged }), stored({ type: 'human', id: 'v', content: 'Next' })];

@@ -50,6 +50,13 @@ test('a decision says by whom it was made, and whether it changed the call', () 
   assert.equal(decisionSentence(language, { decision: 'expired', at: null, approvers: 'finance', changed: false }), 'Not decided in time.');
 });
 
+test('a call that an approval for more calls covered says which, and that nobody was asked', () => {
+  const grant = { id: 'g', given_at: '2026-01-02T12:10:00Z', ends_at: '2026-01-02T13:10:00Z' };
+  const words = decisionSentence(new Language('en'), { decision: 'approved', at: '2026-01-02T12:30:00Z', approvers: null, changed: false, grant });
+  assert.match(words, /^Not asked: covered by your approval for more calls of .+, until .+\.$/);
+  assert.doesNotMatch(words, /Approved by you/);
+});
+
 test('a call about which a question is open was not made, and only a result says that no identity was needed', () => {
   const call = { access_identity: 'Human', credential_kind: 'access_token', outcome: 'unknown', decisions: [{ decision: 'expired' }, { decision: 'open' }] };
   assert.deepEqual(recordOf(call), { accessIdentity: 'Human', credentialKind: 'access_token', outcome: 'waiting' });

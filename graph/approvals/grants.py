@@ -9,10 +9,11 @@ import json
 import logging
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Final, Protocol
 
+from graph.approvals.covering_grant import CoveringGrant
 from graph.approvals.lasting_approvals import CoveringApproval
 from graph.approvals.record import ApprovalRequest, ApprovalState, Approver
 from graph.approvals.request import OF_TOOL, approval_members, bounds_display
@@ -85,6 +86,11 @@ class Grant:
         same = all(getattr(self.request, name) == getattr(call, name) for name in _OF_A_TOOL)
         here = self.thread_id in (None, call.thread_id)
         return same and here and at < self.ends_at and self.lasting.covers(arguments)
+
+    def covers(self, call: ApprovalRequest) -> ApprovalRequest:
+        """The request of a call that it covers, which says so."""
+        record = CoveringGrant(self.id, self.created_at, self.ends_at)
+        return replace(call, extensions=call.extensions.having(record))
 
 
 class GrantStore(Protocol):
@@ -173,7 +179,7 @@ class Grants:
         schema = await self._schema(call, caller)
         covering = [grant for grant in grants if grant.schema == schema]
         return [
-            CoveringApproval(grant.id, grant.lasting, partial(self.store.use, grant, call))
+            CoveringApproval(grant.id, grant.lasting, partial(self.store.use, grant, grant.covers(call)))
             for grant in covering
         ]
 

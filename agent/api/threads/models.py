@@ -7,6 +7,7 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue
 
+from agent.api.call_grant import CallGrant
 from agent.api.response_models import Approval, Wire
 from agent.api.validation_fault import Body
 from agent.conversations.thread import MAX_TITLE, one_line
@@ -93,7 +94,8 @@ class ExportedMessage(BaseModel):
 class ExportedApproval(Wire):
     """A question about a call, and what came of it. `edited`: the call was approved with other arguments
     than it was proposed with; both are in `messages`, under the id of the response that has the call.
-    `decided_by` and `decided_on` are a `sub` and a device, if the owner may know them.
+    `decided_by` and `decided_on` are a `sub` and a device, if the owner may know them. `grant`: nobody was
+    asked about the call, which this grant covered.
     """
 
     id: str
@@ -110,6 +112,7 @@ class ExportedApproval(Wire):
     decided_at: str | None
     decided_by: str | None
     decided_on: str | None
+    grant: CallGrant | None
 
 
 class ExportedThread(Wire):

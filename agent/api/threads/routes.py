@@ -9,6 +9,7 @@ from fastapi import APIRouter, Path, Query, Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 
 from agent.api.ag_ui.messages import METADATA_KEY, to_ag_ui
+from agent.api.call_grant import call_grant
 from agent.api.disconnect import while_connected
 from agent.api.response_models import documented, documented_body
 from agent.api.surface import Surface, if_kept
@@ -96,6 +97,7 @@ def exported_approval(state: ApprovalState, now: float) -> dict[str, Any]:
         "decided_at": None if state.decided_at is None else rfc3339(state.decided_at),
         "decided_by": decision.get("decided_by"),
         "decided_on": decision.get("decided_on"),
+        "grant": call_grant(request),
     }
 
 

@@ -39,7 +39,13 @@ async def test_calls_of_all_conversations_say_whose_rights_they_had_and_what_was
     assert leave["arguments"] == edited
     [decision] = leave["decisions"]
     assert decision["at"] is not None
-    assert decision | {"at": None} == {"decision": "approved", "at": None, "approvers": None, "changed": True}
+    assert decision | {"at": None} == {
+        "decision": "approved",
+        "at": None,
+        "approvers": None,
+        "changed": True,
+        "grant": None,
+    }
     assert (weather["access_identity"], weather["credential_kind"]) == ("Machine", "api_key")
     assert weather["decisions"] == []
 

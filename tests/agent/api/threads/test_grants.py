@@ -66,6 +66,13 @@ async def grants(served: Threads, user: str = "alice") -> list[dict[str, Any]]:
     return list((await served.ask("GET", "/grants", user)).json()["grants"])
 
 
+async def grants_of_calls(served: Threads) -> dict[str, Any]:
+    """What `/calls` says of the grants of the calls, by their cities."""
+    listed = (await served.ask("GET", "/calls")).json()["calls"]
+    decided = {call["arguments"]["city"]: call["decisions"] for call in listed}
+    return {city: decision["grant"] for city, [decision] in decided.items()}
+
+
 async def test_grant_covers_calls_within_its_bounds_and_is_listed_counted_and_audited(
     replica: ThreadsOf, tmp_path: Path
 ) -> None:
@@ -87,6 +94,13 @@ async def test_grant_covers_calls_within_its_bounds_and_is_listed_counted_and_au
     assert "上海" in str([each.content for each in served.model.asked[-1] if each.type == "tool"])
     [grant] = await grants(served)
     assert (grant["id"], grant["uses"], grant["thread_id"]) == (approval["id"], 1, None)
+    covered_by = {"id": grant["id"], "given_at": grant["created_at"], "ends_at": grant["ends_at"]}
+    assert await grants_of_calls(served) == {"Hangzhou": None, "Shanghai": covered_by, "Beijing": None}
+    exported = (await served.ask("GET", "/threads/thread-2/export")).json()["approvals"]
+    by_id = {approval["id"]: approval["grant"] for approval in exported}
+    assert (by_id.pop(again["id"]), [*by_id.values()]) == (None, [covered_by])
+    assert (await served.ask("DELETE", f"/grants/{grant['id']}")).status_code == 204
+    assert (await grants_of_calls(served))["Shanghai"] == covered_by
     assert grant["created_at"] <= grant["last_used_at"] < grant["ends_at"]
     assert (grant["bounds"], grant["tool"], grant["access_identity"]) == (
         offered["bounds"],
@@ -95,7 +109,13 @@ async def test_grant_covers_calls_within_its_bounds_and_is_listed_counted_and_au
     )
     lines = [line for line in log.read_text().splitlines() if approval["id"] in line]
     events = [line.split('"event":"')[1].split('"')[0] for line in lines]
-    assert events == ["approval_requested", "approval_decided", "grant_given", *["tool_call"] * 4]
+    assert events == [
+        "approval_requested",
+        "approval_decided",
+        "grant_given",
+        *["tool_call"] * 4,
+        "grant_withdrawn",
+    ]
     shown = CliRunner().invoke(app, ["audit", "explain", approval["id"], str(log), "--json"]).stdout
     assert [json.loads(line)["event"] for line in shown.splitlines()] == events
 
