@@ -118,11 +118,11 @@ def observability(page: str) -> str:
     from agent.operations.metrics.prometheus_text import sample_name
 
     rows = "".join(
-        f"| `{metric.name}` | `{sample_name(metric)}` | {metric.kind} | "
+        f"| `{metric.name}` | `{sample_name(metric)}` | "
         f"{', '.join(f'`{label}`' for label in metric.labels) or '–'} | {linked(metric.description)} |\n"
         for metric in AgentMeasures().metrics.declared()
     )
-    head = "| metric | for Prometheus | kind | attributes | meaning |\n|---|---|---|---|---|\n"
+    head = "| metric | for Prometheus | attributes | meaning |\n|---|---|---|---|\n"
     return METRICS_BLOCK.sub(lambda _: f"<!-- metrics -->\n\n{head}{rows}", page)
 
 
