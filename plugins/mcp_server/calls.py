@@ -33,6 +33,7 @@ from plugins.mcp_server.message import McpError, McpMessage
 ASK: Final = "ask"
 ANSWER: Final = "answer"
 """The key of the one question that a result asks, and of its answer."""
+_NOT_OF_CALL: Final = "requestState is not of this call"
 _MARK: Final = "mcp-"
 _NEWEST: Final = 200
 """The messages among which the question of a run is looked for. A run within the limits has fewer."""
@@ -189,14 +190,17 @@ class Calls:
 
     async def _resumed(self, asked: AskedCall) -> Begun:
         """Goes on with a call that waits. `requestState` is hostile: it names a conversation and an approval,
-        and counts only if they are the caller's, and those of this call.
+        and counts only if they are the caller's, and those of this call: it must have been issued for it.
         """
         params = asked.request.params
         caller = asked.caller
         thread_id, approval_id = _read_state(params["requestState"])
         conversations = self._agent.chats.conversations
         if conversations is None or await _asked_at(conversations, asked, thread_id) is None:
-            raise McpError(RpcCode.INVALID_PARAMS, "requestState is not of this call")
+            raise McpError(RpcCode.INVALID_PARAMS, _NOT_OF_CALL)
+        asked_for = await conversations.parts.approvals.get(approval_id, caller.principal)
+        if asked_for is None or asked_for.request.thread_id != thread_id:
+            raise McpError(RpcCode.INVALID_PARAMS, _NOT_OF_CALL)
         pending = await conversations.pending(caller, thread_id)
         by_id = {approval.request.id: approval.request for approval in pending}
         waiting = by_id.get(approval_id)

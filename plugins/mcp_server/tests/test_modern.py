@@ -186,6 +186,8 @@ class TestApprovals:
             ("alice", LEAVE | {"days": 4}, state),
             ("bob", LEAVE, state),
             ("alice", LEAVE, f"other.{approval}"),
+            ("alice", LEAVE, f"{thread_id}.{'0' * 32}"),
+            ("alice", LEAVE, f"{thread_id}.{(await self.waiting(served))['requestState'].partition('.')[2]}"),
             ("alice", LEAVE, ""),
             ("alice", LEAVE, "." * 4000),
             ("alice", LEAVE, 7),
@@ -197,8 +199,6 @@ class TestApprovals:
                 "inputResponses": APPROVE,
             }
             assert await refusal(served, request("tools/call", params), user) == (400, -32602)
-        forged = {"requestState": f"{thread_id}.{'0' * 32}", "inputResponses": APPROVE}
-        assert (await call(served, "leave_apply", LEAVE, **forged))["requestState"] == state
         assert await balance(served) == before
 
     async def test_question_in_a_conversation_asks_in_the_same_way(self, threads: ThreadsOf) -> None:
