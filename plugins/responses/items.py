@@ -132,6 +132,23 @@ _TEXTS: Final = {
 }
 
 
+def documented_items() -> list[dict[str, Any]]:
+    """The JSON Schema of each kind of item: the members that it must have. What they contain, and which item
+    may follow which, is not described.
+    """
+    return [_documented(kind, model) for kind, model in _MODELS.items()]
+
+
+def _documented(kind: str, model: type[Item]) -> dict[str, Any]:
+    members: dict[str, Any] = {"type": {"const": kind}}
+    required = [name for name, member in model.model_fields.items() if member.is_required()]
+    if model is Message:  # the kind of an item that names none
+        members["role"] = {"enum": list(_TEXTS)}
+    elif "type" not in required:
+        required.append("type")
+    return {"type": "object", "properties": members, "required": required}
+
+
 def read_items(value: object) -> list[Item]:
     """The items of an input. Raises `RequestError` with the place of the first fault."""
     if isinstance(value, str):

@@ -20,13 +20,22 @@ from agent.api.openai_body import (
     Verbosity,
 )
 from agent.api.validation_fault import Body
+from plugins.responses.items import documented_items
 
 _LABEL: Final = 64
 """Characters of the name of a service, at most."""
 
 
+def _with_its_schema(schema: dict[str, Any]) -> None:
+    schema["if"] = {"properties": {"type": {"const": "json_schema"}}}
+    given = {"name": {"type": "string"}, "schema": {"type": "object"}}
+    schema["then"] = {"properties": given, "required": list(given)}
+
+
 class TextFormat(Body):
     """The form of the answer. A schema without `strict` binds it, too."""
+
+    model_config = ConfigDict(json_schema_extra=_with_its_schema)
 
     type: Literal["text", "json_object", "json_schema"]
     name: FormName | None = None
@@ -140,7 +149,7 @@ def _as_it_is_read(schema: dict[str, Any]) -> None:
     members["input"] = {
         "anyOf": [
             {"type": "string", "minLength": 1},
-            {"type": "array", "minItems": 1, "items": {"type": "object"}},
+            {"type": "array", "minItems": 1, "items": {"anyOf": documented_items()}},
         ]
     }
     label = {"type": "string", "minLength": 1, "maxLength": _LABEL}
@@ -151,8 +160,12 @@ def _as_it_is_read(schema: dict[str, Any]) -> None:
         "additionalProperties": False,
     }
     members["tools"] = {"anyOf": [{"type": "array", "items": service}, {"type": "null"}]}
-    named = {"type": "object", "properties": {"id": {"type": "string"}}, "required": ["id"]}
-    members["conversation"] = {"anyOf": [{"type": "string"}, named, {"type": "null"}]}
+    thread_id = {"type": "string", "pattern": "^[A-Za-z0-9_-]{1,64}$"}
+    named = {"type": "object", "properties": {"id": thread_id}, "required": ["id"]}
+    members["conversation"] = {"anyOf": [thread_id, named, {"type": "null"}]}
+    has_options = {"properties": {"stream_options": {"type": "object"}}, "required": ["stream_options"]}
+    schema["if"] = has_options
+    schema["then"] = {"properties": {"stream": {"const": True}}, "required": ["stream"]}
 
 
 class ResponseBody(Honoured, Ignored, Refused):

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any, get_type_hints
 
 import pytest
+from jsonschema import Draft202012Validator
 from openai.types.responses import response_create_params
 from pydantic import BaseModel
 
@@ -167,3 +168,30 @@ async def test_fault_names_the_member_and_no_value_of_it(threads: ThreadsOf) -> 
         error = (await few.ask("POST", PATH, body=body)).json()["error"]
         assert error["code"] == "array_above_max_length"
     assert served.model.asked == few.model.asked == []
+
+
+DOCUMENTED: list[dict[str, Any]] = [
+    {"input": "x"},
+    {"input": [{"role": "user", "content": "x"}]},
+    {"input": [{"type": "message", "role": "user", "content": [{"type": "input_text", "text": "x"}]}]},
+    {"input": [{"type": "reasoning", "summary": []}, {"role": "user", "content": "x"}]},
+    {"input": "x", "conversation": {"id": "t-1"}},
+    {"input": "x", "stream": True, "stream_options": {"include_obfuscation": False}},
+    {"input": "x", "stream_options": None, "text": {"format": {"type": "text"}}},
+    {"input": "x", "text": {"format": {"type": "json_schema", "name": "n", "schema": {}}}},
+]
+NOT_DOCUMENTED = [
+    *({"input": [item]} for item in ({}, {"type": "mcp_call"}, {"type": "function_call", "call_id": "c"})),
+    *({"input": [item]} for item in ({"role": "user"}, {"role": "tool", "content": "x"}, {"type": "other"})),
+    {"input": "x", "conversation": "../t"},
+    {"input": "x", "conversation": {"id": "../t"}},
+    {"input": "x", "stream_options": {}},
+    {"input": "x", "text": {"format": {"type": "json_schema", "name": "n"}}},
+    {"input": "x", "text": {"format": {"type": "json_schema", "schema": {}}}},
+]
+
+
+def test_document_permits_what_is_accepted_and_no_body_whose_form_is_refused() -> None:
+    validator = Draft202012Validator(ResponseBody.model_json_schema())
+    assert [body for body in DOCUMENTED if not validator.is_valid(body)] == []
+    assert [body for body in NOT_DOCUMENTED if validator.is_valid(body)] == []
