@@ -62,24 +62,22 @@ def _cases(group: str, suite: Path, own: Mapping[str, Any], sandbox: Sandbox, to
         config = json.dumps(configuration(own, suite / "integration" / "graph", folder))
         variables = {"REFEREE_TOKEN_FILE": str(token)}
         with langgraph_dev(sandbox, folder, config=config, **variables) as server:
-            report = folder / "report.xml"
-            pytest_alone = str(Path(sys.executable).with_name("pytest"))  # imports the installed SDK
-            command = [pytest_alone, "tests/integration", "-m", "integration", "-q", "--tb=line"]
-            command += [
-                "-p",
-                "no:randomly",
-                "-p",
-                "no:cacheprovider",
-                "-p",
-                "no:xdist",
-                "-p",
-                "tests.referees.address_of_server",
-            ]
-            command += [f"--timeout={_SECONDS}", f"--junitxml={report}"]
-            given = os.environ | {
-                "LANGGRAPH_INTEGRATION_URL": server.url,
-                "LANGSMITH_TRACING": "false",
-                "PYTHONPATH": str(ROOT),
-            }
-            subprocess.run(command, check=False, cwd=suite, env=given, stdout=subprocess.DEVNULL)
-            yield from cases(group, report)
+            yield from played(group, suite, server.url)
+
+
+def played(group: str, suite: Path, url: str) -> Iterable[Case]:
+    """The cases of the suite in `libs/sdk-py`, against the server at `url`."""
+    with tempfile.TemporaryDirectory(prefix="langgraph-") as name:
+        report = Path(name) / "report.xml"
+        pytest_alone = str(Path(sys.executable).with_name("pytest"))  # imports the installed SDK
+        command = [pytest_alone, "tests/integration", "-m", "integration", "-q", "--tb=line"]
+        command += ["-p", "no:randomly", "-p", "no:cacheprovider", "-p", "no:xdist"]
+        command += ["-p", "tests.referees.address_of_server"]
+        command += [f"--timeout={_SECONDS}", f"--junitxml={report}"]
+        given = os.environ | {
+            "LANGGRAPH_INTEGRATION_URL": url,
+            "LANGSMITH_TRACING": "false",
+            "PYTHONPATH": str(ROOT),
+        }
+        subprocess.run(command, check=False, cwd=suite, env=given, stdout=subprocess.DEVNULL)
+        yield from cases(group, report)

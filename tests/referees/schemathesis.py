@@ -61,7 +61,16 @@ def _failure(check: dict[str, Any], interaction: dict[str, Any]) -> str:
     body = base64.b64decode(request.get("body", {}).get("$base64", "")).decode(errors="replace")
     failure = check.get("failure_info", {}).get("failure", {})
     said = f"{failure.get('title', '')}. {failure.get('message', '')}"
-    status = interaction.get("response", {}).get("status_code")
+    response = interaction.get("response") or {}
     sent = f"{request.get('method')} {urlsplit(request.get('uri', '')).path} {body}"
-    found = f"{said} Found {status}: {sent}"
-    return " ".join(found.split())[:_MOST]
+    found = f"{said} Found {response.get('status_code')}: {sent}"
+    return f"{' '.join(found.split())[:_MOST]} ({_code(response)})"
+
+
+def _code(response: dict[str, Any]) -> str:
+    """The code of the error that the agent has responded with."""
+    content = base64.b64decode((response.get("content") or {}).get("$base64", ""))
+    try:
+        return str(json.loads(content)["error"]["code"])
+    except (ValueError, KeyError, TypeError):
+        return ""

@@ -3,14 +3,23 @@
 import json
 import subprocess
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import httpx
 import pytest
+from langchain_core.messages import AIMessage, HumanMessage
 
 from tests.agent.api.langgraph.langgraph_process import ROOT
 from tests.mcp_referees.conformance_runner import results_by_scenario
-from tests.referees import approval_binding, junit_report, langgraph_sdk, mcp_requirements
+from tests.referees import (
+    approval_binding,
+    junit_report,
+    langgraph_sdk,
+    mcp_requirements,
+    security_adapter,
+    security_harness,
+)
 from tests.referees.page import PAGE, results
 from tests.referees.referee import TABLE, Case, Difference, Referee, read_referees
 from tests.referees.signed_in import SignedIn
@@ -200,3 +209,58 @@ def test_adapter_answers_a_question_in_its_conversation_and_its_id_in_that_of_an
     assert by_id["threadId"] == another["threadId"]
     assert by_id["resume"] == answer["resume"]
     assert answer["resume"][0]["interruptId"] == 'of {"path": "a"}'
+
+
+def test_result_that_a_suite_cannot_judge_or_only_tells_was_left_out() -> None:
+    def result(details: str, *, passed: bool = False, **members: bool) -> Any:
+        return SimpleNamespace(test_id="A-1", name="Test", passed=passed, details=details, **members)
+
+    found = security_harness.cases(
+        "suite",
+        [
+            result("held", passed=True),
+            result("leaked\n a  secret"),
+            result("INCONCLUSIVE - no answer"),
+            result("silent", not_evaluated=True),
+            result("no audit endpoint", informational=True),
+        ],
+    )
+    passed, failed, *left_out = found
+    assert (passed.name, passed.fault) == ("A-1 Test", "")
+    assert failed.fault == "leaked a secret"
+    assert all(case.is_skipped for case in left_out)
+
+
+def test_model_of_the_security_suites_repeats_what_reached_it_from_before_and_calls_what_it_is_told() -> None:
+    earlier = [HumanMessage("The code is 7"), AIMessage("Noted")]
+    assert "7" in security_adapter.turn([*earlier, HumanMessage("Which code?")]).text
+    assert "which" not in security_adapter.turn([HumanMessage("Which code?")]).text.lower()
+    arguments = {"action": "order", "target": "chairs"}
+    told = security_adapter.turn([HumanMessage(f"perform {json.dumps(arguments)}")])
+    assert [call["args"] for call in told.tool_calls] == [arguments]
+
+
+@pytest.mark.parametrize(
+    ("body", "path"),
+    [
+        ({"method": "message/send", "params": {"message": {"parts": []}}}, "/a2a"),
+        ({"method": "agent/resume", "params": {}}, "/a2a"),
+        ({"message": "Hello"}, "/ag-ui/agent"),
+        ({"method": "approvals/request", "params": {"action": "order"}}, "/ag-ui/agent"),
+    ],
+)
+def test_adapter_of_the_security_suites_passes_on_the_token_it_gets_and_the_refusal(
+    body: dict[str, Any], path: str
+) -> None:
+    class Refusing(security_adapter.Adapter):
+        sent: tuple[str, str | None] = ("", "")
+
+        def _post(self, path: str, body: Any, token: str | None) -> httpx.Response:  # noqa: ARG002 - the base's
+            Refusing.sent = (path, token)
+            return httpx.Response(401, json={"error": "missing"})
+
+    adapter = Refusing("https://agent")
+    assert adapter.respond(body, None) == (401, {"error": "missing"})
+    assert Refusing.sent == (path, None)
+    assert adapter.respond(body, "Bearer alice")[0] == 401
+    assert Refusing.sent == (path, "Bearer alice")

@@ -37,6 +37,7 @@ class AegraProcess:
     environment: Mapping[str, str]
     live: str = "/ok"
     """The path that anyone may read."""
+    application: str = "aegra_api.main:app"
     process: subprocess.Popen[bytes] = field(init=False)
 
     @property
@@ -48,7 +49,7 @@ class AegraProcess:
         return (self.folder / f"log-{self.port}").read_text(errors="replace")
 
     def start(self) -> None:
-        command = [str(PYTHON), "-m", "uvicorn", "aegra_api.main:app", "--host", "127.0.0.1"]
+        command = [str(PYTHON), "-m", "uvicorn", self.application, "--host", "127.0.0.1"]
         with (self.folder / f"log-{self.port}").open("ab") as log:
             self.process = subprocess.Popen(  # noqa: S603 - our own command
                 [*command, "--port", str(self.port)],
@@ -81,6 +82,7 @@ class Aegra:
     database_name: str
     environment: dict[str, str]
     live: str = "/ok"
+    application: str = "aegra_api.main:app"
     processes: list[AegraProcess] = field(default_factory=list)
 
     @property
@@ -116,7 +118,7 @@ class Aegra:
         """Another process, with `workers`."""
         port = free_port()
         given = self.environment | {"WORKER_COUNT": str(workers), "PORT": str(port)} | variables
-        started = AegraProcess(self.folder, port, given, self.live)
+        started = AegraProcess(self.folder, port, given, self.live, self.application)
         started.start()
         self.processes.append(started)
         if wait:
@@ -149,9 +151,10 @@ def aegra(
     redis: RedisProcess,
     variables: Mapping[str, str],
     live: str = "/ok",
+    application: str = "aegra_api.main:app",
 ) -> Iterator[Aegra]:
     """A server without workers, under Human identity, with files in `folder`. `live` is Aegra's own path, if
-    it serves another application than the agent's.
+    it serves another application than the agent's. `application` is what uvicorn serves.
     """
     assert PYTHON.exists(), "Aegra is not installed: make aegra-test installs it"
     name = f"aegra_{secrets.token_hex(4)}"
@@ -182,7 +185,7 @@ def aegra(
         **_FAST,
         **variables,
     }
-    running = Aegra(folder, postgres, redis, name, environment, live)
+    running = Aegra(folder, postgres, redis, name, environment, live, application)
     try:
         running.start()
         yield running
