@@ -108,7 +108,7 @@ class Referee:
 
     def _unpacked(self, folder: Path | None) -> Path:
         wanted = f"{self.distribution}=={self.revision}"
-        install = f"pip install --no-deps --target path {wanted}, then REFEREE_DIR=path"
+        install = f"pip install --target path {wanted}, then REFEREE_DIR=path"
         if folder is None:
             raise ValueError(f"{self.name} needs {wanted}: {install}")
         found = {dist.name: dist.version for dist in distributions(path=[str(folder)])}
