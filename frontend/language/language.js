@@ -54,6 +54,11 @@ export class Language {
     return text + (this.code === 'zh' ? '。' : '.');
   }
 
+  /** Sentences one after the other: Chinese has no space between them. */
+  sentences(...texts) {
+    return texts.filter(Boolean).join(this.code === 'zh' ? '' : ' ');
+  }
+
   has(key) {
     return key in this.messages;
   }

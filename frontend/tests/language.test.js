@@ -94,3 +94,9 @@ test('a Latin name in a Chinese message is apart from the characters beside it, 
   assert.equal(language.text('tool.not_called', { service: '休假服务' }), '未调用休假服务');
   assert.equal(language.text('chat.queued', { text: '用SQL查' }), '将在你决定之后发送：“用SQL查”');
 });
+
+test('sentences of Chinese stand together, and others are apart', async () => {
+  const chinese = await loaded('zh');
+  assert.equal(chinese.sentences('一。', undefined, '二。'), '一。二。');
+  assert.equal(new Language('en').sentences('One.', false, 'Two.'), 'One. Two.');
+});

@@ -160,7 +160,7 @@ export class ConversationListView {
       await action;
     } catch (error) {
       const { symptom, remedy } = failureWords(this.language, error);
-      this.failure.textContent = `${this.language.sentence(symptom)} ${this.language.sentence(remedy)}`;
+      this.failure.textContent = this.language.sentences(this.language.sentence(symptom), this.language.sentence(remedy));
       this.#shown = '';
       this.app.conversations.refresh();
     }

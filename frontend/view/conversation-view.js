@@ -293,8 +293,8 @@ export class ConversationView {
   }
 
   #waits({ title, meaning, approval }) {
-    if (approval.approvers) return `${this.language.sentence(title)} ${meaning}`;
-    if (approval.question) return `${this.language.sentence(title)} ${approval.question.message}`;
+    if (approval.approvers) return this.language.sentences(this.language.sentence(title), meaning);
+    if (approval.question) return this.language.sentences(this.language.sentence(title), approval.question.message);
     return this.language.text('approval.announced', { title });
   }
 
@@ -303,7 +303,7 @@ export class ConversationView {
     if (answer.status === 'done') {
       const note = endNote(answer);
       const done = language.text('chat.status_done', { text: plainText(answerText(answer)) });
-      return note ? `${done} ${language.text(note)}` : done;
+      return language.sentences(done, note && language.text(note));
     }
     if (answer.status === 'stopped') return language.text('chat.status_stopped');
     return language.text('chat.status_failed', failureWords(language, answer.failure));

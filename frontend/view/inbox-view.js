@@ -84,7 +84,7 @@ export class InboxView {
       const known = { time: decidedAt && language.time(decidedAt), who: decidedBy, device: deviceName(decidedOn) };
       const key = decidedOn ? 'inbox.decided_on' : decidedBy ? 'inbox.decided_by' : 'inbox.decided_at';
       const when = decidedAt && language.text(key, known);
-      this.#say([language.text(`inbox.${error.code}`), when].filter(Boolean).join(' '));
+      this.#say(language.sentences(language.text(`inbox.${error.code}`), when));
       await app.inbox.refresh();
     }
     this.status.focus(); // the card, which had it, is gone

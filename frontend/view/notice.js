@@ -45,7 +45,7 @@ export class Notice {
 export function editNote(language, chat, turn) {
   const replaces = language.text(turn.id === chat.turns.at(-1).id ? 'chat.editing' : 'chat.editing_earlier');
   const changed = chat.calledSince(turn);
-  return changed.length > 0 ? `${replaces} ${notUndoneWords(language, changed)}` : replaces;
+  return language.sentences(replaces, changed.length > 0 && notUndoneWords(language, changed));
 }
 
 function notUndoneWords(language, services) {

@@ -108,7 +108,7 @@ export class PastCallsView {
         element('time', { class: 'note', datetime: call.at }, language.time(Date.parse(call.at))), icon('chevron')),
       element('div', { class: 'past-details' },
         rows.length > 0 && element('dl', { class: 'arguments' }, ...rows),
-        element('p', { class: 'note' }, `${language.sentence(language.text(`tool.outcome_${outcome}`))} ${rights}`),
+        element('p', { class: 'note' }, language.sentences(language.sentence(language.text(`tool.outcome_${outcome}`)), rights)),
         ...call.decisions.map((decision) => element('p', { class: 'note' }, decisionSentence(language, decision))),
         call.replaced && element('p', { class: 'note' }, language.text('done.replaced')),
         element('p', { class: 'note' }, element('code', {}, technicalName(call))),
@@ -125,7 +125,7 @@ export class PastCallsView {
     const heads = ['when', 'tool', 'service', 'rights', 'outcome', 'decision', 'conversation', 'arguments', 'technical'].map((name) => language.text(`done.column_${name}`));
     const rows = this.#chosen.map((call) => [call.at, toolName(language, call), serviceName(language, call.service),
       language.text(`identity.${identityKind(recordOf(call))}`), language.text(`tool.outcome_${outcomeOf(call)}`),
-      call.decisions.map((decision) => decisionSentence(language, decision)).join(' '), call.thread_title ?? '',
+      language.sentences(...call.decisions.map((decision) => decisionSentence(language, decision))), call.thread_title ?? '',
       argumentsJson(call), technicalName(call)]);
     saveFile(fileName(language.text('done.heading'), 'csv'), csv([heads, ...rows]), 'text/csv');
     if (past.more) this.status.textContent = language.text('done.cut', { count: past.calls.length });
