@@ -6,9 +6,16 @@ from typing import Any
 from langchain_core.messages import AIMessage
 from playwright.async_api import Page, expect
 
-from tests.frontend.chat_page import ask, question
+from tests.frontend.chat_page import PAGE, answered, ask, question
 from tests.frontend.lasting_agent import APPLY, LastingAgent, card, listed, prose
 from tests.leave_application import APPLIES
+
+
+NAME_OF_FOCUSED = """() => {
+  const at = document.activeElement;
+  return at === document.body ? '' : at.getAttribute('aria-label') ?? at.innerText;
+}"""
+"""In the browser: what has the focus, as it is called."""
 
 
 def focused(page: Page) -> Any:
@@ -108,6 +115,54 @@ async def test_countdown_is_announced_near_its_end_only(
     await page.reload()
     await expect(prose(page)).to_have_text("Hello.")
     await expect(page.locator("details.tool-not_called")).to_have_count(1)
+
+
+async def test_sign_in_question_approval_and_list_need_the_keyboard_alone(
+    page: Page, lasting_agent: LastingAgent, sandbox: Any, sandbox_config: Any
+) -> None:
+    sandbox_config("code", API_URL=lasting_agent.origin)
+    lasting_agent.will_say(AIMessage("Hello."), APPLIES, AIMessage("Applied."))
+    keys = page.keyboard
+    await page.goto(PAGE)
+    await page.get_by_role("button", name="Sign in with IDaaS").wait_for()
+
+    async def go_to(name: str) -> None:
+        """By the Tab key, as somebody does who sees what has the focus."""
+        for _ in range(20):
+            await keys.press("Tab")
+            if name in await page.evaluate(NAME_OF_FOCUSED):
+                outline = await focused(page).evaluate("(at) => getComputedStyle(at).outlineStyle")
+                assert outline != "none", f"{name} does not show that it has the focus"
+                return
+        raise AssertionError(f"the Tab key does not lead to {name}")
+
+    await go_to("Sign in with IDaaS")
+    await keys.press("Enter")
+    await expect(page.get_by_label("User name")).to_be_focused()
+    await keys.type("alice")
+    await keys.press("Tab")
+    await keys.type(sandbox.cloud.secrets.alice_password)
+    await keys.press("Enter")
+    await expect(question(page)).to_be_focused()
+    await keys.type("Hello")
+    await keys.press("Enter")
+    await answered(page)
+    await keys.type(APPLY)
+    await keys.press("Enter")
+    await expect(card(page)).to_be_focused()
+    await go_to("Approve")
+    await keys.press("Enter")
+    await expect(prose(page)).to_have_text("Applied.")
+    await expect(question(page)).to_be_focused()
+    await page.reload()
+    await expect(listed(page)).to_have_count(1)
+    await go_to("New conversation")
+    await keys.press("Enter")
+    await expect(question(page)).to_be_focused()
+    await page.reload()
+    await go_to("Hello")
+    await keys.press("Enter")
+    await expect(prose(page)).to_have_text("Applied.")
 
 
 async def test_list_is_used_by_keyboard(page: Page, lasting_agent: LastingAgent) -> None:
