@@ -19,6 +19,7 @@ from types import MappingProxyType
 from typing import Any
 
 import demo
+import httpx
 from playwright.async_api import Browser, Page, Route, async_playwright
 
 from agent.api.app import create_app
@@ -53,9 +54,12 @@ COMPANY = {
 class Photographer:
     """Takes the pictures, one browser context for each appearance of the page."""
 
-    def __init__(self, browser: Browser, page_url: str, sandbox: RunningSandbox, folder: Path) -> None:
+    def __init__(
+        self, browser: Browser, page_url: str, agent_url: str, sandbox: RunningSandbox, folder: Path
+    ) -> None:
         self.browser = browser
         self.page_url = page_url
+        self.agent_url = agent_url
         self.sandbox = sandbox
         self.folder = folder
 
@@ -70,6 +74,10 @@ class Photographer:
         await page.screenshot(path=self.folder / f"{name}.png")
 
     async def sign_in(self, page: Page, user: str = "alice") -> None:
+        """Each picture begins without the conversations of the one before."""
+        headers = {"Authorization": f"Bearer {self.sandbox.cloud.user_token(user)}"}
+        async with httpx.AsyncClient(trust_env=False) as http:
+            (await http.delete(f"{self.agent_url}/threads", headers=headers)).raise_for_status()
         await page.locator("button.large").click()
         await page.get_by_label("User name").fill(user)
         await page.get_by_label("Password").fill(getattr(self.sandbox.cloud.secrets, f"{user}_password"))
@@ -287,6 +295,7 @@ async def main(folder: Path, *, demo_alone: bool) -> None:
     listeners = [listen("127.0.0.1", 0, purpose, "nothing") for purpose in ("the agent", "the page")]
     agent_port, page_port = (listener.getsockname()[1] for listener in listeners)
     page_url = f"http://localhost:{page_port}/"
+    agent_url = f"http://localhost:{agent_port}"
     kept = Path(tempfile.mkdtemp())
     options = SandboxOptions(
         kept / "sandbox",
@@ -307,7 +316,7 @@ async def main(folder: Path, *, demo_alone: bool) -> None:
         config = sandbox_page_config(
             sandbox.cloud.addresses,
             PageGrant.CODE,
-            agent_url=f"http://localhost:{agent_port}",
+            agent_url=agent_url,
             scope=f"{settings.agent_audience}|{settings.agent_scope}",
         )
         page = page_application(FRONTEND, config)
@@ -321,7 +330,7 @@ async def main(folder: Path, *, demo_alone: bool) -> None:
             browser = await playwright.chromium.launch(
                 executable_path=chromium, args=["--no-sandbox", "--disable-gpu"]
             )
-            photographer = Photographer(browser, page_url, sandbox, folder)
+            photographer = Photographer(browser, page_url, agent_url, sandbox, folder)
             await (photographer.record_demo(environment) if demo_alone else photographer.take_all())
             await browser.close()
         for server in servers:
