@@ -184,10 +184,16 @@ async def _approved_for_longer(recording: Recording) -> None:
     recording.caption = "One more of the same kind"
     await recording.ask(ONE_DAY.format(FIRST))
     await recording.until(".approval")
-    recording.caption = "Approve more calls: for a time, within bounds that the company allows"
+    recording.caption = "Approve more calls: it begins with the least"
     await page.locator("[data-name=approve_lasting]").click()
     await page.wait_for_timeout(250)
-    await recording.take(6500)
+    await recording.take(4000)
+    recording.caption = "Alice widens it, within bounds that the company allows"
+    time, _, which = await page.locator(".approval .fields select").all()
+    await time.select_option("7200")
+    await which.select_option("bounds")
+    await page.wait_for_timeout(250)
+    await recording.take(5500)
     await page.locator("[data-name=approve_these]").click()
     recording.caption = "Approved for two hours"
     await recording.until(ENDED)
