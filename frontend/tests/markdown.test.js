@@ -75,9 +75,11 @@ test('a formula keeps its source, until it is shown as one', () => {
   }
   assert.equal(html('Result:\n$$x < y$$'), '<p>Result:<br><samp>$$x &#60; y$$</samp></p>\n');
   assert.equal(plainText('\\(x\\) and **y**'), '\\(x\\) and y');
+  assert.equal(html('So $$a_1 + a_2$$ and $$b$$.'), '<p>So <samp>$$a_1 + a_2$$</samp> and <samp>$$b$$</samp>.</p>\n');
 });
 
 test('prices and code are no formulas', () => {
+  assert.doesNotMatch(html('Seats are $$60 or $$70'), /<samp/);
   assert.doesNotMatch(html('It costs $5 or $$6, `\\(x\\)` and\n\n    \\[y\\]'), /<var|<samp/);
 });
 

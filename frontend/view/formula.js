@@ -9,6 +9,8 @@ const MOST_EXPANSIONS = 200;
 /** In em: a formula paints nothing far from its place. */
 const LARGEST = [20, 20];
 const DELIMITER = 2;
+/** Of what Temml writes: the policy of the page would report each, before DOMPurify removes it. */
+const STYLES = / style="[^"]*"/g;
 const FORMULA_OPTIONS = Object.freeze({
   ALLOWED_TAGS: ['math', 'mrow', 'mi', 'mo', 'mn', 'ms', 'mtext', 'mspace', 'mfrac', 'msqrt', 'mroot', 'msup', 'msub', 'msubsup', 'munder', 'mover',
     'munderover', 'mtable', 'mtr', 'mtd', '#text'],
@@ -36,7 +38,7 @@ export async function showFormula(place) {
 
 /** Elements of a formula. No colours, links, styles or shifts: it looks like a formula, and stays in its place. */
 function formulaFragment(markup) {
-  const fragment = globalThis.DOMPurify.sanitize(markup, FORMULA_OPTIONS);
+  const fragment = globalThis.DOMPurify.sanitize(markup.replaceAll(STYLES, ''), FORMULA_OPTIONS);
   showHidden(fragment);
   return fragment;
 }

@@ -30,13 +30,14 @@ export const PURIFY_OPTIONS = Object.freeze({
 });
 
 /** Formulas of TeX are their source, in elements that no other Markdown becomes: `showFormula` replaces it. Single dollars are prices. */
-const FORMULA = /^(?:\\\([^]{1,1000}?\\\)|\\\[[^]{1,1000}?\\\]|\$\$[^]{1,1000}?\$\$)/;
+const FORMULA = /^(?:\\\([^]{1,1000}?\\\)|\\\[[^]{1,1000}?\\\]|\$\$[^$]{1,1000}\$\$(?!\d))/;
 const FORMULA_OF_ITS_OWN = /^ {0,3}(\\\[[^]{1,1000}?\\\]|\$\$[^]{1,1000}?\$\$)[ \t]*(?:\n+|$)/;
 
 const formulas = [
   {
     name: 'formula',
     level: 'inline',
+    start: (text) => text.indexOf('$$'), // a backslash ends a text anyway
     tokenizer(text) {
       const source = FORMULA.exec(text)?.[0];
       return source && { type: 'formula', raw: source, text: source };

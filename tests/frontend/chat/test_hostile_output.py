@@ -136,6 +136,8 @@ async def test_formula_is_shown_and_has_no_colour_link_or_place_of_its_own(
     signed_in: Page, browser_context: Any, scripted_agent: Any
 ):
     scripted_agent.will_answer(text=FORMULAS)
+    reports: list[str] = []
+    signed_in.on("console", lambda message: reports.append(message.text))
     answer = await ask(signed_in)
     await expect(answer.locator("var.formula math, samp.formula math[display=block]")).to_have_count(3)
     await expect(answer.locator("samp.formula msqrt mfrac")).to_have_text("ab")
@@ -152,6 +154,7 @@ async def test_formula_is_shown_and_has_no_colour_link_or_place_of_its_own(
     assert not {"img", "a", "annotation", "mpadded"} & set(facts["names"])
     assert not {"style", "href", "class", "mathcolor", "mathbackground", "onerror"} & set(facts["attributes"])
     assert facts["widest"] <= 20
+    assert [text for text in reports if "Content Security Policy" in text] == []
     assert await signed_in.evaluate("window.pwned ?? null") is None
     assert browser_context.origins == {"http://localhost:9001", scripted_agent.origin}
 
