@@ -45,7 +45,7 @@ export class ApprovalCard {
     this.countdown = element('p', { class: 'note', role: 'timer' });
     this.failure = element('p', { class: 'symptom', role: 'alert' });
     this.buttons = element('div', { class: 'actions' });
-    this.fields = element('div', { class: 'fields' });
+    this.fields = element('div', { class: 'fields', onchange: () => this.#keepButtons() });
     this.particulars = element('div', { class: 'what' }, ...this.#particulars());
     const { above, details } = this.#more();
     this.heading = element('h3', {}, icon('question'), ...this.#heading());
@@ -334,6 +334,11 @@ export class ApprovalCard {
 
   #enter(field) {
     field?.focus();
+    this.#keepButtons();
+  }
+
+  /** In sight, also below fields that a choice has shown. */
+  #keepButtons() {
     this.buttons.scrollIntoView({ block: 'nearest' });
   }
 

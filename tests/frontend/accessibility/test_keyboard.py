@@ -10,7 +10,6 @@ from tests.frontend.chat_page import PAGE, answered, ask, question
 from tests.frontend.lasting_agent import APPLY, LastingAgent, card, listed, prose
 from tests.leave_application import APPLIES
 
-
 NAME_OF_FOCUSED = """() => {
   const at = document.activeElement;
   return at === document.body ? '' : at.getAttribute('aria-label') ?? at.innerText;

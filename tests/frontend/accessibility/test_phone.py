@@ -206,3 +206,17 @@ async def test_what_is_written_scrolls_nothing(scrolled: Page):
     await scrolled.evaluate("document.documentElement.scrollTop = 200")
     await question(scrolled).press_sequentially("a question")
     assert await scrolled.evaluate("document.documentElement.scrollTop") == 200
+
+
+async def test_at_a_zoom_of_400_percent_a_question_that_was_not_sent_is_in_sight_with_the_reason(
+    page: Page, lasting_agent: LastingAgent
+):
+    await page.set_viewport_size({"width": 320, "height": 256})
+    lasting_agent.will_say(AIMessage("A long answer.\n\n" * 60))
+    await lasting_agent.asked(page, "everything")
+    await answered(page)
+    await page.route("**/ag-ui/agent", lambda route: route.abort())
+    await ask(page, "again")
+    for part in (page.locator(".refusal .symptom"), question(page)):
+        await expect(part).to_be_in_viewport(ratio=0.98)
+        assert not await part.evaluate(COVERED)
