@@ -23,19 +23,29 @@ APPLY = "Apply for three days of leave from Monday"
 CANCEL = "Cancel my leave from Monday"
 ENDED = ".turn:last-child .actions"
 """The last answer has ended."""
-FIRST = datetime.now(UTC).date() + timedelta(days=14)
+FIRST = datetime.now(UTC).date() + timedelta(days=7)
 FIRST += timedelta(days=7 - FIRST.weekday())
-"""A Monday on which Alice is not on leave yet."""
+"""A Monday on which Alice is not on leave yet: the sandbox has a leave of hers after it."""
 SECOND = FIRST + timedelta(days=2)
 ONE_DAY = "Apply for one day of leave on {0:%B} {0.day}"
 SERVICES = f"""
 [services.vacation]
 type = "http"
+title.en = "the leave service"
 url = "{{url}}"
 access_token = "{{scope}}"
 access_identity = "Human"
 python = "tools.leave:service"
 policies.leave_cancel = {{{{ effect = "write", approvers = "hr" }}}}
+[services.vacation.titles]
+leave_balance.title.en = "See the leave that is left"
+leave_applications.title.en = "List applications for leave"
+leave_cancel.title.en = "Cancel leave"
+leave_cancel.arguments.first_day.en = "First day"
+[services.vacation.titles.leave_apply]
+title.en = "Apply for leave"
+arguments.days.en = "Days"
+arguments.first_day.en = "First day"
 [services.vacation.policies.leave_apply]
 effect = "write"
 [services.vacation.policies.leave_apply.lasting]
@@ -246,8 +256,8 @@ async def _rights(recording: Recording) -> None:
     await page.locator(".grant").wait_for(state="detached")
     await recording.take(2500)
     recording.caption = "Each tool: allowed, asks Alice, or asks another person; and whose rights a call uses"
-    await page.locator(".service", has_text="leave_apply").locator("summary").click()
-    await page.locator(".service li", has_text="leave_cancel").scroll_into_view_if_needed()
+    await page.locator(".service", has_text="leave service").locator("summary").click()
+    await page.locator(".service li", has_text="Cancel leave").scroll_into_view_if_needed()
     await page.wait_for_timeout(250)
     await recording.take(6000)
     await page.keyboard.press("Escape")
