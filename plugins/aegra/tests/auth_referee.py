@@ -9,7 +9,7 @@ import re
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Container, Iterable, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -56,7 +56,8 @@ def run(folder: Path) -> Iterable[Case]:
             return presented(sent, users, sandbox.access_token)
 
         url = stack.enter_context(proxy(server.url, authorization))
-        yield from _cases(suite, url, Path(name))
+        tests = ["tests/e2e/manual_auth_tests"]
+        yield from played(suite, tests, url, Path(name), seconds=60)
 
 
 def presented(sent: str, users: Container[str], token_of: Callable[[str], str]) -> str:
@@ -108,14 +109,15 @@ def proxy(url: str, authorization: Callable[[str], str]) -> Iterator[str]:
             server.server_close()
 
 
-def _cases(suite: Path, url: str, files: Path) -> Iterable[Case]:
+def played(suite: Path, tests: Sequence[str], url: str, files: Path, *, seconds: int) -> Iterable[Case]:
+    """The cases of Aegra's `tests`, paths in `suite`, against the server at `url`. Each has `seconds`."""
     stand_in = files / "stand-in" / "aegra_api"
     stand_in.mkdir(parents=True)
     (stand_in / "__init__.py").touch()
     (stand_in / "settings.py").write_text(_SETTINGS)
     report = files / "report.xml"
-    command = [sys.executable, "-m", "pytest", "tests/e2e/manual_auth_tests", "--noconftest", "-q"]
-    command += ["-o", "addopts=", "-o", "asyncio_mode=auto", "--timeout=60", f"--junitxml={report}"]
+    command = [sys.executable, "-m", "pytest", *tests, "--noconftest", "-q"]
+    command += ["-o", "addopts=", "-o", "asyncio_mode=auto", f"--timeout={seconds}", f"--junitxml={report}"]
     command += ["-p", "no:randomly", "-p", "no:cacheprovider", "-p", "no:xdist", "--tb=line"]
     given = os.environ | {"PYTHONPATH": str(stand_in.parent), "REFEREE_SERVER": url}
     subprocess.run(command, check=False, cwd=suite, env=given, capture_output=True)  # noqa: S603 - our own command
