@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest_asyncio
 from langchain_core.messages import AIMessage
-from playwright.async_api import Page, expect
+from playwright.async_api import Page, Route, expect
 
 from tests.frontend.chat_page import COVERED, ENTERPRISE, WEATHER, answer_to, answered, ask, question
 from tests.frontend.lasting_agent import APPLY, LastingAgent, card, prose
@@ -220,3 +220,39 @@ async def test_at_a_zoom_of_400_percent_a_question_that_was_not_sent_is_in_sight
     for part in (page.locator(".refusal .symptom"), question(page)):
         await expect(part).to_be_in_viewport(ratio=0.98)
         assert not await part.evaluate(COVERED)
+
+
+async def test_a_long_title_of_an_argument_leaves_its_value_in_sight(page: Page, lasting_agent: LastingAgent):
+    async def long_titles(route: Route) -> None:
+        response = await route.fetch()
+        text = (await response.text()).replace("First day", f"First day of the {'very ' * 9}long leave")
+        await route.fulfill(response=response, body=text)
+
+    await page.route("**/services", long_titles)
+    await page.set_viewport_size({"width": 320, "height": 568})
+    lasting_agent.will_say(APPLIES, DONE)
+    await lasting_agent.asked(page, APPLY)
+    await expect(card(page).locator(".arguments")).to_contain_text("very long leave")
+
+    async def in_one_line(arguments: Any) -> bool:
+        """Whether the last argument, a date, is whole, and on one line."""
+        value = arguments.locator("dd").last
+        height, width, at_hand = await value.evaluate(
+            """(value) => {
+              const words = document.createRange();
+              words.selectNodeContents(value);
+              const { height, right } = words.getBoundingClientRect();
+              return [height, right, value.parentElement.getBoundingClientRect().right];
+            }"""
+        )
+        return bool(height < 30 and width <= at_hand)
+
+    assert await in_one_line(card(page).locator(".arguments"))
+    await card(page).get_by_role("button", name="Approve").click()
+    await expect(prose(page)).to_contain_text("done")
+    await page.get_by_title("More").click()
+    await page.get_by_role("button", name="What the agent did for you").click()
+    done = page.get_by_role("dialog")
+    await done.locator("summary").first.click()
+    assert await in_one_line(done.locator(".arguments"))
+    assert await done.evaluate("(view) => view.scrollWidth <= view.clientWidth")
