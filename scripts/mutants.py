@@ -26,6 +26,7 @@ TABLES_OF_PLUGINS: Final = "plugins/*/tests/guards.toml"
 _LEFT_OUT: Final = (
     *(".git", ".venv*", "node_modules", ".*_cache", ".sandbox", ".hypothesis", ".langgraph_api", "build"),
 )
+_INSTALLED: Final = (".venv*", "frontend/node_modules", "tests/front_ends/node_modules")
 _PASSED, _FAILED = 0, 1
 _BROKEN: Final = ("NameError", "SyntaxError", "UnboundLocalError")
 _SECONDS: Final = 60
@@ -79,7 +80,7 @@ class Copy:
     def __init__(self, root: Path, folder: Path) -> None:
         self._folder = folder
         shutil.copytree(root, folder, ignore=shutil.ignore_patterns(*_LEFT_OUT), symlinks=True)
-        for installed in (*root.glob(".venv*"), *root.glob("frontend/node_modules")):
+        for installed in (path for pattern in _INSTALLED for path in root.glob(pattern)):
             (folder / installed.relative_to(root)).symlink_to(installed)
 
     def run(self, tests: Sequence[str], *options: str) -> tuple[int, str]:

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import pytest
 import pytest_asyncio
 from langchain_core.messages import AIMessage
 from playwright.async_api import Page, Route, expect
@@ -154,6 +155,7 @@ async def test_menu_of_a_low_window_can_be_scrolled_to_its_end(page: Page, lasti
     await expect(last).to_be_in_viewport(ratio=1)
 
 
+@pytest.mark.promise("seen-before-yes")
 async def test_at_a_zoom_of_400_percent_a_typed_yes_approves_what_is_read_beside_it(
     page: Page, lasting_agent: LastingAgent
 ):
@@ -222,6 +224,7 @@ async def test_at_a_zoom_of_400_percent_a_question_that_was_not_sent_is_in_sight
         assert not await part.evaluate(COVERED)
 
 
+@pytest.mark.promise("seen-before-yes")
 async def test_a_long_title_of_an_argument_leaves_its_value_in_sight(page: Page, lasting_agent: LastingAgent):
     async def long_titles(route: Route) -> None:
         response = await route.fetch()
