@@ -19,9 +19,14 @@ def guards() -> list[Any]:
 
 def test_code_of_each_guard_is_found_once_and_without_it_the_file_can_be_read() -> None:
     sources = {guard.file: (ROOT / guard.file).read_text(encoding="utf-8") for guard in guards()}
-    syntax = {file: ast.dump(ast.parse(source)) for file, source in sources.items()}
+    meant = {file: meaning(file, source) for file, source in sources.items()}
     for guard in guards():
-        assert ast.dump(ast.parse(guard.removed(sources[guard.file]))) != syntax[guard.file], guard
+        assert meaning(guard.file, guard.removed(sources[guard.file])) != meant[guard.file], guard
+
+
+def meaning(file: str, source: str) -> str:
+    """What Python reads in it; of the page's files, which Python cannot read, all of it."""
+    return ast.dump(ast.parse(source)) if file.endswith(".py") else source
 
 
 def test_each_promise_has_guards_and_each_guard_a_promise() -> None:
