@@ -229,7 +229,7 @@ class RunRequestGuard:
         if not isinstance(thread_id, str) or await self._threads.find(scope, thread_id) is not None:
             return self._passed(given, receive)
         status, created = await self._threads.create(scope, given)
-        if status == 409:  # another user has it
+        if status == 409 and await self._threads.find(scope, thread_id) is None:  # another user has it
             raise _no_such_thread()
         return JSONResponse(created, status), receive
 
