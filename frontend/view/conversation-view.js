@@ -18,6 +18,8 @@ import { editNote, Notice } from './notice.js';
 import { offlineNotice } from './offline.js';
 
 const NEAR_END_PX = 140;
+/** Such as a window at a zoom of 400 %. */
+const LOW = '(max-height: 24rem)';
 
 export class ConversationView {
   #turns = [];
@@ -318,7 +320,10 @@ export class ConversationView {
     this.latest.hidden = this.list.hidden || this.#atEnd();
   }
 
+  /** In a low window with a card at the end, its title and its arguments are to be read before its buttons. */
   #scrollToEnd() {
     document.documentElement.scrollTop = document.documentElement.scrollHeight;
+    const [card, ...others] = this.#turns.at(-1)?.cards ?? [];
+    if (card?.opener === undefined && others.length === 0 && matchMedia(LOW).matches) card?.show();
   }
 }

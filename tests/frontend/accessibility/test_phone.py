@@ -165,6 +165,9 @@ async def test_at_a_zoom_of_400_percent_a_typed_yes_approves_what_is_read_beside
     await answered(page)
     await ask(page, APPLY)
     await card(page).wait_for()
+    for part in (card(page).get_by_role("heading"), card(page).locator(".arguments")):
+        await expect(part).to_be_in_viewport(ratio=0.98)
+        assert not await part.evaluate(COVERED)
     offered = page.get_by_role("button", name="Approve the call above")
     await question(page).press_sequentially("yes")
     for part in (card(page).get_by_role("heading"), card(page).locator(".arguments"), offered):
