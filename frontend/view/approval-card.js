@@ -8,7 +8,6 @@ import { element } from './element.js';
 import { failureWords } from './failure.js';
 import { icon } from './icon.js';
 import { identityBadge, identityOf, rightsSentence, rightsWords } from './identity.js';
-import { LastingForm } from './lasting-form.js';
 import { argumentTitle, serviceName, technicalName, toolName, toolNameElement } from './names.js';
 import { pageToOpen, QuestionForm } from './question-form.js';
 
@@ -299,8 +298,14 @@ export class ApprovalCard {
   }
 
   /** What would be approved beyond this call: for how long, where, and within which bounds, which can be narrowed. */
-  #showLasting() {
+  async #showLasting() {
     const { language, approval } = this;
+    const { LastingForm } = await import('./lasting-form.js').catch(() => ({}));
+    if (this.opener !== undefined || this.element.classList.contains('expired')) return; // decided meanwhile, or other fields are shown
+    if (LastingForm === undefined) {
+      this.failure.textContent = language.text('app.not_loaded');
+      return;
+    }
     const { lasting, display, arguments: values } = approval;
     const call = this.#labelled(display).map((displayed) => ({ ...displayed, value: values[displayed.name] }));
     const form = new LastingForm(language, { ...lasting, display: this.#labelled(lasting.display) }, call);

@@ -84,7 +84,7 @@ async def test_card_call_chain_and_inbox_say_whose_rights_a_call_uses(
     await expect(page.locator(".chain .uses .badge")).to_have_text(label)
 
     await ask(page, "Change it")
-    await expect(card(page).get_by_role("heading")).to_have_text(f"change_several · several{label}")
+    await expect(card(page).get_by_role("heading")).to_have_text(f"change_several · several {label}")
     await expect(card(page).locator(".rights")).to_contain_text("your rights")
     await card(page).get_by_role("button", name="Approve").click()
     await expect(card(page)).to_have_count(0)
