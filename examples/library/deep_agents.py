@@ -29,13 +29,11 @@ async def graph(identity: Identity, checkpointer: Any, model: Any = None) -> Any
         "tools": await identity.tools("services.toml"),  # identity
         "middleware": [decides],  # identity
     }
+    if model is None:
+        key = identity.api_key(os.environ["LLM_API_KEY_IDENTIFIER"])  # identity
+        model = ChatOpenAI(model="qwen-plus", base_url=os.environ["LLM_BASE_URL"], api_key=key)
     return create_deep_agent(
-        model
-        or ChatOpenAI(
-            model="qwen-plus",
-            base_url=os.environ["LLM_BASE_URL"],
-            api_key=identity.api_key(os.environ["LLM_API_KEY_IDENTIFIER"]),  # identity
-        ),
+        model,
         [today],
         subagents=[leave],
         middleware=[decides],  # identity
@@ -51,10 +49,9 @@ async def answered(question: str, model: Any = None, ask=input) -> str:
     run = {"config": {"configurable": {"thread_id": "1"}}, "context": IdentityContext(access_token=token)}
     state = await agent.ainvoke({"messages": [("user", question)]}, **run)
     while asked := state.get("__interrupt__"):
-        decisions = []
-        for action in asked[0].value["action_requests"]:
-            agreed = ask(f"{action['description']}\nApprove? [y/n] ") == "y"
-            decisions.append({"type": "approve" if agreed else "reject"})
+        calls = asked[0].value["action_requests"]
+        answers = [ask(f"{call['description']}\nApprove? [y/n] ") for call in calls]
+        decisions = [{"type": "approve" if answer == "y" else "reject"} for answer in answers]
         state = await agent.ainvoke(Command(resume={"decisions": decisions}), **run)
     return state["messages"][-1].text
 
