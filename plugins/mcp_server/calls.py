@@ -29,6 +29,7 @@ from graph.tool_calls.tool_catalog import OfferedTools, ToolCatalog
 from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.errors import ApprovalError
 from plugins.mcp_server.message import McpError, McpMessage
+from tools.result_schema import ResultSchema
 
 ASK: Final = "ask"
 ANSWER: Final = "answer"
@@ -126,6 +127,21 @@ class Calls:
         return await self._catalog.offered(
             {service.name: self._agent.access(service.name, caller) for service in services}
         )
+
+    async def result_schema(self, asked: AskedCall) -> ResultSchema | None:
+        """The schema of what the service's tool returns, as `tools/list` has it; `None` without one."""
+        if asked.name == ASK:
+            return None
+        offered = await self.offered(asked.caller)
+        return self.returns(asked.name, offered.services.get(asked.name), asked.caller)
+
+    def returns(self, tool: str, service: str | None, caller: VerifiedAccessToken) -> ResultSchema | None:
+        """The schema of what `tool` of `service` returns, which was offered to `caller`."""
+        declared = getattr(self._agent.gate.services.get(service or ""), "result_schema", None)
+        if service is None or declared is None:
+            return None
+        schema: ResultSchema | None = declared(tool, self._agent.access(service, caller))
+        return schema
 
     async def begin(self, asked: AskedCall) -> Begun:
         """Runs the call; one that a client sends again goes on, or is what became of it."""

@@ -19,7 +19,11 @@ from identity.errors import AgentError
 from identity.printable import printable
 from plugins.mcp_server.calls import ANSWER, ASK, AskedCall, Begun, CallState
 from plugins.mcp_server.message import CAPABILITY_MISSING, URL_REQUIRED, McpError
+from tools.result_schema import ResultSchema
 
+_NOT_FITTING: Final = (
+    "The call was made, and its result is above. It does not fit the outputSchema of the tool, or was cut."
+)
 _APPROVE: Final[Members] = {
     "type": "object",
     "properties": {"approve": {"type": "boolean", "title": "Approve this call", "default": False}},
@@ -30,12 +34,20 @@ _APPROVE: Final[Members] = {
 class CallEncoder:
     """Encodes one call for one request: give it each event of the run, then take the result."""
 
-    def __init__(self, asked: AskedCall, page: str | None, begun: Begun, titles: Titles = NO_TITLES) -> None:
-        """`page` is where the user of a legacy client decides."""
+    def __init__(
+        self,
+        asked: AskedCall,
+        page: str | None,
+        begun: Begun,
+        titles: Titles = NO_TITLES,
+        returns: ResultSchema | None = None,
+    ) -> None:
+        """`page` is where the user of a legacy client decides. `returns` is the tool's `outputSchema`."""
         self._asked = asked
         self._request = asked.request
         self._page = page
         self._titles = titles
+        self._returns = returns
         self._sent = 0
         self._consent: Members | None = None
         self._unavailable: dict[str, str] = {}
@@ -84,9 +96,20 @@ class CallEncoder:
         about = meta(self._unavailable, self._notices)
         result: Members = {"content": [{"type": "text", "text": text}], **about}
         if self._asked.name != ASK:
-            return result | {"isError": not call.ok}
+            return result | self._of_service(text)
         answer = {"answer": text, "conversation": call.thread_id, "finish_reason": end.finish_reason}
         return result | {"structuredContent": answer}
+
+    def _of_service(self, text: str) -> Members:
+        """The members of a result of a service's tool. What does not fit its `outputSchema`, such as a result
+        that was cut, is an error, as the specification wants it, and says that the call was made.
+        """
+        if self._returns is None or not self._call.ok:
+            return {"isError": not self._call.ok}
+        value = self._returns.value_in(text)
+        if value is None:
+            return _error(text, _NOT_FITTING)
+        return {"isError": False, "structuredContent": value}
 
     def _waits(self, pending: PendingApproval) -> Members:
         """The question that a run waits with, and the state with which the client sends the call again."""
@@ -148,5 +171,5 @@ def failed(error: AgentError) -> Members:
     return _error(f"{body['code']}: {body['message']}")
 
 
-def _error(text: str) -> Members:
-    return {"content": [{"type": "text", "text": text}], "isError": True}
+def _error(*texts: str) -> Members:
+    return {"content": [{"type": "text", "text": text} for text in texts], "isError": True}

@@ -141,9 +141,12 @@ class McpServer:
         tools = [ASK_TOOL]
         for tool in sorted(offered.tools, key=attrgetter("name")):
             if tool.name != ASK:
-                policy = self._services[offered.services[tool.name]].policy(tool.name)
+                service = offered.services[tool.name]
+                policy = self._services[service].policy(tool.name)
                 schema = {"type": "object", **tool.parameters}
                 members = {"name": tool.name, "description": tool.description, "inputSchema": schema}
+                if (returns := self._calls.returns(tool.name, service, caller)) is not None:
+                    members["outputSchema"] = returns.schema
                 tools.append(members | {"annotations": {"readOnlyHint": policy.effect is Effect.READ}})
         return {"tools": tools, **meta(offered.unavailable)}
 
@@ -151,8 +154,9 @@ class McpServer:
         """The result of a call, or a stream that ends with it. A failure of the call is a result too."""
         asked = AskedCall.of(message, caller)
         try:
+            returns = await self._calls.result_schema(asked)
             begun = await self._calls.begin(asked)
-            encoder = CallEncoder(asked, self._page, begun, self._titles)
+            encoder = CallEncoder(asked, self._page, begun, self._titles, returns)
             if isinstance(begun, RunReader):
                 streams = "text/event-stream" in request.headers.get("Accept", "")
                 if message.progress_token is not None and streams:

@@ -80,6 +80,31 @@ async def test_client_in_the_older_version_receives_the_address_of_the_page(serv
     assert refused["error"]["data"]["elicitations"][0]["url"] == "https://page.example"
 
 
+ORDERS = '''
+def service(orders, settings):
+    @orders.tool
+    async def orders_of_month(http, month: str) -> list[dict[str, int]]:
+        """Lists orders."""
+        return [{"id": 1}] * (1 if month == "2026-10" else 5_000)
+'''
+
+
+@pytest.mark.parametrize("mode", ["2026-07-28", "legacy"])
+async def test_client_takes_structured_content_which_it_compares_with_the_schema(
+    threads: ThreadsOf, tmp_path: Path, mode: str
+) -> None:
+    (tmp_path / "orders.py").write_text(ORDERS)
+    (tmp_path / "services.toml").write_text(
+        '[services.orders]\ntype = "http"\nurl = "https://orders.example"\npython = "orders.py:service"\n'
+    )
+    served = await threads([DONE], SERVICES_FILE=str(tmp_path / "services.toml"))
+    months = [("orders_of_month", {"month": month}) for month in ("2026-10", "2026-11")]
+    taken, cut = (await sdk2_client(served, mode, *months))["results"]
+
+    assert taken["structuredContent"] == {"result": [{"id": 1}]}
+    assert (cut["isError"], "structuredContent" in cut) == (True, False)
+
+
 @pytest.fixture(params=["1.x", "2.x"])
 async def server_url(request: pytest.FixtureRequest) -> AsyncIterator[str]:
     """An official server, which has the same tools on either SDK."""

@@ -24,6 +24,7 @@ from tools.http_service.service_tool import ServiceTool, function_tool
 from tools.http_service.toolkit import Toolkit, tools_of_toolkit
 from tools.progress import TimeLimit, reported_to
 from tools.result import MAX_CHARACTERS, model_text
+from tools.result_schema import ResultSchema
 from tools.service import FUNCTION_NAME, Access, Service, ToolResult, ToolSchema
 
 _Function = TypeVar("_Function", bound=Callable[..., Awaitable[Any]])
@@ -186,6 +187,11 @@ class HTTPService:
         self._schemas = []
         self.tool_names = frozenset()
         self._declared_policies = {}
+
+    def result_schema(self, tool: str, access: Access) -> ResultSchema | None:  # noqa: ARG002 - the same for every caller
+        """The schema of what `tool` returns, as its function declares it."""
+        function = self._tools.get(tool)
+        return None if function is None else function.returns
 
     def policy(self, tool: str) -> ToolPolicy:
         """The policy given for the service, else the one with which the tool was added."""

@@ -3,15 +3,15 @@
 import inspect
 import json
 from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping
-from functools import wraps
-from types import MappingProxyType
-from typing import Annotated, Any, Final, Literal, NamedTuple, get_args
+from functools import cached_property, wraps
+from types import MappingProxyType, UnionType
+from typing import Annotated, Any, Final, Literal, NamedTuple, Union, get_args, get_origin
 
 import httpx
 from langchain_core.messages import ToolMessage
 from langchain_core.tools import BaseTool, InjectedToolArg, StructuredTool, Tool, ToolException
 from langchain_core.utils.function_calling import convert_to_openai_function
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import to_json
 
@@ -20,6 +20,7 @@ from tools.arguments.fault import ArgumentFault, invalid_arguments, size_fault
 from tools.arguments.schema_budget import checked_draft
 from tools.arguments.validator import BoundedValidator
 from tools.http_service.client import ServiceClient
+from tools.result_schema import ResultSchema, result_schema_of
 from tools.service import FUNCTION_NAME, ToolResult, ToolSchema
 
 
@@ -126,6 +127,25 @@ async def run_function(tool: FunctionTool, values: Mapping[str, Any]) -> ToolRes
     return ToolResult(to_json(result).decode())
 
 
+_NO_VALUES: Final = (str, bytes, Any, object, None, inspect.Signature.empty, ToolResult, ToolMessage)
+"""Types of results of which no more is known than their text."""
+
+
+def _returns(tool: FunctionTool) -> ResultSchema | None:
+    """The schema of what the function of `tool` declares to return; `None` if that is a text, not known, or
+    nothing that JSON has.
+    """
+    assert tool.coroutine is not None  # noqa: S101 - `function_tool` sets it
+    try:
+        declared = inspect.signature(inspect.unwrap(tool.coroutine), eval_str=True).return_annotation
+        kinds = get_args(declared) if get_origin(declared) in (Union, UnionType) else (declared,)
+        if any(kind in _NO_VALUES for kind in kinds):
+            return None
+        return result_schema_of(TypeAdapter(declared).json_schema(mode="serialization"))
+    except Exception:  # noqa: BLE001 - what pydantic raises for a type is many kinds
+        return None
+
+
 async def run_tool(tool: BaseTool, arguments: Mapping[str, Any]) -> ToolResult:
     """The result of `tool` as text: of content blocks the texts, of other kinds only the name.
 
@@ -229,6 +249,11 @@ class ServiceTool:
             parameters["additionalProperties"] is False and "patternProperties" not in parameters
         )
         self.schema: Final = ToolSchema(name, tool.description, parameters)
+
+    @cached_property
+    def returns(self) -> ResultSchema | None:
+        """The schema of the results, if the tool is a `FunctionTool` whose function declares one."""
+        return _returns(self._tool) if isinstance(self._tool, FunctionTool) else None
 
     def faults(self, client: ServiceClient, arguments: Mapping[str, Any]) -> list[ArgumentFault]:
         """Why the tool cannot run with `arguments`; it does not run here."""

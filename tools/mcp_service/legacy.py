@@ -65,12 +65,13 @@ class LegacySession(Session):
             "name": converted.name,
             "description": converted.description,
             "inputSchema": converted.args_schema,
+            "outputSchema": tool.get("outputSchema"),
         }
 
     async def _called(self, call: Call) -> ToolResult:
         """See `Session`. Progress is not reported."""
         params = {"name": call.tool, "arguments": dict(call.arguments)}
-        return result_of(await self._send("tools/call", params), call.presented)
+        return result_of(await self._send("tools/call", params), call.presented, call.returns)
 
     async def _is_forgotten(self, status: int) -> bool:
         """See `Session`. Checked by a ping.

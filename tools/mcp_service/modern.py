@@ -6,7 +6,7 @@ https://modelcontextprotocol.io/specification/2026-07-28
 import asyncio
 import base64
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any, Final, TypeAlias
 
@@ -136,7 +136,7 @@ class ModernSession(Session):
                 response = await self._send("tools/call", {**params, "requestState": state})
         except _UnsendableError as error:
             return ToolResult(str(error), ok=False, called=False)
-        return _result(response, rounds, call.presented)
+        return _result(response, rounds, call)
 
     async def _is_forgotten(self, status: int) -> bool:  # noqa: ARG002 - the version says it
         return self._server.is_modern is False
@@ -324,16 +324,17 @@ def _state(response: Mapping[str, Any]) -> str | None:
     return None
 
 
-def _result(response: Mapping[str, Any], rounds: int, presented: Sequence[Secret]) -> ToolResult:
+def _result(response: Mapping[str, Any], rounds: int, call: Call) -> ToolResult:
     """The result for the model, or the questions to its user, after `rounds` requests. Neither contains a
-    credential that was `presented`, as it was sent; a state that does, also in base64, is not kept.
+    credential that was presented, as it was sent; a state that does, also in base64, is not kept.
 
     Raises `ValueError` for one of another form.
     """
+    presented = call.presented
     result: _Json = response.get("result", {})
     match result.get("resultType", "complete"):
         case "complete":
-            return result_of(response, presented)
+            return result_of(response, presented, call.returns)
         case "input_required":
             requests = result.get("inputRequests")
             if ANSWERED.get() is None or rounds >= _MAX_ROUNDS or not isinstance(requests, dict):

@@ -30,6 +30,7 @@ from tools.mcp_service.session import CLOSED, Call, Server, Session, SessionPool
 from tools.mcp_service.wire import MCPRequestError, Wire
 from tools.progress import TimeLimit, reported_to
 from tools.result import model_text
+from tools.result_schema import ResultSchema
 from tools.service import Access, ToolResult, ToolSchema, send_with_credential
 
 _T = TypeVar("_T")
@@ -170,6 +171,14 @@ class MCPService:
         listing = session.current if session is not None else None
         return listing.schemas if listing is not None else None
 
+    def result_schema(self, tool: str, access: Access) -> ResultSchema | None:
+        """The schema of what `tool` returns, as it is listed now for this credential without a request."""
+        credential = access.cached()
+        session = None if credential is None else self._sessions.current(credential)
+        listing = None if session is None else session.current
+        listed = listing and listing.tools.get(self.selection.servers_name(tool))
+        return listed.result if listed else None
+
     def policy(self, tool: str) -> ToolPolicy:
         """See `ToolSelection`."""
         return self.selection.policy(tool)
@@ -200,6 +209,7 @@ class MCPService:
                 return ToolResult(f'there is no tool "{tool}"', ok=False, called=False)
             if faults := listed.validator.faults(arguments):
                 return ToolResult(invalid_arguments(faults), ok=False, called=False)
+            call.returns = listed.result
             return await session.call(call)
 
         with reported_to(limit.progressed):

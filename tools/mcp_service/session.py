@@ -19,6 +19,7 @@ from identity.secrets.secret import Secret
 from identity.single_flight import SingleFlight
 from tools.mcp_service.tool import MAX_LISTED, MAX_PAGES, MCPTool, usable_tools
 from tools.mcp_service.wire import MALFORMED, UNDELIVERED, MCPRequestError, Wire
+from tools.result_schema import ResultSchema
 from tools.service import ToolResult, ToolSchema
 
 CLOSED: Final = "the session was closed"
@@ -33,6 +34,7 @@ class Call:
     arguments: Mapping[str, Any]
     presented: list[Secret] = field(default_factory=list)
     """The credentials that the server has received with it."""
+    returns: ResultSchema | None = None
 
 
 @dataclass(frozen=True)

@@ -31,6 +31,7 @@ from tools.arguments.schema_budget import MAX_CHARACTERS, MalformedSchemaError, 
 from tools.arguments.validator import BoundedValidator
 from tools.mcp_service.accepted_tools import ToolDigest
 from tools.mcp_service.result_labels import label_by_meta
+from tools.result_schema import ResultSchema, result_schema_of
 from tools.service import FUNCTION_NAME, ToolResult, ToolSchema
 
 logger = logging.getLogger(__name__)
@@ -56,13 +57,16 @@ _HEADER_NAME: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,64}")  # RFC 911
 class MCPTool:
     """A listed tool. `digest` is that of all that the server lists of it, also of what is not used.
 
-    `headers` names the header `Mcp-Param-…` that carries an argument, by the argument's path.
+    `headers` names the header `Mcp-Param-…` that carries an argument, by the argument's path. `result` is the
+    `outputSchema`, without its prose, which is in no digest; `None`: it has none by which a result can be
+    checked.
     """
 
     schema: ToolSchema
     validator: BoundedValidator
     digest: ToolDigest
     headers: Mapping[tuple[str, ...], str] = field(default_factory=dict)
+    result: ResultSchema | None = None
 
 
 async def usable_tools(
@@ -119,7 +123,8 @@ def _checked(tool: Any, presented: Secret, *, annotated: bool) -> MCPTool:  # no
     validator = _validator_of(json.dumps(parameters | closed))
     _check_defaults(parameters["properties"])
     headers = _headers(parameters) if annotated else {}
-    return MCPTool(schema, validator, digest, headers)
+    result = _result_schema_of(redact(tool.get("outputSchema"), [presented]))
+    return MCPTool(schema, validator, digest, headers, result)
 
 
 @lru_cache(maxsize=256)
@@ -128,6 +133,18 @@ def _validator_of(schema: str) -> BoundedValidator:
     no credential, and `MAX_CHARACTERS` at most.
     """
     return BoundedValidator(json.loads(schema))
+
+
+def _result_schema_of(schema: object) -> ResultSchema | None:
+    if not isinstance(schema, dict) or len(text := to_json(schema)) > MAX_CHARACTERS:
+        return None
+    return _result_schema(text)
+
+
+@lru_cache(maxsize=256)
+def _result_schema(text: bytes) -> ResultSchema | None:
+    """One for all sessions, as `_validator_of`."""
+    return result_schema_of(json.loads(text), prose=False)
 
 
 def _check_defaults(properties: Mapping[str, Any]) -> None:
@@ -184,13 +201,16 @@ def _headers(parameters: Mapping[str, Any]) -> dict[tuple[str, ...], str]:
     return headers
 
 
-def result_of(response: Mapping[str, Any], presented: Iterable[Secret]) -> ToolResult:
+def result_of(
+    response: Mapping[str, Any], presented: Iterable[Secret], schema: ResultSchema | None = None
+) -> ToolResult:
     """The result of a call: its texts, one on each line, a description of what is not text, and its files.
     An error of the protocol is a failed result. Without the credentials that were `presented`: they are
     removed before texts are cut. The labels that it has itself count for the call in progress.
 
-    Structured output is for the model if there is no text, which should have the same content. Raises
-    `ValueError` for a result of another form.
+    Structured output is for the model if there is no text, which should have the same content; with `schema`,
+    that of the tool's results, also if the text does not have it. Raises `ValueError` for a result of another
+    form.
     """
     response = redact(response, presented)
     if (error := response.get("error")) is not None:
@@ -206,7 +226,11 @@ def result_of(response: Mapping[str, Any], presented: Iterable[Secret]) -> ToolR
     if "structuredContent" in result and not any("text" in item for item in content[:_MAX_CONTENT]):
         texts.append(to_json(result["structuredContent"]).decode())
     files = [file for _, file in parts if file is not None]
-    return ToolResult("\n".join(texts), ok=result.get("isError") is not True, files=files)
+    text = "\n".join(texts)
+    ok = result.get("isError") is not True
+    if ok and schema is not None and "structuredContent" in result:
+        text = schema.text_with(text, result["structuredContent"], followed=bool(files))
+    return ToolResult(text, ok=ok, files=files)
 
 
 def _part(item: Any) -> tuple[str, tuple[str, bytes] | None]:  # noqa: ANN401 - any JSON value
