@@ -15,7 +15,9 @@ VIEWS = ("等待你处理", "智能体为你做了什么", "智能体可以为�
 
 async def test_no_state_in_chinese_violates_a_rule(page: Page, lasting_agent: LastingAgent) -> None:
     states: dict[str, list[str]] = {}
-    await page.add_init_script("localStorage.setItem('idaas-agent.language', 'zh')")
+    await page.add_init_script(  # not in the frames of others
+        f"if (origin === {PAGE.rstrip('/')!r}) localStorage.setItem('idaas-agent.language', 'zh')"
+    )
     await page.goto(PAGE)
     await page.get_by_role("button", name="使用 IDaaS 登录").wait_for()
     states["before the sign-in"] = await violations(page, NARROW_IN_THE_DARK)
