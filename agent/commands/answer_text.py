@@ -142,7 +142,7 @@ def _with_every_word(tokens: Iterable[Token]) -> Iterator[Token]:
 
 
 def _without_images(tokens: Iterable[Token]) -> Iterator[Token]:
-    """An image as a link; one within a link as its text, and its address."""
+    """An image as a link; one within a link as its text, its address and its title."""
     in_link = False
     for token in tokens:
         in_link = token.type == "link_open" or (in_link and token.type != "link_close")
@@ -151,7 +151,9 @@ def _without_images(tokens: Iterable[Token]) -> Iterator[Token]:
             continue
         address = str(token.attrs.get("src", ""))
         if in_link:
-            yield Token("text", "", 0, content=" ".join(filter(None, (token.content, f"({address})"))))
+            quoted = f'"{token.attrs["title"]}"' if token.attrs.get("title") else ""
+            shown = [token.content, f"({address})", quoted]
+            yield Token("text", "", 0, content=" ".join(filter(None, shown)))
             continue
         title = {"title": token.attrs["title"]} if "title" in token.attrs else {}
         yield Token("link_open", "a", 1, attrs={"href": address, **title})

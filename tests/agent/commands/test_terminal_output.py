@@ -108,6 +108,10 @@ def test_words_of_an_answer_wrap_and_none_is_lost() -> None:
             "Map (https://a.example/s.png) (https://a.example)",
         ),
         ('[it](https://a.example "Of today") ends', 'it (https://a.example) "Of today" ends'),
+        (
+            '[![Map](https://a.example/s.png "Of the city")](https://a.example)',
+            'Map (https://a.example/s.png) "Of the city" (https://a.example)',
+        ),
         ("- ![A](https://a.example/a)\n- b", "• A (https://a.example/a)\n • b"),
     ],
 )
