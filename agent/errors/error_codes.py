@@ -29,6 +29,7 @@ class AgentCode(ErrorCode):
     CONVERSATION_FULL = "conversation_full"
     STORAGE_FULL = "storage_full"
     BUDGET_SPENT = "budget_spent"
+    BUDGET_RAISE_ASKED = "budget_raise_asked"
     INTERNAL_ERROR = "internal_error"
     TOOLS_NOT_OFFERED = "tools_not_offered"
     POLICY_INVALID = "policy_invalid"

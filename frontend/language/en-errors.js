@@ -107,6 +107,8 @@ export const enErrors = Object.freeze({
   'error.storage_full.remedy': 'Delete some of them, and try again',
   'error.budget_spent.symptom': 'You have used what you may use of the language model today',
   'error.budget_spent.remedy': 'It begins anew at midnight (UTC); ask your administrator if you need more',
+  'error.budget_raise_asked.symptom': 'What you may use of the language model today is used up',
+  'error.budget_raise_asked.remedy': 'An approver is asked for more: try again when they have agreed, or after midnight (UTC)',
   'error.rate_limited.symptom': 'You have sent too many requests',
   'error.rate_limited.remedy': 'Wait a moment, and try again',
   'error.nothing_to_continue.symptom': 'There is nothing to continue here',

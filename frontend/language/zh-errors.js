@@ -104,6 +104,8 @@ export const zhErrors = Object.freeze({
   'error.storage_full.remedy': '请删除其中一些，然后重试',
   'error.budget_spent.symptom': '你今天可用的语言模型额度已用完',
   'error.budget_spent.remedy': '额度将在协调世界时（UTC）零点重新计算；如需更多，请联系管理员',
+  'error.budget_raise_asked.symptom': '你今天可用的语言模型额度已用完',
+  'error.budget_raise_asked.remedy': '已请审批人增加额度：请在其同意后，或在协调世界时（UTC）零点后重试',
   'error.rate_limited.symptom': '你发送的请求过多',
   'error.rate_limited.remedy': '请稍等片刻后重试',
   'error.nothing_to_continue.symptom': '这里没有可以继续的内容',

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Final
 
@@ -14,12 +14,16 @@ from agent.conversations.storage import ConversationStorage
 from agent.errors.error_codes import AgentCode
 from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.errors import LimitError
-from plugins.budgets.limits import DailyLimits, Limit, daily_limits
+from plugins.budgets.limit_raise import LimitRaise, RaiseAskedError
+from plugins.budgets.limits import Budget, DailyLimits, Limit, daily_limits
 from plugins.budgets.prices import Prices
-from plugins.budgets.usage import OF_DAY, Usage, day_of, is_counted, usage_of
+from plugins.budgets.raises import BudgetRaises, budget_raises
+from plugins.budgets.usage import OF_DAY, day_of, is_counted, usage_of
 from plugins.budgets.variables import BudgetVariables
 
 _DAY_SECONDS: Final = 86_400.0
+_ASKED_SECONDS: Final = 60.0
+"""After which a client may try again while an approver is asked."""
 _KEPT: Final = timedelta(days=2)
 _ADD: Final = """
     INSERT INTO model_usage (day, owner, model, input_tokens, output_tokens) VALUES (?, ?, ?, ?, ?)
@@ -45,6 +49,8 @@ class DailyBudget:
     clock: Callable[[], float]
     limits: DailyLimits = field(default_factory=DailyLimits)
     prices: Prices = field(default_factory=dict)
+    raises: BudgetRaises | None = None
+    """Without them, no limit is raised."""
 
     async def reserve(self, caller: VerifiedAccessToken, model: str, tokens: int) -> "DailyReservation":
         """See `ModelBudget`."""
@@ -56,27 +62,55 @@ class DailyBudget:
         owners = sorted(budget.owner for budget in budgets)
         reservation = DailyReservation(self.database, day, owners, model, tokens)
 
-        def work() -> Transaction[None]:
+        def work() -> Transaction[_Spent | None]:
             old = Statement("DELETE FROM model_usage WHERE day < ?", (oldest,))
+            old_raises = Statement("DELETE FROM budget_raises WHERE day < ?", (oldest,))
             counts = [Statement(OF_DAY, (day, budget.owner)) for budget in budgets]
-            _, *counted = yield [old, *counts]
+            _, _, *counted = yield [old, old_raises, *counts]
             for budget, rows in zip(budgets, counted, strict=True):
                 usage = usage_of(rows, self.prices)
+                raised = yield from self._raised(day, budget)
                 for limit in budget.limits:
-                    self._check(limit, usage)
+                    used = usage.cost if limit.of_cost else Decimal(usage.tokens)
+                    raises = [more.amount for more in raised if more.setting == limit.setting]
+                    most = limit.most + sum(raises)
+                    if used >= most:
+                        return _Spent(budget, limit, used, most)
             yield from reservation.added(tokens, 0)
+            return None
 
-        await self.database.write(work)
+        spent = await self.database.write(work)
+        if spent is not None:
+            raise await self._refusal(caller, spent, now)
         return reservation
 
-    def _check(self, limit: Limit, usage: Usage) -> None:
-        """Raises `LimitError` if as much is used as `limit` says."""
-        used = usage.cost if limit.of_cost else Decimal(usage.tokens)
-        if used >= limit.most:
-            what = "of money" if limit.of_cost else "tokens"
-            text = f"{_shown(used)} {what} of {_shown(limit.most)} are used today (UTC)"
-            midnight = _DAY_SECONDS - self.clock() % _DAY_SECONDS
-            raise LimitError(AgentCode.BUDGET_SPENT, text, settings=[limit.setting], retry_after=midnight)
+    def _raised(self, day: str, budget: Budget) -> Transaction[list[LimitRaise]]:
+        if self.raises is None or not budget.limits:
+            return []
+        return (yield from self.raises.store.counted(day, budget.owner))
+
+    async def _refusal(self, caller: VerifiedAccessToken, spent: "_Spent", now: datetime) -> LimitError:
+        """Why no response is requested; an approver is asked, if there is one."""
+        limit = spent.limit
+        what = "of money" if limit.of_cost else "tokens"
+        text = f"{_number(spent.used)} {what} of {_number(spent.most)} are used today (UTC)"
+        question = None
+        if self.raises is not None:
+            question = await self.raises.ask(caller, spent.budget, limit, now)
+        if question is not None:
+            return RaiseAskedError(text, question, settings=[limit.setting], retry_after=_ASKED_SECONDS)
+        midnight = _DAY_SECONDS - self.clock() % _DAY_SECONDS
+        return LimitError(AgentCode.BUDGET_SPENT, text, settings=[limit.setting], retry_after=midnight)
+
+
+@dataclass(frozen=True, slots=True)
+class _Spent:
+    """As much is `used` as a limit, with what it is raised by, allows at `most`."""
+
+    budget: Budget
+    limit: Limit
+    used: Decimal
+    most: Decimal
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +137,7 @@ class DailyReservation:
         yield [Statement(_ADD, (self.day, owner, self.model, *counted)) for owner in self.owners]
 
 
-def _shown(number: Decimal) -> str:
+def _number(number: Decimal) -> str:
     return f"{number.normalize():f}"
 
 
@@ -112,4 +146,5 @@ def daily_budget(parts: ServiceParts, storage: ConversationStorage | None) -> Da
     if storage is None or not is_counted(parts.settings):
         return None
     prices = parts.settings.of(BudgetVariables).model_prices or {}
-    return DailyBudget(storage.database, parts.clock, daily_limits(parts.settings), prices)
+    limits = daily_limits(parts.settings)
+    return DailyBudget(storage.database, parts.clock, limits, prices, budget_raises(parts, storage))

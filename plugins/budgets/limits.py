@@ -19,13 +19,20 @@ class Limit:
     most: Decimal
     of_cost: bool = False
 
+    def shown(self, number: Decimal) -> str:
+        """A number of what it limits, as text."""
+        return f"{number.normalize():f} {'of money' if self.of_cost else 'tokens'}"
+
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """The limits of those who are counted together under `owner`, a digest: a user, a group or a client."""
+    """The limits of those who are counted together under `owner`, a digest: a user, a group or a client, as
+    `name` says to people.
+    """
 
     owner: str
     limits: tuple[Limit, ...]
+    name: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,15 +51,16 @@ class DailyLimits:
 
     def budgets_of(self, caller: VerifiedAccessToken) -> list[Budget]:
         """What counts the use of `caller`, their own count first, which there always is."""
-        budgets = [Budget(owner_digest(caller.principal), self.of_user)]
+        name = f"user {caller.principal.subject}"
+        budgets = [Budget(owner_digest(caller.principal), self.of_user, name)]
         named = caller.claims.get(self.group_claim, ())
         groups = {named} if isinstance(named, str) else {*named}
         budgets += [
-            Budget(_digest("group", group), self.of_groups[group])
+            Budget(_digest("group", group), self.of_groups[group], f"group {group}")
             for group in sorted(groups & self.of_groups.keys())
         ]
         budgets += [
-            Budget(_digest("client", client), self.of_clients[client])
+            Budget(_digest("client", client), self.of_clients[client], f"client {client}")
             for client in sorted(_clients_of(caller) & self.of_clients.keys())
         ]
         return budgets

@@ -7,8 +7,9 @@ from typing import Annotated, Any, Final
 from pydantic import Field
 
 from agent.settings.plugin_variables import PluginVariables
-from identity.settings.values import TRUE, parsed_by
+from identity.settings.values import TRUE, Word, parsed_by
 from plugins.budgets.prices import amount, amounts_of, prices_of, tokens_of
+from tools.approval_policy import CLAIM
 
 CLIENT_CLAIMS: Final = ("client_id", "azp")
 """The claims that may name the client of a user."""
@@ -34,6 +35,11 @@ class BudgetVariables(PluginVariables):
     `app_page01=5000000`. Needs `client_id` or `azp` in `CALLER_CLAIMS`, whichever the tokens have."""
     max_cost_for_client_a_day: Annotated[dict[str, Any], parsed_by(amounts_of)] | None = None
     """The same in money."""
+    budget_approvers: Word | None = None
+    """Who may raise a limit for the rest of a day: a group, or `claim:manager`, the person whose `sub` the
+    user's claim has (`plugins/budgets/README.md`). Never the one who asks. Without it, nobody is asked."""
+    budget_raise_percent: int = Field(50, ge=1, le=1000)
+    """By how much an approved raise raises a limit, in percent of it. Once a day for each limit."""
     model_prices: Annotated[dict[str, Any], parsed_by(prices_of)] | None = None
     """The prices of a million tokens, in and out, by model, in your currency, such as
     `qwen-plus=0.8/2,qwen-max=2.4/9.6`. A model that is not named costs as much as the dearest."""
@@ -59,6 +65,13 @@ class BudgetVariables(PluginVariables):
             yield f"{_named(of_groups)} needs CALLER_CLAIMS to name {groups}, the claim that has the groups"
         if of_clients and not {*CLIENT_CLAIMS} & {*claims}:
             yield f"{_named(of_clients)} needs CALLER_CLAIMS to name {' or '.join(CLIENT_CLAIMS)}"
+        approvers = given.get("budget_approvers")
+        if approvers is not None:
+            claim = approvers.removeprefix(CLAIM) if approvers.startswith(CLAIM) else groups
+            if claim not in claims:
+                yield f"BUDGET_APPROVERS needs CALLER_CLAIMS to name {claim}, by which approvers are known"
+            if not limits:
+                yield "BUDGET_APPROVERS needs a limit, such as MAX_TOKENS_FOR_USER_A_DAY"
         if counting and given.get("conversations_url", "").lower() == "none":
             yield f"{_named(counting)} needs stored conversations: CONVERSATIONS_URL must not be none"
 

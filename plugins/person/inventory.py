@@ -132,6 +132,11 @@ OF_OWNERS: Final = (
     ),
     Table("call_totals", ("day", "owner", "tool", "calls", "amount")),
     Table("day_counts", ("day", "id", "owner", "body"), {"body": ("count", "owner", "id")}),
+    Table(
+        "budget_raises",
+        ("id", "day", "owner", "budget", "approvers", "status", "body"),
+        {"body": ("raise", "owner", "id")},
+    ),
     Table("model_usage", ("day", "owner", "model", "input_tokens", "output_tokens")),
 )
 ERASED: Final = (THREADS, *OF_THREADS, *OF_OWNERS)

@@ -216,12 +216,31 @@ _MODEL_USAGE: Final = (
 )
 """The tokens of each user in a day (UTC), in clear; `owner` is a digest."""
 
+_BUDGET_RAISES: Final = (
+    """
+    CREATE TABLE budget_raises (
+        id TEXT PRIMARY KEY,
+        day TEXT NOT NULL,
+        owner TEXT NOT NULL,
+        budget TEXT NOT NULL,
+        approvers TEXT,
+        status TEXT NOT NULL,
+        body {bytes} NOT NULL
+    )
+    """,
+    "CREATE INDEX budget_raises_of_day ON budget_raises (day, budget)",
+)
+"""The questions whether a limit of the models is raised on a day (UTC): `owner` asks, `budget` is the digest
+of those whose limit it is.
+"""
+
 _MIGRATIONS: Final[Sequence[Sequence[str]]] = (
     _TABLES,
     _REVOCATION_LOG,
     _OPAQUE_COUNTS,
     _STOP_REPORTS,
     _MODEL_USAGE,
+    _BUDGET_RAISES,
 )
 """A migration must leave the tables usable for the release before it, whose processes go on meanwhile: what
 is not used any more is dropped one release later.

@@ -7,12 +7,14 @@ from identity.principal import Principal
 from identity.secrets.secret import Secret
 
 
-def caller(subject: str, *, is_client: bool = False, **claims: KeptClaim) -> VerifiedAccessToken:
+def caller(
+    subject: str, *, is_client: bool = False, expires_at: float = 1e12, **claims: KeptClaim
+) -> VerifiedAccessToken:
     return assume_verified(
         principal=Principal("https://idaas.example", subject),
         audience=("agent",),
         scopes=frozenset(),
-        expires_at=1e12,
+        expires_at=expires_at,
         fingerprint=subject,
         token=Secret(f"{subject}-at"),
         claims=claims,

@@ -68,6 +68,9 @@ async def fill(storage: ConversationStorage) -> None:
             )
             yield from query(sql, f"c-{owner}", owner, "a day", body)
             yield from query("INSERT INTO call_totals VALUES ('a day', ?, 'pay', 1, 1)", owner)
+            body = ENCRYPTION.seal(b'{"amount": "500"}', "raise", owner, f"r-{owner}")
+            sql = "INSERT INTO budget_raises VALUES (?, 'a day', ?, ?, 'leads', 'open', ?)"
+            yield from query(sql, f"r-{owner}", owner, owner, body)
             yield from query("INSERT INTO model_usage VALUES ('a day', ?, 'qwen-plus', 7, 5)", owner)
             body = ENCRYPTION.seal(b'{"calls": 1}', "count", owner, f"d-{owner}")
             yield from query("INSERT INTO day_counts VALUES ('a day', ?, ?, ?)", f"d-{owner}", owner, body)

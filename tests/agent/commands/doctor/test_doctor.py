@@ -51,6 +51,7 @@ NOT_MET: Mapping[str, str] = {
     "graph_node_failed": "of a run of the operator's own graph; doctor makes none",
     "answer_does_not_fit": "of an answer whose form a caller requested; doctor makes no run",
     "budget_spent": "of a user who asks; doctor makes no run",
+    "budget_raise_asked": "of a user who asks; doctor makes no run",
     "issuer_refused": "of an issuer beside IDaaS; tests/agent/composition has it",
     "issuer_unreachable": "of an issuer beside IDaaS; tests/agent/composition has it",
     "calls_stopped": "of a call that an operator has stopped; doctor makes no run",
