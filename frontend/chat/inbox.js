@@ -1,6 +1,6 @@
 /**
- * What waits for the user (`/approvals`): calls of others that they may decide, runs that a client has prepared for
- * them, and the open approvals of their own conversations. A `change` event follows each reading. Nothing is decided by reading.
+ * What waits for the user (`/approvals`): calls of others that they may decide, limits that others have reached, runs
+ * that a client has prepared for them, and the open approvals of their own conversations. A `change` event follows each reading. Nothing is decided by reading.
  */
 
 import { whileVisible } from './while-visible.js';
@@ -10,6 +10,8 @@ export class Inbox extends EventTarget {
   asked = [];
   /** Runs that a client has prepared for the user. @type {object[]} */
   prepared = [];
+  /** Limits that others have reached, to be raised or not. @type {object[]} */
+  raises = [];
   /** The approvals of the user's own conversations. @type {object[]} */
   own = [];
   /** Why the last reading failed. @type {import('./agent-failure.js').AgentFailure | undefined} */
@@ -36,7 +38,7 @@ export class Inbox extends EventTarget {
 
   leave() {
     this.#watching.abort();
-    Object.assign(this, { asked: [], prepared: [], own: [], failure: undefined });
+    Object.assign(this, { asked: [], prepared: [], raises: [], own: [], failure: undefined });
     this.#followed.clear();
     this.#decided.clear();
     this.#notify();
@@ -44,7 +46,7 @@ export class Inbox extends EventTarget {
 
   /** What the user decides here. */
   get deciding() {
-    return [...this.asked, ...this.prepared];
+    return [...this.asked, ...this.raises, ...this.prepared];
   }
 
   /** Reads again. A response has no effect if another reading has begun meanwhile, whose end is waited for instead. */
@@ -72,7 +74,7 @@ export class Inbox extends EventTarget {
   }
 
   /**
-   * Decides about a call of another person, as it was asked, or about a prepared run. Raises `AgentFailure`.
+   * Decides about a call of another person, as it was asked, a limit, or a prepared run. Raises `AgentFailure`.
    *
    * @param {{decision: 'approve' | 'reject'}} decision
    */

@@ -25,7 +25,7 @@ const SAID_BY_THE_LABEL = ['human', 'machine', 'none'];
 export function approvalTitle(language, approval) {
   const { service, asker, kind, prepared_by: by } = approval;
   const names = { service: serviceName(language, service), tool: toolName(language, approval), rights: rightsWords(language, approval), asker: asker?.sub ?? by };
-  return language.text(asker ? 'inbox.title' : `approval.title_${kind}`, names);
+  return language.text(asker && kind === 'tool_call' ? 'inbox.title' : `approval.title_${kind}`, names);
 }
 
 export class ApprovalCard {

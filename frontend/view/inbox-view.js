@@ -74,7 +74,8 @@ export class InboxView {
         this.close(); // its conversation is shown
         return;
       }
-      this.#say(language.text(by ? 'inbox.reject_prepared' : `inbox.${decision.decision}`, values));
+      const about = approval.kind === 'budget_raise' ? '_raise' : '';
+      this.#say(language.text(by ? 'inbox.reject_prepared' : `inbox.${decision.decision}${about}`, values));
     } catch (error) {
       if (!OVER.includes(error.code)) {
         this.#cards.get(approval.id)?.refused(error);
