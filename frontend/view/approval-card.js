@@ -44,7 +44,7 @@ export class ApprovalCard {
     this.countdown = element('p', { class: 'note', role: 'timer' });
     this.failure = element('p', { class: 'symptom', role: 'alert' });
     this.buttons = element('div', { class: 'actions' });
-    this.fields = element('div', { class: 'fields', onchange: () => this.#keepButtons() });
+    this.fields = element('div', { class: 'fields', onchange: ({ target }) => { if (target.matches('select')) this.#keepButtons(); } }); // not when a click on a button ends a text: it would miss the button
     this.particulars = element('div', { class: 'what' }, ...this.#particulars());
     const { above, details } = this.#more();
     this.heading = element('h3', {}, icon('question'), ...this.#heading());
