@@ -1,12 +1,14 @@
 """Calls that wait for their user: asked by an item, decided by another one, by the official client."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import openai
 import pytest
 
+from plugins.responses.response_id import ResponseId
 from plugins.responses.tests.conftest import ClientOf
 from plugins.responses.tests.test_text import PATH, events_of
 from tests.agent.api.threads.script import APPLY
@@ -183,9 +185,20 @@ class TestApprovals:
         item = decided(first["output"][-1]["id"])
         refused = await self.decide(served, item, previous_response_id=second["id"])
         assert (refused.status_code, refused.json()["error"]["code"]) == (409, "approval_invalid")
-        _, run, thread = first["id"].split("_", 2)
-        approval = second["output"][-1]["id"].split("_")[1]
-        mixed = f"resp_{run}.{approval}_{thread}"
+
+    async def test_decision_of_another_conversation_has_no_response_in_this_one(
+        self, threads: ThreadsOf
+    ) -> None:
+        served = await threads([APPLY, APPLY, DONE], ACCESS_IDENTITY="Human")
+        first = await self.waiting(served)
+        second = await self.waiting(served)
+        after = (await self.decide(served, decided(second["output"][-1]["id"]))).json()
+        of_second = ResponseId.read(after["id"])
+        of_first = ResponseId.read(first["id"])
+        assert of_second is not None
+        assert of_first is not None
+        assert (await served.ask("GET", f"{PATH}/{of_second}")).status_code == 200
+        mixed = replace(of_first, approval_id=of_second.approval_id)
         assert (await served.ask("GET", f"{PATH}/{mixed}")).status_code == 404
 
     async def test_response_that_is_not_stored_makes_no_call_that_asks(self, served: Threads) -> None:
