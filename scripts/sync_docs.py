@@ -174,13 +174,12 @@ For operators: every environment variable, with its default. What an instance of
 Faults stop the start and are reported all at once, each with the variable's name. `idaas-agent doctor`
 checks whether the values work. URLs must be https, except to loopback addresses. An empty variable counts
 as not set, and one pair of double quotation marks around a value is taken off. `--env-file` may be repeated:
-a later file overrides an earlier one, and the environment all of them. A variable with a misspelt name is
-not read, and the start warns about it.
+a later file overrides an earlier one, and the environment all of them. The start warns about a variable with
+a misspelt name. A command needs only the variables that it uses.
 
-A command needs the variables that it uses: `idaas-agent revoke` stops at a wrong `REVOCATIONS_FILE`, and
-needs neither a model nor an audience (but with `REDIS_URL`, whose keys contain a digest of it).
-
-The agent's own secret: [client authentication](connect-idaas.md#client-authentication).
+Files of keys, secrets and URLs are read at start. That of the agent's own secret is
+[read again](connect-idaas.md#rotate-a-secret-secrets-in-files) ([all ways](
+connect-idaas.md#client-authentication)).
 """
 
 

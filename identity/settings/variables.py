@@ -42,11 +42,11 @@ class CallerVariables(VariableGroup):
     allow_client_callers: bool = False
     """Whether clients may call as themselves, with a token whose `sub` is a client's id."""
     client_ids: str = ""
-    """The ids of applications that call with tokens of their own, separated by spaces. Tokens of IDaaS
-    name no client: that of an application which is not listed counts as a person's."""
+    """The ids of applications that call with tokens of their own, separated by spaces. The token of one that
+    is not listed counts as a person's."""
     caller_claims: Annotated[str, Field(pattern=r"^(\w+( \w+)*)?$")] = ""
-    """The claims of an access token that tools, nodes and prompts of your own may read, separated by spaces,
-    such as `name groups`. They never get the token."""
+    """The claims of an access token that own tools, nodes and prompts may read, separated by spaces, such as
+    `name groups`."""
     access_identity: AccessIdentity = AccessIdentity.MACHINE
     """The rights that calls use: `Machine`, the agent's own; `Human`, the signed-in user's."""
 
@@ -94,7 +94,7 @@ class ClientVariables(VariableGroup):
     and to loopback addresses."""
     openapi_subject_token_in: SubjectTokenIn = SubjectTokenIn.BODY
     """Where the user's access token is in a request of the OpenAPI (`PLUGIN` in Human identity): `body`, or
-    `query`, where every proxy may log it."""
+    `query`, where proxies may log it."""
 
 
 def _host(value: str) -> str:
@@ -111,7 +111,7 @@ class RoleVariables(VariableGroup):
 
     fc_credentials_from_headers: bool = False
     """Whether the role credential is taken from the `x-fc-*` headers of each authenticated request
-    (`PLUGIN`). Only on Function Compute, whose platform removes what clients send."""
+    (`PLUGIN`). Only on Function Compute."""
     fc_region: str | None = Field(None, pattern=r"^\S+$")
     """Set by Function Compute: the agent runs there."""
     alibaba_cloud_access_key_id: str | None = Field(None, pattern=r"^[!-~]+$", repr=False)

@@ -26,13 +26,13 @@ class BudgetVariables(PluginVariables):
     max_cost_for_user_a_day: Annotated[Decimal, parsed_by(amount)] | None = None
     """The same in money, by `MODEL_PRICES`."""
     max_tokens_for_group_a_day: Annotated[dict[str, Any], parsed_by(tokens_of)] | None = None
-    """Tokens that all members of a group may use in a day together, such as `finance=5000000,staff=20000000`.
-    Needs `groups` in `CALLER_CLAIMS`."""
+    """Tokens of all members of a group together, such as `finance=5000000,staff=20000000`. Needs `groups` in
+    `CALLER_CLAIMS`."""
     max_cost_for_group_a_day: Annotated[dict[str, Any], parsed_by(amounts_of)] | None = None
     """The same in money, such as `finance=40`."""
     max_tokens_for_client_a_day: Annotated[dict[str, Any], parsed_by(tokens_of)] | None = None
-    """Tokens that all users of a client may use in a day together, and the client as itself, such as
-    `app_page01=5000000`. Needs `client_id` or `azp` in `CALLER_CLAIMS`, whichever the tokens have."""
+    """Tokens of all users of a client together, such as `app_page01=5000000`. Needs `client_id` or `azp` in
+    `CALLER_CLAIMS`."""
     max_cost_for_client_a_day: Annotated[dict[str, Any], parsed_by(amounts_of)] | None = None
     """The same in money."""
     budget_approvers: Word | None = None
@@ -41,11 +41,11 @@ class BudgetVariables(PluginVariables):
     budget_raise_percent: int = Field(50, ge=1, le=1000)
     """By how much an approved raise raises a limit, in percent of it. Once a day for each limit."""
     model_prices: Annotated[dict[str, Any], parsed_by(prices_of)] | None = None
-    """The prices of a million tokens, in and out, by model, in your currency, such as
-    `qwen-plus=0.8/2,qwen-max=2.4/9.6`. A model that is not named costs as much as the dearest."""
+    """Prices of a million tokens, in and out, by model, such as `qwen-plus=0.8/2,qwen-max=2.4/9.6`. Other
+    models cost as much as the dearest."""
     count_model_usage: bool = False
-    """Counts what each user uses in a day without a limit, too, for rules about `context.today.tokens` and
-    `context.today.cost` (`plugins/policy/README.md`)."""
+    """Counts without a limit, too, for rules about `context.today.tokens` and `context.today.cost`
+    (`plugins/policy/README.md`)."""
 
     @staticmethod
     def combination_faults(given: Mapping[str, str]) -> Iterator[str]:

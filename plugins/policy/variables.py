@@ -36,8 +36,8 @@ class PolicyVariables(PluginVariables):
     """In place of `POLICY_FILE`, the access evaluation endpoint of a decision point by AuthZEN 1.0
     (`plugins/policy/README.md`), such as `https://pdp.example.com/access/v1/evaluation`."""
     policy_scope: Word | None = None
-    """The scope of the access token with which the agent calls `POLICY_URL`, as `audience|permission`. IDaaS
-    issues it to the agent itself. Without it, requests have no token."""
+    """The scope of the agent's own access token for `POLICY_URL`, as `audience|permission`. Without it,
+    requests have no token."""
     policy_groups: Names = ()
     """The groups that rules may name, separated by commas. Other groups of a token are not used."""
     policy_time_zone: Annotated[str, AfterValidator(_time_zone)] = "UTC"

@@ -28,8 +28,7 @@ class ReceiptVariables(PluginVariables):
     """A file with the private key of Ed25519 that signs (PEM), or two during a rotation. `audit sign` alone
     reads it."""
     audit_signing_command: str | None = None
-    """A command that signs in a KMS or an HSM: it reads the message from standard input and prints the
-    signature in base64."""
+    """A command that signs in a KMS or an HSM: message on standard input, signature in base64 on output."""
     audit_signing_public_key_file: Path | None = None
     """The public key of `AUDIT_SIGNING_COMMAND` (PEM)."""
 

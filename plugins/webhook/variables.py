@@ -32,8 +32,7 @@ class WebhookVariables(PluginVariables):
     approval_webhook_url: Url | None = None
     """Where each question about a call is announced (`plugins/webhook/README.md`), for another channel."""
     approval_webhook_secret_file: WebhookSecretFile | None = None
-    """A file with the secret that signs the messages: `whsec_` and base64 of 24 to 64 bytes. Read at
-    start."""
+    """A file with the secret that signs the messages: `whsec_` and base64 of 24 to 64 bytes."""
     approval_webhook_page: Url | None = None
     """The page to which the messages link. Opening the link decides nothing."""
     approval_webhook_arguments: bool = False

@@ -71,25 +71,22 @@ class ConversationVariables(VariableGroup):
     """Where conversations are stored: in a file, in a PostgreSQL, or (`none`) not at all
     (`docs/conversations.md`)."""
     conversations_url_file: SecretInFile | None = None
-    """A file with `CONVERSATIONS_URL`, in its place. Read at start."""
+    """A file with `CONVERSATIONS_URL`, in its place."""
     conversations_key_file: ConversationKeysFile | None = Field(None, repr=False)
-    """A file with the key that encrypts conversations at rest (`docs/conversations.md`). Read at start.
+    """A file with the key that encrypts conversations at rest (`docs/conversations.md`).
     Without it they are stored in clear."""
     conversation_days: float = Field(90, gt=0, le=36_500, allow_inf_nan=False)
     """After how many days without a change a conversation is deleted."""
     conversation_tokens: int = Field(32_000, gt=0)
-    """How much of a conversation the model receives with a new message: its newest turns, in tokens
-    (estimated). The rest stays readable."""
+    """How much of a conversation the model receives with a new message: its newest turns, in estimated
+    tokens."""
     max_thread_bytes: int = Field(33_554_432, ge=0)
-    """How much one conversation may store, with what it takes to find it. Beyond it, a message is refused:
-    409 (`conversation_full`). A run that has begun stores its end. `0`: no limit."""
+    """How much one conversation may store. Beyond it: 409 (`conversation_full`). `0`: no limit."""
     max_thread_messages: int = Field(10_000, ge=0)
     """How many messages one conversation may have, with calls and results. Likewise."""
     max_user_bytes: int = Field(536_870_912, ge=0)
-    """How much the conversations of one user may store together. Beyond it: 409 (`storage_full`), until the
-    user deletes some. `0`: no limit."""
+    """How much the conversations of one user may store. Beyond it: 409 (`storage_full`). `0`: no limit."""
     max_user_threads: int = Field(10_000, ge=0)
     """How many conversations one user may have. Beyond them, no other is opened: likewise."""
     policy_groups_claim: Word = "groups"
-    """The claim of `CALLER_CLAIMS` that has a person's groups, by which approvers are known: a list of texts,
-    or one text. For rules the other claims are attributes of the user, if they are texts."""
+    """The claim of `CALLER_CLAIMS` that has a person's groups, a list of texts or one text."""

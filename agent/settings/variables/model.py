@@ -64,29 +64,25 @@ class ModelVariables(VariableGroup):
     heading = "The model"
 
     llm_provider: Annotated[str, AfterValidator(_provider)] = MODEL_STUDIO_API
-    """`model_studio`; `openai_compatible` for any other OpenAI-compatible endpoint, which receives no
-    parameter that it may not know; `langchain:anthropic`, or another provider that LangChain's
-    `init_chat_model` knows; or `package.module:function` for your own provider (`docs/models.md`). All but
-    the first need `LLM_MODEL`, the second and the last also `LLM_BASE_URL`."""
+    """`model_studio`; `openai_compatible`, any other such endpoint; `langchain:anthropic`, or another
+    provider of LangChain's `init_chat_model`; or `package.module:function` for your own (`docs/models.md`).
+    All but the first need `LLM_MODEL`, the second and the last also `LLM_BASE_URL`."""
     llm_base_url: Url = f"{MODEL_STUDIO}/compatible-mode/v1"
-    """The OpenAI-compatible endpoint of Model Studio in your region, or of your provider. With
-    `langchain:provider`, the default is what its package knows."""
+    """The endpoint of Model Studio in your region, or of your provider. With `langchain:provider`, the
+    default is its package's."""
     llm_model: Word = "qwen-plus"
     """The model's name."""
     llm_api_key_identifier: Word | None = None
     """The identifier of the model's API key in IDaaS. Must be set unless `LLM_API_KEY_FILE` is."""
     llm_api_key_file: SecretInFile | None = None
-    """A file with the model's API key on one line, for a provider whose key IDaaS does not keep. Read at
-    start. In place of `LLM_API_KEY_IDENTIFIER`."""
+    """A file with the model's API key, in place of `LLM_API_KEY_IDENTIFIER`."""
     llm_images: Annotated[int, Field(ge=0, le=16)] = 0
-    """How many images a question may have, and how many of a conversation's newest ones each request to the
-    model has. `0`: the model takes none, and a question with an image is refused. `MAX_BODY_BYTES` bounds
-    their size."""
+    """How many images a question may have, and how many of a conversation's newest ones the model gets. `0`:
+    none."""
     llm_enable_thinking: bool | None = None
     """Model Studio's switch for thinking before the answer. Sent only if it is set."""
     system_prompt_file: Annotated[str, parsed_by(read_prompt_file)] | None = None
-    """A file with the system prompt of the model, UTF-8, at most 64 KiB, with claims and groups of the
-    caller (`docs/models.md`). Read at start. Default: the built-in prompt."""
+    """A file with the system prompt of the model, UTF-8, at most 64 KiB (`docs/models.md`)."""
 
     @property
     def model_address(self) -> str | None:

@@ -28,8 +28,8 @@ class TelemetryVariables(VariableGroup):
     heading = "Logs, metrics and LangSmith"
 
     log_level: Annotated[LogLevel, lower_case] = "info"
-    """The lowest level of log lines: `debug`, `info`, `warning` or `error`. `debug` concerns the agent's own
-    lines; those of libraries below `info` are never written."""
+    """The lowest level of log lines: `debug`, `info`, `warning` or `error`. Those of libraries below `info`
+    are never written."""
     log_format: Annotated[LogFormat, lower_case] | None = None
     """`json`, one object a line, or `text`, for people. Default: `text` if standard error is a terminal, else
     `json`."""
@@ -42,8 +42,8 @@ class TelemetryVariables(VariableGroup):
     """How log lines and spans name the caller: `hash` (`docs/observability.md`), `id`, the `sub` of their
     access token, or `none`."""
     agent_tracing: Literal["off", "langsmith"] = "off"
-    """`langsmith` sends every run, with its messages and tool results, to LangSmith, as set by
-    `LANGSMITH_API_KEY` and its other variables. `off` sends nothing, also with `LANGSMITH_TRACING=true`."""
+    """`langsmith` sends every run, with its messages and tool results, to LangSmith, as its own variables
+    say. `off` sends nothing."""
 
     @staticmethod
     def combination_faults(given: Mapping[str, str]) -> Iterator[str]:
@@ -115,26 +115,22 @@ class OtelVariables(VariableGroup):
     otel_exporter_otlp_protocol: Literal["http/protobuf"] = "http/protobuf"
     """The only one that is supported."""
     otel_traces_sampler: Annotated[SamplerName, lower_case] = "parentbased_always_on"
-    """`always_on`, `always_off` or `traceidratio`, or one of them after `parentbased_`, which concerns
-    trusted callers."""
+    """`always_on`, `always_off` or `traceidratio`, or one of them after `parentbased_`."""
     otel_traces_sampler_arg: Annotated[float, Field(ge=0, le=1)] = 1.0
     """The share of traces that `traceidratio` records, from 0 to 1."""
     otel_propagators: Annotated[tuple[str, ...], parsed_by(_listed)] = ("tracecontext",)
-    """Without `tracecontext` in it, such as `none`: no `traceparent` is read or sent. Baggage is neither read
-    nor sent."""
+    """Without `tracecontext` in it, no `traceparent` is read or sent. Baggage never is."""
     otel_metric_export_interval: Annotated[int, Field(ge=1000, le=3_600_000)] = 60_000
     """Milliseconds between two exports of metrics."""
     otel_instrumentation_genai_capture_message_content: Literal["NO_CONTENT", "SPAN_ONLY"] = "NO_CONTENT"
-    """`SPAN_ONLY`: spans contain prompts, responses, and the arguments and results of tools, without
-    credentials."""
+    """`SPAN_ONLY`: spans contain prompts, responses, arguments and results, without credentials."""
     traceparent_receivers: Annotated[tuple[Receiver, ...], parsed_by(_receivers)] = (
         Receiver.SERVICES,
         Receiver.MCP,
     )
-    """Who receives the `traceparent` of a request's trace, separated by commas: `services`, `mcp`, `model`,
-    `idaas`; or `none`."""
+    """Who receives a `traceparent`, separated by commas: `services`, `mcp`, `model`, `idaas`; or `none`."""
     traceparent_trusted: bool = False
-    """Whether the `traceparent` of a caller is continued. If not, the agent's trace has a link to it."""
+    """Whether the `traceparent` of a caller is continued, not only linked."""
 
     @staticmethod
     def combination_faults(given: Mapping[str, str]) -> Iterator[str]:

@@ -44,24 +44,23 @@ class RevocationVariables(VariableGroup):
 
     redis_url: Annotated[InstanceOf[Secret], parsed_by(_redis_url)] | None = None
     """A Redis for what several processes share (`docs/replicas.md`), such as
-    `rediss://user:password@host:6379`. Without it, and while it is away, each process counts alone."""
+    `rediss://user:password@host:6379`."""
     redis_url_file: SecretInFile | None = None
-    """A file with `REDIS_URL`, in its place. Read at start."""
+    """A file with `REDIS_URL`, in its place."""
     seal_key_file: KeysFile | None = Field(None, repr=False)
-    """A file with the key that seals callers for runs that another process executes later
-    (`plugins/aegra/README.md`). The same for all processes. Read at start. Only Aegra needs it."""
+    """A file with the key that seals callers of queued runs (`plugins/aegra/README.md`), the same for all
+    processes. Only Aegra needs it."""
     revocations_file: Path = Path(".idaas-agent/revocations.sqlite")
-    """The SQLite file of revocations (`docs/revocation.md`), shared by the agent's processes and `idaas-agent
-    revoke`. Created at the start. Not used if conversations are in PostgreSQL; with `REDIS_URL` it
-    has what this machine has heard."""
+    """The SQLite file of revocations (`docs/revocation.md`), for the processes of one machine. Not used if
+    conversations are in PostgreSQL."""
     idaas_events_application_id: Word | None = None
     """The IDaaS application whose account synchronization reports user events to `POST /events/idaas`. With
-    `IDAAS_EVENTS_JWKS_ENDPOINT`. Without both there is no such route."""
+    `IDAAS_EVENTS_JWKS_ENDPOINT`."""
     idaas_events_jwks_endpoint: Url | None = None
     """The keys that sign the events: the application's `ProvisionJwksEndpoint`."""
     idaas_events_key_file: EncryptionKeyFile | None = None
-    """A file with the key of encrypted events, 64 hexadecimal digits. Read at start. With it, events in clear
-    are refused."""
+    """A file with the key of encrypted events, 64 hexadecimal digits. With it, events in clear are
+    refused."""
     idaas_events_subject: SubjectMember = "userId"
     """The member of an event's user that is the `sub` of access tokens: `userId`, `username` or
     `userExternalId`."""

@@ -33,27 +33,25 @@ class ServerVariables(VariableGroup):
     agent_port: Annotated[int, Field(ge=0, le=65535)] = 9002
     """The port to listen on."""
     agent_public_url: Url | None = None
-    """The agent's address for clients. Default: the loopback address of a request, or the one at which it
-    arrived; no other `Host` is repeated."""
+    """The agent's address for clients. Default: the loopback address of a request, or the one at
+    which it arrived."""
     agent_page_url: Url | None = None
-    """The page's address, at which users of other clients, such as those of OpenAI's API and of MCP, decide
-    about calls. Default: the first of `CORS_ALLOWED_ORIGINS`."""
+    """The page's address, at which users of other clients decide about calls. Default: the first of
+    `CORS_ALLOWED_ORIGINS`."""
     surfaces: Annotated[tuple[str, ...], parsed_by(listed)] | None = None
-    """Which surfaces the agent serves beside conversations, separated by commas: some of `a2a`, `ag-ui` (the
-    page needs it), `langserve`, `mcp`, `openai`, `responses`, and those of your own packages. What is not
-    served is not loaded. Default: all that are installed."""
+    """The surfaces beside conversations, separated by commas: `a2a`, `ag-ui` (the page needs it),
+    `langserve`, `mcp`, `openai`, `responses`, and those of your own packages. Default: all that are
+    installed."""
     cors_allowed_origins: Origins = ("http://localhost:9001", "http://127.0.0.1:9001")
     """Origins of pages that may call the agent, separated by commas. Exact, no `*`."""
     replicas: Annotated[int, Field(ge=1, le=10_000)] = 1
-    """How many machines or pods serve this agent; the manifest sets it. With more than one, the agent starts
-    only with what they must share (`docs/replicas.md`): conversations in PostgreSQL, or `REDIS_URL` and no
-    conversations."""
+    """How many machines or pods serve this agent. With more than one, the agent starts only with what they
+    must share (`docs/replicas.md`)."""
     shutdown_delay_seconds: Annotated[float, Field(ge=0, le=600, allow_inf_nan=False)] = 5
-    """How long the agent serves new connections after SIGTERM, while `/ready` is 503, so that balancers learn
-    of it before the port is closed. Not after Ctrl-C."""
+    """How long the agent serves new connections after SIGTERM, while `/ready` is 503. Not after Ctrl-C."""
     shutdown_seconds: Seconds = 10
-    """How long responses, and runs of conversations that no client reads, may continue after that;
-    then they end with an error, and the runs can be continued. The process ends a few seconds later."""
+    """How long responses and runs may continue after that; then they end with an error, and runs can be
+    continued."""
 
     @staticmethod
     def combination_faults(given: Mapping[str, str]) -> Iterator[str]:
@@ -82,11 +80,11 @@ class LimitVariables(VariableGroup):
     max_messages: int = Field(200, gt=0)
     """The longest conversation that a request may carry."""
     max_requests_per_minute: int = Field(120, ge=0)
-    """How many requests of one user are admitted in a minute. Each input of a batch counts as one; requests
-    that are refused before their body is read do not count. Beyond them: 429. `0`: no limit."""
+    """How many requests of one user are admitted in a minute; each input of a batch counts. Beyond them: 429.
+    `0`: no limit."""
     max_concurrent_runs: int = Field(10, ge=0)
-    """How many runs one user may have at once: in each process, and with `REDIS_URL` over all processes.
-    Beyond them: 429. `0`: no limit."""
+    """How many runs one user may have at once: in each process, and with `REDIS_URL` over all. Beyond them:
+    429. `0`: no limit."""
     max_runs: int = Field(1000, ge=0)
     """How many runs each process works on at once. Beyond them: 503. `0`: no limit."""
     max_tool_rounds: int = Field(8, ge=0, le=64)

@@ -41,12 +41,12 @@ class ServiceVariables(VariableGroup):
     services_file: Annotated[Path, AfterValidator(existing_file)] | None = None
     """More services and tools, as TOML (`docs/extending.md`)."""
     graph: Annotated[str, Field(pattern=r"^(\S+\.py|[^\W\d][\w.]*):[^\W\d]\w*$")] | None = None
-    """Your own graph: `package.module:function`, or `file.py:function` in the folder of `SERVICES_FILE`, else
-    in the working directory. The function adds nodes to the agent's graph (`docs/graphs.md`), or makes that
-    of your LangGraph app (`docs/library.md`). Default: the agent's graph."""
+    """Your own graph: `package.module:function`, or `file.py:function` in the folder of `SERVICES_FILE`. The
+    function adds nodes to the agent's graph (`docs/graphs.md`), or makes that of your LangGraph app
+    (`docs/library.md`)."""
     accepted_tools_file: Path = Path(".idaas-agent/accepted-tools.json")
-    """The file with digests of what is accepted of the tools of MCP servers (`docs/extending.md`), for the
-    processes of one machine."""
+    """The file with digests of the accepted tools of MCP servers (`docs/extending.md`), for the processes of
+    one machine."""
 
     @classmethod
     def missing_faults(cls, given: Mapping[str, str]) -> dict[str, str]:
