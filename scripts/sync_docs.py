@@ -168,18 +168,21 @@ def variable_rows(group: "type[VariableGroup]") -> str:
 
 CONFIGURATION = """# Configuration: environment variables
 
-For operators: every environment variable, with its default. What an instance of IDaaS needs:
-[connect the real cloud](connect-idaas.md).
+For operators: every environment variable, with its default.
+Begin with those that [an instance of IDaaS needs](connect-idaas.md).
 
-Faults stop the start and are reported all at once, each with the variable's name. `idaas-agent doctor`
-checks whether the values work. URLs must be https, except to loopback addresses. An empty variable counts
-as not set, and one pair of double quotation marks around a value is taken off. `--env-file` may be repeated:
-a later file overrides an earlier one, and the environment all of them. The start warns about a variable with
-a misspelt name. A command needs only the variables that it uses.
+```sh
+idaas-agent doctor --env-file common.env --env-file agent.env
+```
 
-Files of keys, secrets and URLs are read at start. That of the agent's own secret is
-[read again](connect-idaas.md#rotate-a-secret-secrets-in-files) ([all ways](
-connect-idaas.md#client-authentication)).
+- A later file overrides an earlier one, and the environment overrides all files.
+- Faults stop the start, all at once, each with its variable. `doctor` also checks whether the values work.
+- The start warns about a name that looks misspelt.
+- An empty variable is not set. One pair of double quotation marks around a value is taken off.
+- URLs must be https, except to loopback addresses.
+- A command needs only the variables that it uses.
+- Files of keys, secrets and URLs are read at start. That of [the agent's own secret](
+  connect-idaas.md#rotate-a-secret-secrets-in-files) is read again.
 """
 
 
