@@ -18,7 +18,7 @@ from agent.runs.chats import Chats, FormNotTakenError
 from agent.runs.conversation_runs import Conversations
 from agent.runs.run import ModelMessages, Paused, RunReader
 from agent.runs.stored_run import StoredEvents
-from graph.approvals.record import ApprovalRequest, ApprovalStatus
+from graph.approvals.record import ApprovalRequest, ApprovalStatus, PendingApproval
 from graph.error_codes import GraphCode
 from graph.events import AgentEvent
 from identity.access_token.verified_access_token import VerifiedAccessToken
@@ -34,6 +34,8 @@ _NO_ECHO: Final[Mapping[str, Any]] = {
     "text": {"format": {"type": "text"}},
 }
 """Of a response that is read later: what its request said is not kept."""
+_WAITS: Final = ("input_required", "auth_required")
+"""The states of a run that waits for a person."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +93,11 @@ class Responses:
         """The response as it is now: all that its run has done since it began."""
         named = self._named(response_id)
         record = await self._record(named, caller)
+        waiting = await self._waiting(record, caller)
+        if record.state in _WAITS and not waiting:
+            again = await self._record(named, caller)
+            if again != record:  # its approval has been decided, withdrawn, or expired meanwhile
+                return await self.get(response_id, caller)
         [messages] = await self._conversations.threads.runs.messages(ThreadOwner.of(caller), [record])
         created_at = messages[0].created_at if messages else record.changed_at
         encoder = self._encoder(named, _NO_ECHO, created_at=created_at, completed_at=record.changed_at)
@@ -100,7 +107,7 @@ class Responses:
             encoder.event(event)
         of_model = ModelMessages()
         of_model.add(message.message for message in messages)
-        await self._end(encoder, record, of_model, caller)
+        self._end(encoder, record, of_model, waiting)
         return encoder.response()
 
     async def cancel(self, response_id: str, caller: VerifiedAccessToken) -> Members:
@@ -194,14 +201,20 @@ class Responses:
                 return events[position:]
         return []
 
-    async def _end(
+    async def _waiting(self, record: RunRecord, caller: VerifiedAccessToken) -> Sequence[PendingApproval]:
+        """What the run waits for. Of one that waits, nothing if it has changed since it was read."""
+        if record.state not in _WAITS:
+            return ()
+        return await self._conversations.pending(caller, record.thread_id)
+
+    def _end(
         self,
         encoder: ResponseEncoder,
         record: RunRecord,
         of_model: ModelMessages,
-        caller: VerifiedAccessToken,
+        waiting: Sequence[PendingApproval],
     ) -> None:
-        """How the run of `record` has ended, or what it waits for."""
+        """How the run of `record` has ended, or what it is `waiting` for."""
         match record.state:
             case "working":
                 return
@@ -209,9 +222,8 @@ class Responses:
                 encoder.event(of_model.finished())
                 return
             case "input_required" | "auth_required":
-                pending = await self._conversations.pending(caller, record.thread_id)
-                if pending:
-                    encoder.event(Paused(tuple(pending), of_model.usage))
+                if waiting:
+                    encoder.event(Paused(tuple(waiting), of_model.usage))
                     return
                 expired = GraphCode.APPROVAL_EXPIRED
                 encoder.ended_early("cancelled", expired.value, expired.row.for_person())

@@ -8,6 +8,7 @@ from typing import Any
 import openai
 import pytest
 
+from agent.runs.conversation_runs import Conversations
 from plugins.responses.response_id import ResponseId
 from plugins.responses.tests.conftest import ClientOf
 from plugins.responses.tests.test_text import PATH, events_of
@@ -219,6 +220,26 @@ class TestApprovals:
         served.sandbox.clock.advance(61)
         read = (await served.ask("GET", f"{PATH}/{first['id']}")).json()
         assert (read["status"], read["error"]["code"]) == ("cancelled", "approval_expired")
+
+    async def test_response_that_is_decided_while_it_is_read_is_not_cancelled(
+        self, served: Threads, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        first = await self.waiting(served)
+        pending = Conversations.pending
+        decisions: list[Any] = []
+
+        async def pending_after_decision(*arguments: Any) -> Any:
+            if not decisions:
+                decisions.append(None)
+                decisions[0] = await self.decide(served, decided(first["output"][-1]["id"]))
+            return await pending(*arguments)
+
+        monkeypatch.setattr(Conversations, "pending", pending_after_decision)
+        read = (await served.ask("GET", f"{PATH}/{first['id']}")).json()
+
+        assert decisions[0].status_code == 200
+        assert (read["status"], read["error"]) == ("completed", None)
+        assert [item["type"] for item in read["output"]] == ["message", "mcp_call", "message"]
 
 
 @pytest.mark.promise("another-decides")
