@@ -222,3 +222,18 @@ test('what the user should know is in the words of the agent where the page has 
   const notices = [{ code: 'canteen', text: 'It closes at 2\u202e', values: {} }, { code: 'constructor', text: 'b', values: {} }];
   assert.deepEqual(noticeTexts(chinese, { notices }), ['It closes at 2\\u202e', 'b']);
 });
+
+test('who has nearly used up a limit of the models reads it in their language', () => {
+  const notices = [
+    { code: 'budget_near_user_tokens', text: 'English', values: { percent: 83 } },
+    { code: 'budget_near_group_money', text: 'English', values: { percent: 90, name: 'finance' } },
+  ];
+  assert.deepEqual(noticeTexts(english, { notices }), [
+    'You have used 83 % of the tokens that you may use today (UTC).',
+    'Your group finance has used 90 % of what its use of the language model may cost today (UTC).',
+  ]);
+  assert.deepEqual(noticeTexts(chinese, { notices }), [
+    '你今天（UTC）可用的 token 已使用 83%。',
+    '你所在的组 finance 今天（UTC）可用的语言模型费用已使用 90%。',
+  ]);
+});

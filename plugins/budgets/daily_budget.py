@@ -9,13 +9,16 @@ from typing import Final
 from langchain_core.messages.ai import UsageMetadata
 
 from agent.composition.service_parts import ServiceParts
-from agent.conversations.database.database import Database, Statement, Transaction
+from agent.conversations.database.database import Database, Rows, Statement, Transaction
 from agent.conversations.storage import ConversationStorage
+from agent.conversations.thread import owner_digest
 from agent.errors.error_codes import AgentCode
+from graph.notices import is_heard
 from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.errors import LimitError
 from plugins.budgets.limit_raise import LimitRaise, RaiseAskedError
-from plugins.budgets.limits import Budget, DailyLimits, Limit, daily_limits
+from plugins.budgets.limits import Budget, DailyLimits, daily_limits
+from plugins.budgets.near import LimitUse, newly_near, tell_near
 from plugins.budgets.prices import Prices
 from plugins.budgets.raises import BudgetRaises, budget_raises
 from plugins.budgets.usage import OF_DAY, day_of, is_counted, usage_of
@@ -51,6 +54,8 @@ class DailyBudget:
     prices: Prices = field(default_factory=dict)
     raises: BudgetRaises | None = None
     """Without them, no limit is raised."""
+    near_percent: int = 0
+    """The share of a limit from which callers are told, once a day; 0: they are not."""
 
     async def reserve(self, caller: VerifiedAccessToken, model: str, tokens: int) -> "DailyReservation":
         """See `ModelBudget`."""
@@ -60,22 +65,17 @@ class DailyBudget:
         budgets = self.limits.budgets_of(caller)
         # In one order, so that no two transactions wait for each other.
         owners = sorted(budget.owner for budget in budgets)
-        reservation = DailyReservation(self.database, day, owners, model, tokens)
+        caller_owner = owner_digest(caller.principal)
+        reservation = DailyReservation(self, day, caller_owner, budgets, owners, model, tokens)
 
-        def work() -> Transaction[_Spent | None]:
+        def work() -> Transaction[LimitUse | None]:
             old = Statement("DELETE FROM model_usage WHERE day < ?", (oldest,))
             old_raises = Statement("DELETE FROM budget_raises WHERE day < ?", (oldest,))
-            counts = [Statement(OF_DAY, (day, budget.owner)) for budget in budgets]
-            _, _, *counted = yield [old, old_raises, *counts]
-            for budget, rows in zip(budgets, counted, strict=True):
-                usage = usage_of(rows, self.prices)
-                raised = yield from self._raised(day, budget)
-                for limit in budget.limits:
-                    used = usage.cost if limit.of_cost else Decimal(usage.tokens)
-                    raises = [more.amount for more in raised if more.setting == limit.setting]
-                    most = limit.most + sum(raises)
-                    if used >= most:
-                        return _Spent(budget, limit, used, most)
+            old_notices = Statement("DELETE FROM budget_notices WHERE day < ?", (oldest,))
+            yield [old, old_raises, old_notices]
+            for use in (yield from self.uses(day, budgets)):
+                if use.used >= use.most:
+                    return use
             yield from reservation.added(tokens, 0)
             return None
 
@@ -84,12 +84,30 @@ class DailyBudget:
             raise await self._refusal(caller, spent, now)
         return reservation
 
+    def uses(self, day: str, budgets: Sequence[Budget]) -> Transaction[list[LimitUse]]:
+        """How much is used of each limit of `budgets` on `day`."""
+        counted = yield [Statement(OF_DAY, (day, budget.owner)) for budget in budgets]
+        uses: list[LimitUse] = []
+        for budget, rows in zip(budgets, counted, strict=True):
+            uses += yield from self._uses_of(day, budget, rows)
+        return uses
+
+    def _uses_of(self, day: str, budget: Budget, rows: Rows) -> Transaction[list[LimitUse]]:
+        usage = usage_of(rows, self.prices)
+        raised = yield from self._raised(day, budget)
+        uses: list[LimitUse] = []
+        for limit in budget.limits:
+            used = usage.cost if limit.of_cost else Decimal(usage.tokens)
+            raises = [more.amount for more in raised if more.setting == limit.setting]
+            uses.append(LimitUse(budget, limit, used, limit.most + sum(raises)))
+        return uses
+
     def _raised(self, day: str, budget: Budget) -> Transaction[list[LimitRaise]]:
         if self.raises is None or not budget.limits:
             return []
         return (yield from self.raises.store.counted(day, budget.owner))
 
-    async def _refusal(self, caller: VerifiedAccessToken, spent: "_Spent", now: datetime) -> LimitError:
+    async def _refusal(self, caller: VerifiedAccessToken, spent: LimitUse, now: datetime) -> LimitError:
         """Why no response is requested; an approver is asked, if there is one."""
         limit = spent.limit
         what = "of money" if limit.of_cost else "tokens"
@@ -104,32 +122,35 @@ class DailyBudget:
 
 
 @dataclass(frozen=True, slots=True)
-class _Spent:
-    """As much is `used` as a limit, with what it is raised by, allows at `most`."""
-
-    budget: Budget
-    limit: Limit
-    used: Decimal
-    most: Decimal
-
-
-@dataclass(frozen=True, slots=True)
 class DailyReservation:
     """A `Reservation` of so many `tokens` of a prompt, which counts for the day on which it was made, under
-    each of `owners`.
+    each of `owners`. The caller, who has the digest `caller`, is told which limits of `budgets` are near.
     """
 
-    database: Database
+    budget: DailyBudget
     day: str
+    caller: str
+    budgets: Sequence[Budget]
     owners: Sequence[str]
     model: str
     tokens: int
 
     async def settle(self, used: UsageMetadata) -> None:
-        """See `Reservation`."""
-        await self.database.write(
-            lambda: self.added(used["input_tokens"] - self.tokens, used["output_tokens"])
-        )
+        """See `Reservation`.
+
+        That the caller is told is kept before they are, so that it is at most once over all processes.
+        """
+        percent = self.budget.near_percent if is_heard() else 0
+
+        def work() -> Transaction[list[LimitUse]]:
+            yield from self.added(used["input_tokens"] - self.tokens, used["output_tokens"])
+            if not percent:
+                return []
+            uses = yield from self.budget.uses(self.day, self.budgets)
+            return (yield from newly_near(self.day, self.caller, uses, percent))
+
+        for use in await self.budget.database.write(work):
+            tell_near(use)
 
     def added(self, inward: int, outward: int) -> Transaction[None]:
         """Adds to the counts of the day, none of which is below 0: a row may have been erased meanwhile."""
@@ -145,6 +166,12 @@ def daily_budget(parts: ServiceParts, storage: ConversationStorage | None) -> Da
     """The budget that the settings want, which is counted in `storage`."""
     if storage is None or not is_counted(parts.settings):
         return None
-    prices = parts.settings.of(BudgetVariables).model_prices or {}
-    limits = daily_limits(parts.settings)
-    return DailyBudget(storage.database, parts.clock, limits, prices, budget_raises(parts, storage))
+    variables = parts.settings.of(BudgetVariables)
+    return DailyBudget(
+        storage.database,
+        parts.clock,
+        daily_limits(parts.settings),
+        variables.model_prices or {},
+        budget_raises(parts, storage),
+        variables.budget_notice_percent,
+    )

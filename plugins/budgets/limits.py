@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
+from enum import StrEnum
 
 from agent.conversations.thread import owner_digest
 from agent.settings.settings import Settings
@@ -24,15 +25,29 @@ class Limit:
         return f"{number.normalize():f} {'of money' if self.of_cost else 'tokens'}"
 
 
+class BudgetOf(StrEnum):
+    """Whose use is counted together."""
+
+    USER = "user"
+    GROUP = "group"
+    CLIENT = "client"
+
+
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """The limits of those who are counted together under `owner`, a digest: a user, a group or a client, as
-    `name` says to people.
+    """The limits of those who are counted together under `owner`, a digest: the user, the group or the client
+    `of_name`.
     """
 
     owner: str
     limits: tuple[Limit, ...]
-    name: str
+    of: BudgetOf
+    of_name: str
+
+    @property
+    def name(self) -> str:
+        """Whose it is, as people read it: `group finance`."""
+        return f"{self.of} {self.of_name}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,16 +66,16 @@ class DailyLimits:
 
     def budgets_of(self, caller: VerifiedAccessToken) -> list[Budget]:
         """What counts the use of `caller`, their own count first, which there always is."""
-        name = f"user {caller.principal.subject}"
-        budgets = [Budget(owner_digest(caller.principal), self.of_user, name)]
+        owner = owner_digest(caller.principal)
+        budgets = [Budget(owner, self.of_user, BudgetOf.USER, caller.principal.subject)]
         named = caller.claims.get(self.group_claim, ())
         groups = {named} if isinstance(named, str) else {*named}
         budgets += [
-            Budget(_digest("group", group), self.of_groups[group], f"group {group}")
+            Budget(_digest("group", group), self.of_groups[group], BudgetOf.GROUP, group)
             for group in sorted(groups & self.of_groups.keys())
         ]
         budgets += [
-            Budget(_digest("client", client), self.of_clients[client], f"client {client}")
+            Budget(_digest("client", client), self.of_clients[client], BudgetOf.CLIENT, client)
             for client in sorted(_clients_of(caller) & self.of_clients.keys())
         ]
         return budgets

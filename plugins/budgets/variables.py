@@ -35,6 +35,9 @@ class BudgetVariables(PluginVariables):
     `CALLER_CLAIMS`."""
     max_cost_for_client_a_day: Annotated[dict[str, Any], parsed_by(amounts_of)] | None = None
     """The same in money."""
+    budget_notice_percent: int = Field(80, ge=0, le=100)
+    """The share of a limit, in percent, from which a caller is told that it is nearly used up, once a day for
+    each limit (`plugins/budgets/README.md`). 0 turns it off."""
     budget_approvers: Word | None = None
     """Who may raise a limit for the rest of a day: a group, or `claim:manager`, the person whose `sub` the
     user's claim has (`plugins/budgets/README.md`). Never the one who asks. Without it, nobody is asked."""

@@ -137,6 +137,7 @@ OF_OWNERS: Final = (
         ("id", "day", "owner", "budget", "approvers", "status", "body"),
         {"body": ("raise", "owner", "id")},
     ),
+    Table("budget_notices", ("day", "owner", "budget", "setting")),
     Table("model_usage", ("day", "owner", "model", "input_tokens", "output_tokens")),
 )
 ERASED: Final = (THREADS, *OF_THREADS, *OF_OWNERS)

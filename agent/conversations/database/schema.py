@@ -234,6 +234,21 @@ _BUDGET_RAISES: Final = (
 of those whose limit it is.
 """
 
+_BUDGET_NOTICES: Final = (
+    """
+    CREATE TABLE budget_notices (
+        day TEXT NOT NULL,
+        owner TEXT NOT NULL,
+        budget TEXT NOT NULL,
+        setting TEXT NOT NULL,
+        PRIMARY KEY (day, owner, budget, setting)
+    ){clustered}
+    """,
+)
+"""Who was told on a day (UTC) that a limit of the models is near: `owner`, of the limit `setting` of those
+with the digest `budget`.
+"""
+
 _MIGRATIONS: Final[Sequence[Sequence[str]]] = (
     _TABLES,
     _REVOCATION_LOG,
@@ -241,6 +256,7 @@ _MIGRATIONS: Final[Sequence[Sequence[str]]] = (
     _STOP_REPORTS,
     _MODEL_USAGE,
     _BUDGET_RAISES,
+    _BUDGET_NOTICES,
 )
 """A migration must leave the tables usable for the release before it, whose processes go on meanwhile: what
 is not used any more is dropped one release later.

@@ -71,6 +71,7 @@ async def fill(storage: ConversationStorage) -> None:
             body = ENCRYPTION.seal(b'{"amount": "500"}', "raise", owner, f"r-{owner}")
             sql = "INSERT INTO budget_raises VALUES (?, 'a day', ?, ?, 'leads', 'open', ?)"
             yield from query(sql, f"r-{owner}", owner, owner, body)
+            yield from query("INSERT INTO budget_notices VALUES ('a day', ?, ?, 'a limit')", owner, owner)
             yield from query("INSERT INTO model_usage VALUES ('a day', ?, 'qwen-plus', 7, 5)", owner)
             body = ENCRYPTION.seal(b'{"calls": 1}', "count", owner, f"d-{owner}")
             yield from query("INSERT INTO day_counts VALUES ('a day', ?, ?, ?)", f"d-{owner}", owner, body)
