@@ -181,8 +181,8 @@ idaas-agent doctor --env-file common.env --env-file agent.env
 - An empty variable is not set. One pair of double quotation marks around a value is taken off.
 - URLs must be https, except to loopback addresses.
 - A command needs only the variables that it uses.
-- Files of keys, secrets and URLs are read at start. That of [the agent's own secret](
-  connect-idaas.md#rotate-a-secret-secrets-in-files) is read again.
+- Files of keys, secrets and URLs are read at start, that of the agent's own secret
+  [again later](connect-idaas.md#rotate-a-secret-secrets-in-files).
 """
 
 
