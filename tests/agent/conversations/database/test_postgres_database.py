@@ -83,6 +83,21 @@ async def test_message_that_another_process_is_storing_is_not_stored_again(postg
     assert refused.value.runs == {"m-1": "elsewhere"}
 
 
+async def test_deletion_with_the_only_run_leaves_a_thread_in_which_another_process_begins_a_run(
+    postgres, database_of
+):
+    threads, thread = ThreadStore(database_of()), OWNER.thread("t")
+    await threads.begin_run(RunKey(thread, "only"), "p")
+    await threads.end_run(RunKey(thread, "only"), "idle")
+    with psycopg.connect(postgres.url) as other, psycopg.connect(postgres.url, autocommit=True) as observer:
+        other.execute("UPDATE idaas_agent.threads SET status = 'running', run_id = 'later' WHERE id = 't'")
+        deletion = asyncio.create_task(threads.delete_only_run(RunKey(thread, "only")))
+        await until(lambda: observer.execute(_BLOCKED).fetchone() != (0,))
+        other.commit()
+        assert not await deletion
+    assert (await threads.get(thread)).run_id == "later"
+
+
 async def failure(database: PostgresDatabase, use: Awaitable[Any] | None = None) -> AgentError:
     with pytest.raises(AgentError) as caught:
         await (use or ThreadStore(database).page(OWNER, limit=1))
