@@ -164,19 +164,20 @@ def _print_addresses(settings: Settings, sandbox: "RunningSandbox", page_port: i
     table.add_row("", f"Model Studio and MCP {addresses.model_studio}")
     table.add_row("", f"Function Compute {addresses.function_compute}")
     table.add_row("authn", f"the agent authenticates to IDaaS by {sandbox.authn}")
-    for client in configuration.clients:
-        table.add_row("job", f"{client.client_id}   ({own_command()} token --client …)")
     for service in configuration.services:
         table.add_row("echo", f"{service.name:<7} {addresses.echo_url(service.name)}")
     out.print()
     out.print(table)
-    moved = ""
+    agent = ""
     if settings.agent_port != _AGENT_PORT:
-        moved += f" --url {settings.agent_public_url}"
+        agent = f" --url {settings.agent_public_url}"
+    cloud = ""
     if addresses.idaas_plain != DEFAULT_SANDBOX_URL:
-        moved += f" --sandbox-url {addresses.idaas_plain}"
+        cloud = f" --sandbox-url {addresses.idaas_plain}"
     # Not in the table, which would break long lines.
-    out.print(f'terminal   {own_command()} chat{moved} "{_QUESTION}"')
+    for client in configuration.clients:
+        out.print(f"job        {own_command()} token --client {client.client_id}{cloud}")
+    out.print(f'terminal   {own_command()} chat{agent}{cloud} "{_QUESTION}"')
     out.print(f"           {doctor}")
 
 

@@ -36,6 +36,9 @@ async def test_up_serves_a_question_and_closes_every_port(tmp_path: Path) -> Non
         page, agent = re.findall(r"^(?:page|agent) +(http://localhost:\d+)", up.printed, re.MULTILINE)
         plain = re.findall(r"http://localhost:\d+", up.printed.partition("IDaaS")[2])[0]
         _, token = await printed("token", "--sandbox-url", plain, folder=tmp_path)
+        (of_job,) = re.findall(r"^job .*(token --client .+)", up.printed, re.MULTILINE)
+        _, token_of_job = await printed(*of_job.split(), folder=tmp_path)
+        assert token_of_job.count(".") == 2
         variables = {"IDAAS_AGENT_ACCESS_TOKEN": token.strip()}
         question = "Call my enterprise service"
         status, answer = await printed("chat", "--url", agent, question, folder=tmp_path, **variables)
