@@ -164,6 +164,24 @@ def _claims(texts: Sequence[str], groups: list[str], *, auth_time: bool) -> dict
     return claims
 
 
+@_users.command("list")
+def list_users(config: CONFIG = None, folder: FOLDER = DEFAULT_FOLDER) -> None:
+    """Prints who can sign in, with their passwords, also in another terminal than the sandbox's."""
+    from sandbox.commands.sign_ins import sign_ins
+    from sandbox.configuration.configuration import ConfigurationFaultsError
+    from sandbox.configuration.configuration_file import SandboxFile, with_secrets
+    from sandbox.generated_secrets import FILE, kept_secrets
+
+    if not (folder / FILE).exists():
+        stop(f"no sandbox was started with the folder {str(folder)!r}", "idaas-agent up starts one")
+    file = chosen_file(config)
+    try:
+        configuration = SandboxFile(file, environment(), PEOPLE).read()
+    except ConfigurationFaultsError as error:
+        stop_with_faults(file, error)
+    out.print_lines(sign_ins(kept_secrets(folder), with_secrets(configuration, folder)))
+
+
 @_users.command("disable")
 def disable_user(name: _NAME, sandbox_url: SANDBOX_URL = DEFAULT_SANDBOX_URL) -> None:
     """Disables a user of the running sandbox, as an administrator does; the agent is notified."""

@@ -3,7 +3,6 @@
 import dataclasses
 import logging
 import os
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -144,15 +143,16 @@ def up(
 
 
 def _print_addresses(settings: Settings, sandbox: "RunningSandbox", page_port: int, doctor: str) -> None:
-    addresses, secrets = sandbox.cloud.addresses, sandbox.cloud.secrets
+    from sandbox.commands.sign_ins import sign_ins
+
+    addresses = sandbox.cloud.addresses
     configuration = sandbox.cloud.configuration
     table = Table.grid(padding=(0, 3))
     table.add_row("page", Text(f"http://localhost:{page_port}", "bold"))
-    table.add_row("sign in", f"alice   password {secrets.alice_password}")
-    table.add_row("", f"bob     password {secrets.bob_password}   (may not read leave)")
-    for user in configuration.users:
-        groups = _groups(configuration.claims.get(user.name, {}))
-        table.add_row("", f"{user.name:<7} password {user.password}{groups}")
+    first, *others = sign_ins(sandbox.cloud.secrets, configuration)
+    table.add_row("sign in", first)
+    for line in others:
+        table.add_row("", line)
     table.add_row("try", _QUESTION)
     table.add_row("", "Call my enterprise service")
     table.add_row("", "How many days of leave do I have left?")
@@ -185,12 +185,6 @@ def _print_rules(company: Path) -> None:
     """Where the rules are, and what decides their cases."""
     out.print(f"rules      {company / 'policy.cedar'}   (change them: the next call is decided by them)")
     out.print(f"           {own_command()} policy test --env-file {company / 'agent.env'}")
-
-
-def _groups(claims: Mapping[str, object]) -> str:
-    """The groups of a user, as a row ends."""
-    groups = claims.get("groups")
-    return f"   ({', '.join(map(str, groups))})" if isinstance(groups, list) else ""
 
 
 _QUESTION = "What is the weather in Hangzhou right now?"

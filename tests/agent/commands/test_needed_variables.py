@@ -63,6 +63,7 @@ ROWS = {
     "sandbox user add": Row(f"carol {SILENT}", says="added to sandbox.toml"),
     "sandbox user disable": Row(f"alice {SILENT}", status=1, says="127.0.0.1:1"),
     "sandbox user enable": Row(f"alice {SILENT}", status=1, says="127.0.0.1:1"),
+    "sandbox user list": Row(status=1, says="no sandbox was started"),
     "serve": Row("--port {port}", AGENT, status=1, says="{port}"),
     "token": Row(SILENT, status=1, says="127.0.0.1:1"),
     "unrevoke": Row("--user user_alice01", (CONFIGURATION,), says="restored: "),

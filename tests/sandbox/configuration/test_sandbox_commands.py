@@ -127,6 +127,24 @@ def test_company_of_up_is_copied_once_and_left_out_for_an_agent_with_services_of
     assert company_variables({"SERVICES_FILE": "mine.toml"}, folder, addresses) == {}
 
 
+def test_users_are_listed_with_the_passwords_with_which_they_sign_in(folder, running):
+    run("sandbox", "user", "add", "erin", "--group", "audit", url=running.cloud.addresses.idaas_plain)
+    result = CliRunner().invoke(app, ["sandbox", "user", "list"])
+    assert result.exit_code == 0, result.output
+    users = running.cloud.directory.users
+    listed = [line.split() for line in result.output.splitlines()]
+    assert {line[0]: line[2] for line in listed if line[0] in users} == {
+        user.name: user.password for user in users.values()
+    }
+    assert "(audit)" in next(line for line in result.output.splitlines() if line.startswith("erin"))
+
+
+def test_users_of_a_sandbox_that_was_never_started_are_not_made_up(folder):
+    result = CliRunner().invoke(app, ["sandbox", "user", "list"])
+    assert (result.exit_code, "no sandbox was started" in result.output) == (1, True)
+    assert list(folder.iterdir()) == []
+
+
 def test_without_a_running_sandbox_the_file_is_written_for_the_next_start(folder):
     result = run("sandbox", "user", "add", "carol")
     assert result.exit_code == 0
