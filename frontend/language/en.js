@@ -344,8 +344,8 @@ export const en = Object.freeze({
   'done.column_arguments': 'Arguments',
   'done.column_technical': 'Technical name',
 
-  'composer.placeholder_waiting': 'Decide above. What you write here decides nothing …',
-  'composer.placeholder_another': 'Is sent after the other person has decided …',
+  'composer.placeholder_waiting': 'Decide above: text decides nothing',
+  'composer.placeholder_another': 'Sent when the other person has decided',
   'tool.waiting': 'Waits for your approval to call {service}',
   'tool.waiting_for_answer': 'The call of {service} waits for your answer',
   'tool.waiting_for_another': 'Waits for another person to approve the call of {service}',
