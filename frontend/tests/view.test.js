@@ -183,6 +183,9 @@ test('people read the titles of the operator, and a name without one stays techn
   assert.deepEqual(names('en', { service: 'constructor', tool: 'leave_cancel' }), ['constructor', 'leave_cancel']);
   assert.equal(argumentTitle(new Language('zh', titles), call, 'first_day'), '开始日期');
   assert.equal(argumentTitle(english, call, 'first_day'), undefined);
+  const beside = { ...call, display: [{ name: 'first_day' }, { name: 'First Day' }] };
+  assert.equal(argumentTitle(new Language('en', titles), beside, 'first_day'), undefined, 'another argument has this name');
+  assert.equal(argumentTitle(new Language('zh', titles), beside, 'first_day'), '开始日期');
   assert.deepEqual([titles.reads('leave', 'leave_balance'), titles.reads('leave', 'leave_cancel'), titles.reads('x', 'y')], [true, false, false]);
 });
 

@@ -26,9 +26,14 @@ export function toolNameElement(language, { service, tool }) {
   return element('span', { class: 'tool-title', title: technicalName({ service, tool }) }, title);
 }
 
-/** The name of an argument, if the operator has given it one. */
-export function argumentTitle(language, { service, tool }, argument) {
-  return language.titles.argument(service, tool, argument, language.code);
+/**
+ * The name of an argument, if the operator has given it one. None that is the name of another argument of the call, for
+ * which a person could take it.
+ */
+export function argumentTitle(language, { service, tool, display = [] }, argument) {
+  const title = language.titles.argument(service, tool, argument, language.code);
+  const isAnothers = ({ name }) => name !== argument && name.toLowerCase() === title?.toLowerCase();
+  return display.some(isAnothers) ? undefined : title;
 }
 
 /** A tool as policies and records name it. */
