@@ -128,12 +128,9 @@ class Calls:
             {service.name: self._agent.access(service.name, caller) for service in services}
         )
 
-    async def result_schema(self, asked: AskedCall) -> ResultSchema | None:
-        """The schema of what the service's tool returns, as `tools/list` has it; `None` without one."""
-        if asked.name == ASK:
-            return None
-        offered = await self.offered(asked.caller)
-        return self.returns(asked.name, offered.services.get(asked.name), asked.caller)
+    async def offered_for(self, asked: AskedCall) -> OfferedTools:
+        """The tools among which that of the call is; none for `ask`, which is the agent's own."""
+        return OfferedTools([], {}, []) if asked.name == ASK else await self.offered(asked.caller)
 
     def returns(self, tool: str, service: str | None, caller: VerifiedAccessToken) -> ResultSchema | None:
         """The schema of what `tool` of `service` returns, which was offered to `caller`."""
@@ -143,13 +140,15 @@ class Calls:
         schema: ResultSchema | None = declared(tool, self._agent.access(service, caller))
         return schema
 
-    async def begin(self, asked: AskedCall) -> Begun:
-        """Runs the call; one that a client sends again goes on, or is what became of it."""
+    async def begin(self, asked: AskedCall, offered: OfferedTools) -> Begun:
+        """Runs the call of a tool that is `offered` to its caller; one that a client sends again goes on, or
+        is what became of it.
+        """
         if asked.request.modern and "requestState" in asked.request.params:
             return await self._resumed(asked)
         if asked.name == ASK:
             return await self._ask(asked)
-        return await self._call(asked)
+        return await self._call(asked, offered)
 
     async def _ask(self, asked: AskedCall) -> Begun:
         """Asks the question, in the conversation that the client names, which is not opened."""
@@ -162,12 +161,11 @@ class Calls:
                 raise McpError(RpcCode.INVALID_PARAMS, "This agent stores no conversations") from None
         return await self._begun(asked, thread_id)
 
-    async def _call(self, asked: AskedCall) -> Begun:
+    async def _call(self, asked: AskedCall, offered: OfferedTools) -> Begun:
         """Calls the tool. A run that certainly asks nobody is not kept."""
         name = asked.name
         arguments = dict(asked.arguments)
         call = ToolCall(name=name, args=arguments, id=f"call_{uuid.uuid4().hex}", type="tool_call")
-        offered = await self.offered(asked.caller)
         service = offered.services.get(name)
         if service is None:
             unknown = f"There is no tool {name!r:.80}"

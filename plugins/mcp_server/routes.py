@@ -154,8 +154,9 @@ class McpServer:
         """The result of a call, or a stream that ends with it. A failure of the call is a result too."""
         asked = AskedCall.of(message, caller)
         try:
-            returns = await self._calls.result_schema(asked)
-            begun = await self._calls.begin(asked)
+            offered = await self._calls.offered_for(asked)
+            returns = self._calls.returns(asked.name, offered.services.get(asked.name), caller)
+            begun = await self._calls.begin(asked, offered)
             encoder = CallEncoder(asked, self._page, begun, self._titles, returns)
             if isinstance(begun, RunReader):
                 streams = "text/event-stream" in request.headers.get("Accept", "")

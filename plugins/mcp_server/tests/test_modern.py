@@ -358,3 +358,24 @@ async def test_list_of_tools_names_the_service_that_is_away(threads: ThreadsOf) 
     assert result["_meta"] == {"idaas-agent/services_unavailable": away}
     served.sandbox.cloud.faults.clear()
     assert "_meta" not in (await served.ask("POST", "/mcp", body=body)).json()["result"]
+
+
+async def test_call_lists_the_tools_of_a_service_that_is_away_no_more_often_than_it_must(
+    threads: ThreadsOf,
+) -> None:
+    served = await threads()
+    faults = served.sandbox.cloud.faults
+
+    async def requests_to_amap(method: str, **params: Any) -> int:
+        faults.set("amap", Fault(status=503, times=1000))
+        body = {"jsonrpc": "2.0", "id": 1, "method": method, "params": params}
+        response = await served.ask("POST", "/mcp", body=body)
+        assert "error" not in response.json()
+        left = faults.snapshot()["amap"].times
+        assert left is not None
+        return 1000 - left
+
+    of_list = await requests_to_amap("tools/list")
+    of_call = await requests_to_amap("tools/call", name="leave_balance", arguments={})
+    assert of_list > 0
+    assert of_call == 2 * of_list, "once to find the tool, and once in its run"
