@@ -4,7 +4,10 @@ It reads the caller's own conversations, and nothing else: no audit log, and not
 conversation that was deleted has left with its calls.
 """
 
+from bisect import bisect_left
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from itertools import accumulate
 from typing import Annotated, Any, Final, Literal
 
 from fastapi import APIRouter, Query, Request
@@ -154,23 +157,49 @@ def decisions_about(
     call: of several with its tool and its id, which a model may give twice, about one with its arguments, if
     there is one, and by the times.
     """
+    numbers: dict[tuple[str, str], list[int]] = defaultdict(list)
+    for number, call in enumerate(calls):
+        numbers[call.tool, call.call_id].append(number)
+    of_id = {key: _CallsOfId(calls, of_key) for key, of_key in numbers.items()}
     by_call: list[list[ApprovalState]] = [[] for _ in calls]
     for state in asked:
-        of_id = [number for number, call in enumerate(calls) if _may_be_about(state, call)]
-        if of_id:
-            by_call[_asked_about(state, calls, of_id)].append(state)
+        request = state.request
+        candidates = of_id.get((request.tool, request.call_id))
+        if request.kind is ApprovalKind.TOOL_CALL and candidates is not None:
+            by_call[candidates.asked_about(state)].append(state)
     return by_call
 
 
-def _asked_about(state: ApprovalState, calls: Sequence[PastCall], of_id: Sequence[int]) -> int:
-    """The one of the calls `of_id` about which was asked: its result was kept after the question."""
-    if len(of_id) == 1:
-        return of_id[0]
-    digest = state.approved_digest or state.request.digest
-    same = [number for number in of_id if arguments_digest(calls[number].arguments) == digest]
-    candidates = same or of_id
-    after = [number for number in candidates if state.request.created_at <= calls[number].at]
-    return after[0] if after else candidates[-1]
+class _CallsOfId:
+    """The calls with one tool and one id, by their numbers in a conversation. A model server may give all of
+    its calls the same id, so that each digest is computed once.
+    """
+
+    def __init__(self, calls: Sequence[PastCall], numbers: Sequence[int]) -> None:
+        self._all = _InOrder(calls, numbers)
+        of_digest: dict[str, list[int]] = defaultdict(list)
+        if len(numbers) > 1:
+            for number in numbers:
+                of_digest[arguments_digest(calls[number].arguments)].append(number)
+        self._of_digest = {digest: _InOrder(calls, same) for digest, same in of_digest.items()}
+
+    def asked_about(self, state: ApprovalState) -> int:
+        """The one about which was asked: its result was kept after the question."""
+        digest = state.approved_digest or state.request.digest
+        return self._of_digest.get(digest, self._all).first_since(state.request.created_at)
+
+
+class _InOrder:
+    """Calls by their numbers, and the time until which all up to each were kept."""
+
+    def __init__(self, calls: Sequence[PastCall], numbers: Sequence[int]) -> None:
+        self._numbers = numbers
+        self._until = list(accumulate((calls[number].at for number in numbers), max))
+
+    def first_since(self, moment: float) -> int:
+        """The first that was kept at `moment` or later, else the last."""
+        position = bisect_left(self._until, moment)
+        return self._numbers[min(position, len(self._numbers) - 1)]
 
 
 def _members(call: PastCall, thread: Thread, states: Sequence[ApprovalState]) -> dict[str, Any]:
@@ -199,12 +228,6 @@ def _about_question(states: Sequence[ApprovalState]) -> Mapping[str, Any]:
         return {}
     request = states[-1].request
     return {"service": request.service, "access_identity": request.access_identity, **request.declared}
-
-
-def _may_be_about(state: ApprovalState, call: PastCall) -> bool:
-    request = state.request
-    is_of_tool = request.kind is ApprovalKind.TOOL_CALL and request.tool == call.tool
-    return is_of_tool and request.call_id == call.call_id
 
 
 def _decision(state: ApprovalState) -> dict[str, Any]:

@@ -55,3 +55,19 @@ def test_decision_about_the_only_call_of_its_id_is_shown_whatever_its_arguments(
 )
 def test_question_about_another_call_is_about_none_of_these(members: dict[str, object]) -> None:
     assert decisions_about([call(5, NOW + 1)], [asked(5, NOW, 5, **members)]) == [[]]
+
+
+def test_arguments_of_each_call_are_read_once_where_all_calls_have_one_id(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    digests: list[object] = []
+
+    def counted(arguments: dict[str, object]) -> str:
+        digests.append(arguments)
+        return arguments_digest(arguments)
+
+    monkeypatch.setattr("agent.api.calls.arguments_digest", counted)
+    calls = [call(amount % 3, NOW + amount + 0.5) for amount in range(300)]
+    states = [asked(amount % 3, NOW + amount, amount % 3) for amount in range(300)]
+    assert decisions_about(calls, states) == [[state] for state in states]
+    assert len(digests) == len(calls)
