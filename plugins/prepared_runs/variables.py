@@ -21,7 +21,7 @@ class PreparedRunVariables(PluginVariables):
     max_prepared_by_client: int = Field(1000, gt=0)
     """How many prepared runs of one application may wait. Beyond them: 429."""
     max_prepared_for_user: int = Field(20, gt=0)
-    """How many prepared runs may wait for one user, at most a quarter of one application. Beyond them:
+    """How many prepared runs may wait for one user, of one application at most a quarter. Beyond them:
     429."""
 
     @staticmethod
