@@ -27,7 +27,7 @@ class BudgetRaise(AskedApproval):
     one, and by how much.
     """
 
-    kind: Literal["budget_raise"]  # type: ignore[assignment]
+    kind: Literal["budget_raise"]  # type: ignore[assignment]  # of its own kind alone
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ from plugins.prepared_runs.prepared_runs import PreparedRuns
 class PreparedRun(Approval):
     """A run to begin in the name of `user`, by the argument `question`, which a client has written."""
 
-    kind: Literal["prepared_run"]  # type: ignore[assignment]
+    kind: Literal["prepared_run"]  # type: ignore[assignment]  # of its own kind alone
     prepared_by: str
     user: str
     status: Literal["open", "approved", "rejected", "withdrawn", "expired"]

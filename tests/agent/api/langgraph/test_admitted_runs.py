@@ -313,16 +313,14 @@ async def test_grants_of_a_conversation_end_when_its_thread_is_deleted_at_the_se
     assert [each.id for each in await store.of(request.principal, now)] == [FORK]
 
 
+@pytest.mark.parametrize(("found_meanwhile", "status"), [([{"thread_id": FORK}], 409), ([], 404)])
 async def test_thread_that_its_user_makes_at_the_same_moment_is_a_conflict_and_that_of_another_is_not_there(
-    http: httpx.AsyncClient, server: Server
+    http: httpx.AsyncClient, server: Server, found_meanwhile: list[dict[str, str]], status: int
 ) -> None:
-    made_meanwhile = str(uuid.UUID(int=3))
-    for owned, status in ((True, 409), (False, 404)):
-        searches = iter([[], [{"thread_id": made_meanwhile}] if owned else []])
-        taken = FastAPI()
-        taken.add_api_route("/threads/search", lambda: next(searches), methods=["POST"])  # noqa: B023
-        refused = JSONResponse({"detail": "exists"}, 409)
-        taken.add_api_route("/threads", lambda: refused, methods=["POST"])  # noqa: B023
-        server.application.router.routes[:] = taken.router.routes
-        response = await http.post("/threads", json={"thread_id": made_meanwhile})
-        assert response.status_code == status
+    searches = iter([[], found_meanwhile])
+    taken = FastAPI()
+    taken.add_api_route("/threads/search", lambda: next(searches), methods=["POST"])
+    taken.add_api_route("/threads", lambda: JSONResponse({"detail": "exists"}, 409), methods=["POST"])
+    server.application.router.routes[:] = taken.router.routes
+    response = await http.post("/threads", json={"thread_id": FORK})
+    assert response.status_code == status
