@@ -86,9 +86,12 @@ class DailyBudget:
 
     def uses(self, day: str, budgets: Sequence[Budget]) -> Transaction[list[LimitUse]]:
         """How much is used of each limit of `budgets` on `day`."""
-        counted = yield [Statement(OF_DAY, (day, budget.owner)) for budget in budgets]
+        limited = [budget for budget in budgets if budget.limits]
+        if not limited:
+            return []
+        counted = yield [Statement(OF_DAY, (day, budget.owner)) for budget in limited]
         uses: list[LimitUse] = []
-        for budget, rows in zip(budgets, counted, strict=True):
+        for budget, rows in zip(limited, counted, strict=True):
             uses += yield from self._uses_of(day, budget, rows)
         return uses
 
@@ -103,7 +106,7 @@ class DailyBudget:
         return uses
 
     def _raised(self, day: str, budget: Budget) -> Transaction[list[LimitRaise]]:
-        if self.raises is None or not budget.limits:
+        if self.raises is None:
             return []
         return (yield from self.raises.store.counted(day, budget.owner))
 
