@@ -1,12 +1,16 @@
 """The part of docs/referees.md that a run of a referee writes."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 from tests.generated_page import GeneratedPage
+from tests.referees.referee import Case
 from tests.referees.verdict import Verdict
 
 PAGE: Final = GeneratedPage.named("referees.md", "make referees")
+MANY: Final = 7
+"""From how many groups that passed whole the page has one row for all of them."""
 
 
 def results(verdict: Verdict, about: str) -> str:
@@ -18,18 +22,48 @@ def _lines(verdict: Verdict, about: str) -> Iterator[str]:
     yield f"{about}\n"
     yield "| cases | number | passed | differ | skipped by the suite |"
     yield "|---|---:|---:|---:|---:|"
-    groups = dict.fromkeys(case.group for case in verdict.cases)
-    for group in groups:
-        cases = verdict.of_group(group)
-        skipped = sum(1 for case in cases if case.is_skipped)
-        differ = sum(1 for case in cases if case.fault) - skipped
-        passed = len(cases) - differ - skipped
-        yield f"| {group} | {len(cases):,} | {passed:,} | {differ:,} | {skipped:,} |"
-    if not verdict.differences:
-        return
-    yield ""
-    yield "| what differs | cases | why |"
-    yield "|---|---:|---|"
+    counts = [
+        _counts(group, verdict.of_group(group))
+        for group in dict.fromkeys(case.group for case in verdict.cases)
+    ]
+    passed = [row for row in counts if row.passed == row.number]
+    shown_whole = len(passed) < MANY
+    for row in counts:
+        if shown_whole or row not in passed:
+            yield str(row)
+    if not shown_whole:
+        number = sum(row.number for row in passed)
+        yield str(_Counts(f"{len(passed)} others", number, number, 0, 0))
+    if reasons := _reasons(verdict):
+        yield ""
+        yield "| cases | why they differ, or are skipped |"
+        yield "|---:|---|"
+        for why, number in reasons.items():
+            yield f"| {number:,} | {why} |"
+
+
+@dataclass(frozen=True, slots=True)
+class _Counts:
+    group: str
+    number: int
+    passed: int
+    differ: int
+    skipped: int
+
+    def __str__(self) -> str:
+        return f"| {self.group} | {self.number:,} | {self.passed:,} | {self.differ:,} | {self.skipped:,} |"
+
+
+def _counts(group: str, cases: Sequence[Case]) -> _Counts:
+    skipped = sum(1 for case in cases if case.is_skipped)
+    differ = sum(1 for case in cases if case.fault) - skipped
+    return _Counts(group, len(cases), len(cases) - differ - skipped, differ, skipped)
+
+
+def _reasons(verdict: Verdict) -> dict[str, int]:
+    """How many cases each reason explains. A reason that this run did not need is left out."""
+    reasons: dict[str, int] = {}
     for row in verdict.differences:
-        pattern = row.cases.replace("|", "\\|")
-        yield f"| `{pattern}` | {len(verdict.explained_by(row)):,} | {row.why} |"
+        if explained := len(verdict.explained_by(row)):
+            reasons[row.why] = reasons.get(row.why, 0) + explained
+    return reasons

@@ -13,7 +13,7 @@ from fnmatch import fnmatchcase
 from importlib import import_module
 from importlib.metadata import distributions, version
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 FOLDER: Final = Path(__file__).parent
 ROOT: Final = FOLDER.parents[1]
@@ -126,7 +126,15 @@ def read_referees(text: str) -> dict[str, Referee]:
 def _referee(name: str, members: dict[str, object]) -> Referee:
     listed = members.pop("differences", [])
     assert isinstance(listed, list)
-    return Referee(name=name, differences=[Difference(**row) for row in listed], **members)  # type: ignore[arg-type]
+    differences = [difference for row in listed for difference in _differences(row)]
+    return Referee(name=name, differences=differences, **members)  # type: ignore[arg-type]
+
+
+def _differences(row: dict[str, Any]) -> Iterable[Difference]:
+    """One for each pattern of a row: each must be needed by itself."""
+    patterns = row.pop("cases")
+    for pattern in [patterns] if isinstance(patterns, str) else patterns:
+        yield Difference(pattern, **row)
 
 
 def _revision(checkout: Path) -> str:

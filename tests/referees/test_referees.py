@@ -20,7 +20,7 @@ from tests.referees import (
     security_adapter,
     security_harness,
 )
-from tests.referees.page import PAGE, results
+from tests.referees.page import MANY, PAGE, results
 from tests.referees.referee import TABLE, Case, Difference, Referee, read_referees
 from tests.referees.signed_in import SignedIn
 from tests.referees.verdict import Verdict
@@ -63,7 +63,35 @@ def test_page_has_counts_by_group_and_each_reason() -> None:
     skipped = Case("texts", "i_none", "skipped: no number")
     text = results(Verdict([PASSED, REFUSED, skipped], [NAMES]), "today")
     assert "| texts | 3 | 1 | 1 | 1 |" in text
-    assert "| `texts: *_names_twice: refused` | 1 | RFC 8259, section 4 |" in text
+    assert "| 1 | RFC 8259, section 4 |" in text
+
+
+def test_page_has_a_reason_of_several_rows_once_and_none_that_no_case_needs() -> None:
+    rows = [
+        Difference("texts: y_names_twice: *", "one reason"),
+        Difference("bodies: *", "one reason"),
+        Difference("texts: *", "another reason", sometimes=True),
+    ]
+    text = results(Verdict([REFUSED, Case("bodies", "y", "refused")], rows), "today")
+    assert "| 2 | one reason |" in text
+    assert "another reason" not in text
+
+
+def test_page_has_one_row_for_many_groups_that_passed_whole() -> None:
+    passed = [Case(f"group {number}", "case") for number in range(MANY)]
+    text = results(Verdict([*passed, REFUSED], [NAMES]), "today")
+    assert f"| {MANY} others | {MANY} | {MANY} | 0 | 0 |" in text
+    assert "| texts | 1 | 0 | 1 | 0 |" in text
+    assert "group 1" not in text
+
+
+def test_row_with_several_patterns_needs_a_case_for_each() -> None:
+    text = (
+        '[suite]\ntitle = "Suite"\ndifferences = [{ cases = ["texts: *", "bodies: *"], why = "one reason" }]'
+    )
+    differences = read_referees(text)["suite"].differences
+    assert [difference.why for difference in differences] == ["one reason", "one reason"]
+    assert Verdict([REFUSED], differences).obsolete == [differences[1]]
 
 
 def test_page_has_the_marks_of_each_referee_and_its_revision() -> None:
