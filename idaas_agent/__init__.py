@@ -2,7 +2,7 @@
 
 `idaas_agent.issuers`, `.labels`, `.policies`, `.surfaces`, `.testing` and `.variables` are public too, and
 nothing else of this project is. A name stays, with its meaning, until a version whose changelog has
-announced its end in the version before. `docs/extending.md`, `models.md`, `graphs.md`, `middleware.md`,
+announced its end in the version before. `docs/tools.md`, `models.md`, `graphs.md`, `middleware.md`,
 `own-policy.md` and `plugins.md` show them in use.
 
 A name is loaded when it is first used: importing this package costs nothing.

@@ -52,7 +52,16 @@ from tools.http_service.service import HTTPService
 from tools.service import Access
 
 DOCS = Path(__file__).parent.parent / "docs"
-PAGES = ("first-tool.md", "extending.md", "rag.md", "models.md", "graphs.md", "middleware.md")
+PAGES = (
+    "first-tool.md",
+    "tools.md",
+    "tool-policies.md",
+    "mcp.md",
+    "rag.md",
+    "models.md",
+    "graphs.md",
+    "middleware.md",
+)
 PAGE = "".join((DOCS / page).read_text(encoding="utf-8") for page in PAGES)
 BLOCKS = re.findall(r"<!-- (\S+) -->\n```\w+\n(.*?)```", PAGE, re.DOTALL)
 SANDBOX, MCP_SERVER = "https://localhost:9445", "https://maps.example.com"

@@ -1,6 +1,6 @@
 """The additions of operators: services, the provider of the model, and code that the settings name.
 
-Your own tool needs no line here: `docs/extending.md`.
+Your own tool needs no line here: `docs/tools.md`.
 """
 
 import ssl

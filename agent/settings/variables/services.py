@@ -39,13 +39,13 @@ class ServiceVariables(VariableGroup):
     leave_service_scope: Scope | None = None
     """The example tool's `audience|permission`. With `LEAVE_SERVICE_URL`, or not at all."""
     services_file: Annotated[Path, AfterValidator(existing_file)] | None = None
-    """More services and tools, as TOML (`docs/extending.md`)."""
+    """More services and tools, as TOML (`docs/tools.md`)."""
     graph: Annotated[str, Field(pattern=r"^(\S+\.py|[^\W\d][\w.]*):[^\W\d]\w*$")] | None = None
     """Your own graph: `package.module:function`, or `file.py:function` in the folder of `SERVICES_FILE`. The
     function adds nodes to the agent's graph (`docs/graphs.md`), or makes that of your LangGraph app
     (`docs/library.md`)."""
     accepted_tools_file: Path = Path(".idaas-agent/accepted-tools.json")
-    """The file with digests of the accepted tools of MCP servers (`docs/extending.md`), for the processes of
+    """The file with digests of the accepted tools of MCP servers (`docs/tools.md`), for the processes of
     one machine."""
 
     @classmethod

@@ -38,7 +38,7 @@ from tools.lasting import Lasting
 pytestmark = [pytest.mark.promise("policy-decides"), pytest.mark.promise("confidential-data-stays")]
 
 ALICE = Principal("https://idaas.example", "alice")
-PAGE = (Path(__file__).parents[3] / "docs" / "extending.md").read_text(encoding="utf-8")
+PAGE = (Path(__file__).parents[3] / "docs" / "tool-policies.md").read_text(encoding="utf-8")
 EXPENSES = PAGE.partition("<!-- expenses.py -->\n```python\n")[2].partition("```")[0]
 """The documents' own service, whose tool `submit_expense` has a permission of its own."""
 LABELLED_WRITE = ToolPolicy(Effect.WRITE, ApprovalMode.ALLOW, data=Data.CONFIDENTIAL)
