@@ -11,6 +11,7 @@ from typing import Annotated, Final
 import httpx
 import typer
 
+from agent.commands.authorities import authorities_for
 from agent.commands.conversation import DEFAULT_URL, Conversation, RefusedError
 from agent.commands.help_panels import TRY, listed_in
 from agent.commands.keyboard import can_be_asked, read_message
@@ -167,8 +168,9 @@ def sandbox_access_token(sandbox_url: str, user: str) -> str:
 
 def _sandbox_token(sandbox_url: str, asked: Mapping[str, object]) -> str:
     holder = asked.get("client") or asked["user"]
+    url = f"{sandbox_url.rstrip('/')}/__sandbox__/access-tokens"
     try:
-        response = httpx.post(f"{sandbox_url.rstrip('/')}/__sandbox__/access-tokens", json=asked, timeout=10)
+        response = httpx.post(url, json=asked, timeout=10, verify=authorities_for(url))
     except httpx.TransportError as error:
         stop(
             f"cannot get a token of {holder}: no sandbox at {sandbox_url} ({type(error).__name__})",

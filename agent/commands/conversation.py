@@ -11,6 +11,7 @@ from typing import Any, Final
 import httpx
 
 from agent.commands.answer_text import AnswerText
+from agent.commands.authorities import authorities_for
 from agent.commands.keyboard import read_answer
 from agent.commands.terminal import err, out, own_command, stop
 from graph.approvals.record import PERSON
@@ -102,13 +103,16 @@ class Conversation:
     def _continue(self) -> bool:
         """Goes on with a call that another person has decided about. Whether they have."""
         address = f"{self.url}/threads/{self.thread}/continue"
-        response = httpx.post(address, headers=self._headers(), timeout=_TIMEOUT)
+        response = httpx.post(
+            address, headers=self._headers(), timeout=_TIMEOUT, verify=authorities_for(self.url)
+        )
         return response.status_code == httpx.codes.ACCEPTED
 
     def cancel(self) -> None:
         """Ends the run. When it returns, the agent accepts the next question."""
+        address = f"{self.url}/threads/{self.thread}/cancel"
         with suppress(httpx.TransportError):
-            httpx.post(f"{self.url}/threads/{self.thread}/cancel", headers=self._headers(), timeout=_TIMEOUT)
+            httpx.post(address, headers=self._headers(), timeout=_TIMEOUT, verify=authorities_for(self.url))
         self._answer.end()
 
     def _headers(self) -> dict[str, str]:
@@ -121,7 +125,12 @@ class Conversation:
             body["resume"] = [resume]
         interrupts: list[Any] = []
         with httpx.stream(
-            "POST", f"{self.url}/ag-ui/agent", json=body, headers=self._headers(), timeout=_TIMEOUT
+            "POST",
+            f"{self.url}/ag-ui/agent",
+            json=body,
+            headers=self._headers(),
+            timeout=_TIMEOUT,
+            verify=authorities_for(self.url),
         ) as response:
             if response.status_code != httpx.codes.OK:
                 response.read()

@@ -15,6 +15,7 @@ from urllib.parse import quote
 import httpx
 import typer
 
+from agent.commands.authorities import authorities_for
 from agent.commands.help_panels import TRY
 from agent.commands.terminal import DEFAULT_SANDBOX_URL, SANDBOX_URL, environment, out, stop
 from identity.principal import AccessIdentity
@@ -197,7 +198,7 @@ def enable_user(name: _NAME, sandbox_url: SANDBOX_URL = DEFAULT_SANDBOX_URL) -> 
 def _change_user(name: str, action: str, sandbox_url: str) -> None:
     url = f"{sandbox_url.rstrip('/')}/__sandbox__/users/{quote(name, safe='')}/{action}"
     try:
-        response = httpx.post(url, json={}, timeout=60)
+        response = httpx.post(url, json={}, timeout=60, verify=authorities_for(url))
     except httpx.TransportError:
         stop(f"no sandbox runs at {sandbox_url}", "idaas-agent up, or idaas-agent sandbox, runs one")
     body = response.json()
@@ -366,7 +367,7 @@ def _reload(file: Path, sandbox_url: str) -> dict[str, str]:
     """Lets the running sandbox reload its file; the addresses of its echo services."""
     url = f"{sandbox_url.rstrip('/')}/__sandbox__/configuration/reload"
     try:
-        response = httpx.post(url, json={}, timeout=10)
+        response = httpx.post(url, json={}, timeout=10, verify=authorities_for(url))
     except httpx.TransportError:
         out.print(f"no sandbox runs at {sandbox_url}: it applies at the next start")
         return {}
