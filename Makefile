@@ -16,7 +16,8 @@ test test-core future aegra-test mcp-test deepagents-test frontends unit promise
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## */\1\t/' | expand -t 17
 
-up: npm $(VENV)/.runtime frontend/node_modules/.installed ## install, then run sandbox, agent and page; Ctrl-C stops all
+up: npm ## install, then run sandbox, agent and page; Ctrl-C stops all
+	@$(MAKE) --no-print-directory --jobs 2 $(VENV)/.runtime frontend/node_modules/.page
 	@exec $(BIN)/idaas-agent up
 
 serve: $(VENV)/.runtime ## the agent alone, configured by the environment
@@ -166,7 +167,7 @@ $(BIN)/python:
 $(VENV)/.runtime: requirements.lock pyproject.toml | $(BIN)/python
 	@echo 'Installing the agent (about half a minute, once) …'
 	@$(BIN)/python scripts/install.py requirements.lock
-	$(BIN)/pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps --editable .
+	@$(BIN)/pip install --quiet --disable-pip-version-check --no-compile --no-build-isolation --no-deps --editable .
 	@touch $@
 
 $(VENV)/.dev: requirements-dev.lock $(VENV)/.runtime
@@ -214,8 +215,9 @@ AEGRA_PYTHON ?= $(shell for p in python3.13 python3.12 python3.14 python3; do \
 
 # What the page loads, without the packages of its tests; all of them will do.
 frontend/node_modules/.page: frontend/package-lock.json frontend/package.json
-	test frontend/node_modules/.installed -nt frontend/package-lock.json || \
-		npm ci --prefix frontend --omit=dev --no-audit --no-fund --loglevel=error
+	@test frontend/node_modules/.installed -nt frontend/package-lock.json || { \
+		echo 'Installing what the page loads …'; \
+		npm ci --prefix frontend --omit=dev --no-audit --no-fund --loglevel=error >/dev/null; }
 	@touch $@
 
 %/node_modules/.installed: %/package-lock.json %/package.json

@@ -68,16 +68,31 @@ def test_older_node_is_reported_before_anything_is_installed_with_the_way_to_get
     assert list(tmp_path.iterdir()) == [older]
 
 
-def test_wheel_needs_no_package_of_tests_or_browsers(tmp_path: Path) -> None:
-    (tmp_path / "frontend").mkdir()
+def dry_run(target: str, folder: Path) -> str:
+    """What `make` would do for the target in a folder where nothing is installed."""
+    (folder / "frontend").mkdir()
     for name in ("requirements.lock", "requirements-dev.lock", "pyproject.toml"):
-        (tmp_path / name).touch()
+        (folder / name).touch()
     for name in ("package.json", "package-lock.json"):
-        (tmp_path / "frontend" / name).touch()
+        (folder / "frontend" / name).touch()
+    shutil.copy(ROOT / "Makefile", folder)
     make = shutil.which("make")
     assert make is not None
-    code, shown = output_of(make, "--dry-run", "-f", str(ROOT / "Makefile"), "wheel", folder=tmp_path)
+    code, shown = output_of(make, "--dry-run", target, folder=folder)
     assert code == 0, shown
+    return shown
+
+
+def test_up_installs_what_the_first_answer_needs_the_agent_and_the_page_at_once(tmp_path: Path) -> None:
+    shown = dry_run("up", tmp_path)
+    assert "--jobs 2" in shown
+    assert "npm ci --prefix frontend --omit=dev" in shown
+    assert "requirements-dev.lock" not in shown
+    assert shown.rstrip().endswith("idaas-agent up")
+
+
+def test_wheel_needs_no_package_of_tests_or_browsers(tmp_path: Path) -> None:
+    shown = dry_run("wheel", tmp_path)
     assert "requirements.lock" in shown
     assert "npm ci --prefix frontend --omit=dev" in shown
     assert "requirements-dev.lock" not in shown
