@@ -21,6 +21,8 @@ ROOT: Final = Path(__file__).resolve().parent.parent
 _PAGE: Final = ROOT / "frontend"
 _PAGE_SUFFIXES: Final = frozenset({".css", ".html", ".js", ".svg"})
 _NOT_THE_PAGE: Final = frozenset({"node_modules", "tests"})
+_LEFTOVERS: Final = frozenset({"__pycache__", ".pytest_cache", ".hypothesis", ".idaas-agent", ".sandbox"})
+"""What the commands of an example leave in its folder."""
 _LOADED: Final = re.compile(r"node_modules/((?:@[\w.-]+/)?[\w.-]+)/[\w./-]+\.m?js")
 _TIME: Final = (1980, 1, 1, 0, 0, 0)
 
@@ -88,7 +90,7 @@ def _examples() -> dict[str, bytes]:
     """
     folders = [ROOT / name for name in ("deploy/kubernetes", "examples/my_agent", "examples/policy")]
     files = [file for folder in folders for file in sorted(folder.rglob("*")) if file.is_file()]
-    own = [file for file in files if "__pycache__" not in file.parts]
+    own = [file for file in files if _LEFTOVERS.isdisjoint(file.parts)]
     return {f"{PACKAGE}/{file.relative_to(ROOT).as_posix()}": file.read_bytes() for file in own}
 
 

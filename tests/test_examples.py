@@ -9,6 +9,7 @@ import itertools
 import json
 import os
 import re
+import shlex
 import shutil
 import sys
 import time
@@ -127,7 +128,7 @@ def test_each_example_is_listed_and_has_a_readme_of_one_screen_that_names_its_fi
         assert [name for name in kept if f"`{name}`" not in readme] == [], folder.name
 
 
-def test_new_project_and_the_examples_pass_their_tests_and_none_is_made_twice(project):
+def test_new_project_passes_its_tests_and_none_is_made_twice(project):
     names = {path.relative_to(project).as_posix() for path in project.rglob("*") if path.is_file()}
     assert names >= {"test_my_payroll.py", ".github/workflows/test.yml", "Dockerfile", "sandbox.toml"}
     kustomization = yaml.safe_load((project / "deploy" / "kustomization.yaml").read_text())
@@ -144,12 +145,43 @@ def test_new_project_and_the_examples_pass_their_tests_and_none_is_made_twice(pr
         text = (project / name).read_text()
         assert "pip install --require-hashes -r requirements-test.lock" in text, name
         assert "install pytest" not in text, name
-    folders = [project, *(EXAMPLES / name for name in ("human_tool", "guardrail", "vault"))]
-    options = ["-q", "-p", "no:cacheprovider", "--import-mode=prepend"]
-    _, passed = run([sys.executable, "-m", "pytest", *options, *map(str, folders)], os.environ, project)
-    assert "18 passed" in passed, passed
+    tests = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
+    status, passed = run(tests, os.environ, project)
+    assert status == 0, passed
     again = CliRunner().invoke(app, ["new", "my-payroll"])
     assert (again.exit_code, CliRunner().invoke(app, ["new", "../x"]).exit_code) == (1, 1)
+
+
+def printed_commands() -> list[tuple[str, str]]:
+    """The commands of the examples that end, and need no cloud, each with the folder where it is printed."""
+    kinds = ("pytest", "idaas-agent policy", "idaas-agent eval")
+    return [
+        (readme.parent.name, line.partition("#")[0].strip())
+        for readme in sorted(EXAMPLES.glob("*/README.md"))
+        for block in re.findall(r"```sh\n(.*?)```", readme.read_text(), re.DOTALL)
+        for line in block.splitlines()
+        if line.startswith(kinds)
+    ]
+
+
+@pytest.mark.parametrize(("example", "command"), printed_commands())
+def test_command_of_an_example_succeeds_in_its_folder_also_beside_a_certificate_file_that_is_missing(
+    example, command
+):
+    program, *arguments = shlex.split(command)
+    started = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-p", "no:hypothesispytest"]
+    if program == "idaas-agent":
+        started = [str(Path(sys.executable).with_name("idaas-agent"))]
+    shell = os.environ | {"SSL_CERT_FILE": "/nonexistent.pem"}
+    status, said = run([*started, *arguments], shell, EXAMPLES / example)
+    assert status == 0, said
+
+
+def test_each_kind_of_command_is_printed_by_an_example():
+    examples = {(example, command.split()[0]) for example, command in printed_commands()}
+    tested = {(test.parent.name, "pytest") for test in EXAMPLES.glob("*/test_*.py")}
+    decided = {(cases.parent.name, "idaas-agent") for cases in EXAMPLES.glob("*/policy.cases.toml")}
+    assert examples >= tested | decided
 
 
 def test_packages_for_the_test_of_a_new_project_are_those_of_the_projects_own_tests():

@@ -4,6 +4,7 @@ import traceback
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
+import httpx
 import pytest
 from vault import Vault, VaultSettings
 from vault_server import ROLE_ID, SECRET_ID, VaultServer
@@ -43,7 +44,8 @@ def with_vault(
         settings |= {"method": "approle", "role": ROLE_ID, "secret_id_file": str(secret_id)}
 
     async def run() -> IssuerUnderTest:
-        vault = IssuerUnderTest(Vault, settings, user_token=user_token)
+        http = httpx.AsyncClient(trust_env=False)  # no proxy is between the test and its server
+        vault = IssuerUnderTest(Vault, settings, user_token=user_token, http=http)
         server.clock = vault.clock
         try:
             await test(vault)

@@ -174,8 +174,8 @@ def _load(file: Path | None, env_file: EnvFiles) -> _Loaded:
     from plugins.policy.schema import vocabulary_of
 
     try:
-        tls = ssl.create_default_context(cafile=settings.ssl_cert_file)
-        made = services(settings, tls, accepts_tools=False)
+        trusts_nobody = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        made = services(settings, trusts_nobody, accepts_tools=False)
         counts = settings.conversations_url is not None
         known = vocabulary_of(settings, made, lambda service: service.cached_tools(NO_ACCESS), counts=counts)
         rules = read_rules(path, known)

@@ -23,7 +23,8 @@ from agent.commands.terminal import out, own_command, stop
 _ROOT: Final = Path(__file__).resolve().parents[2]
 _EXAMPLE: Final = _ROOT / "examples" / "my_agent"
 _MANIFESTS: Final = _ROOT / "deploy" / "kubernetes"
-_NOT_COPIED: Final = frozenset({"__pycache__", ".pytest_cache", ".idaas-agent", ".sandbox"})
+_NOT_COPIED: Final = frozenset({"__pycache__", ".pytest_cache", ".hypothesis", ".idaas-agent", ".sandbox"})
+"""What the commands of the example's page leave in its folder."""
 _NAME: Final = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 _LOCK: Final = "requirements.lock"
 _TEST_LOCK: Final = "requirements-test.lock"
