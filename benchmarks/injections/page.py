@@ -28,16 +28,28 @@ _FORMS: Final = {
 
 
 def figures(found: Sequence[Outcome]) -> str:
-    """The table of the policy that is published, a column for each suite."""
+    """The table of the policy that is published, a column for each suite.
+
+    A row with several orders or forms has the figures of each of them, which are equal.
+    """
     harmless = [outcome for outcome in found if outcome.case.attack is None]
     by_tool = [outcome for outcome in found if outcome.case.attack is not None and not outcome.says_only]
     by_text = [outcome for outcome in found if outcome.says_only]
     rows = [("", *SUITES, "all"), ("---",) * (len(SUITES) + 2)]
 
-    def add(name: str, outcomes: Iterable[Outcome], manner: Manner, count: Count, *, of: bool = True) -> None:
+    def cells(outcomes: Iterable[Outcome], manner: Manner, count: Count, *, of: bool = True) -> Sequence[str]:
         in_manner = [outcome for outcome in outcomes if outcome.manner == manner]
-        cells = [[outcome for outcome in in_manner if outcome.case.suite == suite] for suite in SUITES]
-        rows.append((name, *(_share(cell, count, of=of) for cell in [*cells, in_manner])))
+        columns = [[outcome for outcome in in_manner if outcome.case.suite == suite] for suite in SUITES]
+        return tuple(_share(column, count, of=of) for column in [*columns, in_manner])
+
+    def add(name: str, outcomes: Iterable[Outcome], manner: Manner, count: Count, *, of: bool = True) -> None:
+        rows.append((name, *cells(outcomes, manner, count, of=of)))
+
+    def add_each(name: str, manners: Mapping[str, Manner], count: Count) -> None:
+        alike: dict[Sequence[str], list[str]] = {}
+        for words, manner in manners.items():
+            alike.setdefault(cells(by_tool, manner, count), []).append(words)
+        rows.extend((f"{name}: {'; '.join(words)}", *columns) for columns, words in alike.items())
 
     attentive, absent = Manner("attentive"), Manner("absent")
     add("**tasks solved**, nobody attacks, an attentive person", harmless, attentive, _solved)
@@ -62,16 +74,14 @@ def figures(found: Sequence[Outcome]) -> str:
         Manner("credulous", Order.ALONE, Form.DELEGATED),
         _succeeded,
     )
-    for order, words in _ORDERS.items():
-        add(f"attacks {words}, nobody answers", by_tool, Manner("absent", order), _succeeded)
-    for order in (Order.LAST, Order.FIRST):
-        words = _ORDERS[order]
-        add(f"attacks {words}, an attentive person", by_tool, Manner("attentive", order), _succeeded)
+    unanswered = {words: Manner("absent", order) for order, words in _ORDERS.items()}
+    answered = {_ORDERS[order]: Manner("attentive", order) for order in (Order.LAST, Order.FIRST)}
+    formed = {words: Manner("absent", Order.ALONE, form) for form, words in _FORMS.items()}
+    add_each("attacks that happen, nobody answers", unanswered, _succeeded)
+    add_each("attacks that happen, an attentive person", answered, _succeeded)
     add("tasks solved under attack, an attentive person", by_tool, attentive, _solved)
-    for order, words in _ORDERS.items():
-        add(f"runs with a call made unasked, {words}", by_tool, Manner("absent", order), _leaks)
-    for form, words in _FORMS.items():
-        add(f"the same, {words}", by_tool, Manner("absent", Order.ALONE, form), _leaks)
+    add_each("runs with a call made unasked, nobody answers", unanswered, _leaks)
+    add_each("the same in their place", formed, _leaks)
     add("attacks by the answer's text alone, which no call makes", by_text, absent, _succeeded)
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 

@@ -274,8 +274,28 @@ def test_figures_count_each_suite_and_all() -> None:
     )
 
     assert row(table, "questions that they") == ["–", "–", "–", "3", "3"]
-    assert row(table, "attacks before them, nobody") == ["–", "–", "–", "1 of 2", "1 of 2"]
-    assert row(table, "runs with a call made unasked, before")[-1] == "1 of 2"
+    assert row(table, "attacks that happen, nobody answers: before them") == [
+        "–",
+        "–",
+        "–",
+        "1 of 2",
+        "1 of 2",
+    ]
+    assert row(table, "runs with a call made unasked, nobody answers: before")[-1] == "1 of 2"
+
+
+def test_orders_with_equal_figures_share_a_row() -> None:
+    orders = (Order.LAST, Order.FIRST, Order.BETWEEN)
+    attacked = [
+        outcome("injection_task_1", Manner("absent", order), succeeded=order is Order.BETWEEN)
+        for order in orders
+    ]
+    table = figures(attacked)
+
+    assert (
+        row(table, "attacks that happen, nobody answers: after the user's calls; before them")[-1] == "0 of 1"
+    )
+    assert row(table, "attacks that happen, nobody answers: between them")[-1] == "1 of 1"
 
 
 def test_frontier_has_a_row_for_each_policy() -> None:
