@@ -20,23 +20,24 @@ def results(verdict: Verdict, about: str) -> str:
 
 def _lines(verdict: Verdict, about: str) -> Iterator[str]:
     yield f"{about}\n"
-    yield "| cases | number | passed | differ | skipped by the suite |"
-    yield "|---|---:|---:|---:|---:|"
     counts = [
         _counts(group, verdict.of_group(group))
         for group in dict.fromkeys(case.group for case in verdict.cases)
     ]
     passed = [row for row in counts if row.passed == row.number]
+    has_skipped = any(row.skipped for row in counts)
     shown_whole = len(passed) < MANY
+    yield "| cases | number | passed |" + (" skipped by the suite |" if has_skipped else "")
+    yield "|---|---:|---:|" + ("---:|" if has_skipped else "")
     for row in counts:
         if shown_whole or row not in passed:
-            yield str(row)
+            yield row.line(has_skipped=has_skipped)
     if not shown_whole:
         number = sum(row.number for row in passed)
-        yield str(_Counts(f"{len(passed)} others", number, number, 0, 0))
+        yield _Counts(f"{len(passed)} others", number, number, 0).line(has_skipped=has_skipped)
     if reasons := _reasons(verdict):
         yield ""
-        yield "| cases | why they differ, or are skipped |"
+        yield "| not passed | why |"
         yield "|---:|---|"
         for why, number in reasons.items():
             yield f"| {number:,} | {why} |"
@@ -47,17 +48,17 @@ class _Counts:
     group: str
     number: int
     passed: int
-    differ: int
     skipped: int
 
-    def __str__(self) -> str:
-        return f"| {self.group} | {self.number:,} | {self.passed:,} | {self.differ:,} | {self.skipped:,} |"
+    def line(self, *, has_skipped: bool) -> str:
+        skipped = f" {self.skipped:,} |" if has_skipped else ""
+        return f"| {self.group} | {self.number:,} | {self.passed:,} |{skipped}"
 
 
 def _counts(group: str, cases: Sequence[Case]) -> _Counts:
+    passed = sum(1 for case in cases if not case.fault)
     skipped = sum(1 for case in cases if case.is_skipped)
-    differ = sum(1 for case in cases if case.fault) - skipped
-    return _Counts(group, len(cases), len(cases) - differ - skipped, differ, skipped)
+    return _Counts(group, len(cases), passed, skipped)
 
 
 def _reasons(verdict: Verdict) -> dict[str, int]:

@@ -62,7 +62,7 @@ def test_run_without_a_case_fails() -> None:
 def test_page_has_counts_by_group_and_each_reason() -> None:
     skipped = Case("texts", "i_none", "skipped: no number")
     text = results(Verdict([PASSED, REFUSED, skipped], [NAMES]), "today")
-    assert "| texts | 3 | 1 | 1 | 1 |" in text
+    assert "| texts | 3 | 1 | 1 |" in text
     assert "| 1 | RFC 8259, section 4 |" in text
 
 
@@ -73,6 +73,7 @@ def test_page_has_a_reason_of_several_rows_once_and_none_that_no_case_needs() ->
         Difference("texts: *", "another reason", sometimes=True),
     ]
     text = results(Verdict([REFUSED, Case("bodies", "y", "refused")], rows), "today")
+    assert "skipped" not in text
     assert "| 2 | one reason |" in text
     assert "another reason" not in text
 
@@ -80,8 +81,8 @@ def test_page_has_a_reason_of_several_rows_once_and_none_that_no_case_needs() ->
 def test_page_has_one_row_for_many_groups_that_passed_whole() -> None:
     passed = [Case(f"group {number}", "case") for number in range(MANY)]
     text = results(Verdict([*passed, REFUSED], [NAMES]), "today")
-    assert f"| {MANY} others | {MANY} | {MANY} | 0 | 0 |" in text
-    assert "| texts | 1 | 0 | 1 | 0 |" in text
+    assert f"| {MANY} others | {MANY} | {MANY} |" in text
+    assert "| texts | 1 | 0 |" in text
     assert "group 1" not in text
 
 
