@@ -204,6 +204,13 @@ async def test_receipt_proves_who_asked_who_approved_and_the_call_without_the_ag
     assert "approval_decided  bob" in documented(receipt, operator.log.keys()[0])
 
 
+async def test_documented_program_verifies_a_call_without_a_caller(operator: Operator) -> None:
+    await put_calls(operator.file)
+    operator.signs()
+    printed = documented(operator.receipt("call_9"), operator.log.keys()[0])
+    assert printed.split()[2:4] == ["tool_call", "None"]
+
+
 @pytest.mark.parametrize(
     ("change", "why"),
     [
