@@ -64,13 +64,14 @@ class Chats:
         steps: bool = False,
         instructions: Sequence[SystemMessage] = (),
         requested: Sequence[object] = (),
+        after_run: str | None = None,
     ) -> RunReader:
         """The run that `messages` begin in the caller's conversation `thread_id`, which is opened if there is
         none; with `None`, the run of these messages alone, which stores nothing and ends with its reader.
 
-        `keep`, `instructions` and `steps` are as in `Run.events`, `Conversations.start` and `Runs.start`;
-        runs of conversations have steps always, others no instructions. `requested` are records beside the
-        run, as in `Runs.start`.
+        `keep`, `instructions`, `after_run` and `steps` are as in `Run.events`, `Conversations.start` and
+        `Runs.start`; runs of conversations have steps always, others no instructions. `requested` are records
+        beside the run, as in `Runs.start`.
 
         Raises `NotStoredError`; `FormNotTakenError`; `MessageStoredError` if the conversation has all of the
         messages, by their ids, also if the caller may start no run now; and what `Conversations.start` and
@@ -91,6 +92,7 @@ class Chats:
                     streaming=streaming,
                     instructions=instructions,
                     requested=requested,
+                    after_run=after_run,
                 )
             except MessageStoredError as error:
                 earlier |= error.runs

@@ -87,22 +87,27 @@ class Conversations:
         streaming: bool,
         instructions: Sequence[SystemMessage] = (),
         requested: Sequence[object] = (),
+        after_run: str | None = None,
     ) -> Run:
         """Runs the graph with the stored messages of the thread, and with `messages`, which are added.
 
         The thread is opened if there is none. `instructions` and the records `requested` (`Runs.start`) are
-        for this run alone. Raises `MessageStoredError` for messages that the thread has, `ThreadBusyError`
-        while a run is going on, `ApprovalError` while one waits, and what `Runs.check` raises.
+        for this run alone. With `after_run` it begins only if that is the latest run of the thread, judged in
+        the transaction that begins it.
+
+        Raises `MessageStoredError` for messages that the thread has, `ThreadBusyError` while a run is going
+        on or after another one than `after_run`, `ApprovalError` while one waits, and what `Runs.check`
+        raises; with `after_run`, `ThreadNotFoundError`.
         """
         messages, files = detached(messages)
         run = replace(self._run(caller, thread_id, streaming), requested=requested, files=files)
 
         async def begin() -> RunStart:
             try:
-                begun = await self._begin_run(run, messages)
+                begun = await self._begin_run(run, messages, await self._thread_after(run, after_run))
             except ApprovalError:
                 await self._end_expired_pause(run)
-                begun = await self._begin_run(run, messages)
+                begun = await self._begin_run(run, messages, await self._thread_after(run, after_run))
             of_client = [by_program(instruction, "the client") for instruction in instructions]
             return RunStart(input={"messages": [*of_client, *begun.window, *messages]}, read=begun.read)
 
@@ -483,6 +488,15 @@ class Conversations:
                 if stored.message.id == message_id:
                     return messages[number:]
         return []
+
+    async def _thread_after(self, run: RunRequest, after_run: str | None) -> Thread | None:
+        """The thread as it is after this run, which is its latest. Raises `ThreadBusyError` after another."""
+        if after_run is None:
+            return None
+        thread = await self.threads.get(run.key.thread)
+        if thread.run_id != after_run:
+            raise ThreadBusyError(AgentCode.THREAD_BUSY, "another run of the thread has begun since")
+        return thread
 
     async def _end_expired_pause(self, run: RunRequest) -> Thread:
         """Ends the run that the thread waits with if no answer can come any more; the thread after that.

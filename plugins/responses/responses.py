@@ -22,7 +22,7 @@ from graph.approvals.record import ApprovalRequest, ApprovalStatus, PendingAppro
 from graph.error_codes import GraphCode
 from graph.events import AgentEvent
 from identity.access_token.verified_access_token import VerifiedAccessToken
-from identity.errors import ThreadNotFoundError
+from identity.errors import ThreadBusyError, ThreadNotFoundError
 from plugins.responses.encoder import Members, ResponseEncoder
 from plugins.responses.request import Continued, ResponseRequest, response_not_found
 from plugins.responses.response_id import ItemIds, ResponseId
@@ -77,17 +77,29 @@ class Responses:
             await self._require_latest(request.continued, caller)
         if request.decisions:
             return await self._decided(request, request.thread_id, caller)
-        reader = await self.chats.begin(
-            caller,
-            request.messages,
-            request.thread_id,
-            streaming=True,
-            keep=False,
-            instructions=request.instructions,
-            requested=_requested(request),
-        )
+        reader = await self._continued(request, request.thread_id, caller)
         named = ResponseId(reader.run.id, request.thread_id)
         return BegunResponse(self._encoder(named, request.echo), reader)
+
+    async def _continued(
+        self, request: ResponseRequest, thread_id: str, caller: VerifiedAccessToken
+    ) -> RunReader:
+        """The next run of the conversation: after the continued response, if one is named."""
+        try:
+            return await self.chats.begin(
+                caller,
+                request.messages,
+                thread_id,
+                streaming=True,
+                keep=False,
+                instructions=request.instructions,
+                requested=_requested(request),
+                after_run=None if request.continued is None else request.continued.run_id,
+            )
+        except ThreadBusyError:
+            if request.continued is not None:  # another request may have continued it just before
+                await self._require_latest(request.continued, caller)
+            raise
 
     async def get(self, response_id: str, caller: VerifiedAccessToken) -> Members:
         """The response as it is now: all that its run has done since it began."""

@@ -1,5 +1,6 @@
 """Responses that continue others: by id, by their items, and in a named conversation; of their caller."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -137,6 +138,18 @@ async def test_only_the_latest_response_is_continued(threads: ThreadsOf) -> None
     assert await refusal(served, input="third", previous_response_id=first["id"]) == expected
     history = [{"type": "item_reference", "id": first["output"][0]["id"]}, USER]
     assert await refusal(served, input=history) == (400, "input[0].id", "response_not_latest")
+
+
+async def test_of_two_requests_that_continue_a_response_at_once_one_does(threads: ThreadsOf) -> None:
+    served = await threads()
+    first = await begun(served)
+    bodies = [{"input": text, "previous_response_id": first["id"]} for text in ("second", "third")]
+    answers = await asyncio.gather(*(served.ask("POST", PATH, "alice", body) for body in bodies))
+    continued, refused = sorted(answers, key=lambda answer: answer.status_code)
+    assert continued.status_code == 200
+    error = refused.json()["error"]
+    assert (refused.status_code, error["code"]) == (400, "response_not_latest")
+    assert len(served.model.asked) == 2
 
 
 @pytest.mark.parametrize(
