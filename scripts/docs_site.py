@@ -48,6 +48,13 @@ FIRST = 2
 """The search finds the page that answers a question among so many."""
 
 
+def site_pages() -> list[tuple[str, str, str]]:
+    """Section, title and path of each page of the site."""
+    text = (ROOT / "mkdocs.yml").read_text(encoding="utf-8")
+    without_functions = text.replace("!!python/name:", "")  # which MkDocs alone loads
+    return pages(yaml.safe_load(without_functions)["nav"])
+
+
 def pages(nav: list[object]) -> list[tuple[str, str, str]]:
     """Section, title and path of each page of the navigation."""
     found = []
@@ -165,8 +172,7 @@ def unanswered() -> list[str]:
 
 def main() -> int:
     """The exit status of MkDocs, or 1 if the search misses a page."""
-    with (ROOT / "mkdocs.yml").open(encoding="utf-8") as file:
-        listed = pages(yaml.safe_load(file)["nav"])
+    listed = site_pages()
     shutil.rmtree(SOURCE, ignore_errors=True)
     copied: set[Path] = set()
     for _, _, path in listed:
