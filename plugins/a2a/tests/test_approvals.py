@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from a2a.utils.errors import (
@@ -11,6 +12,7 @@ from a2a.utils.errors import (
     UnsupportedOperationError,
 )
 
+from agent.runs.conversation_runs import Conversations
 from plugins.a2a.tests.official_client import ClientOf, OfficialClient
 from plugins.a2a.tests.task_updates import approval_of, states, status_of, task_id_of, texts_of
 from tests.agent.api.threads.script import APPLY
@@ -53,6 +55,27 @@ class TestApprovals:
         assert (approval["kind"], approval["service"]) == ("tool_call", "leave")
         assert approval["arguments"] == LEAVE
         assert (await alice.get(task_id_of(updates)))["status"]["message"] == message
+
+    async def test_task_that_is_decided_while_it_is_read_is_not_cancelled(
+        self, alice: OfficialClient, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        task_id, approval_id = await self.waiting(alice)
+        pending = Conversations.pending
+        decisions: list[Any] = []
+
+        async def pending_after_decision(*arguments: Any) -> Any:
+            if not decisions:
+                decisions.append(None)
+                decision = {"approval": approval_id, "decision": "approve"}
+                decisions[0] = await alice.send(decision, taskId=task_id)
+            return await pending(*arguments)
+
+        monkeypatch.setattr(Conversations, "pending", pending_after_decision)
+        read = await alice.get(task_id)
+
+        assert states(decisions[0])[-1] == "COMPLETED"
+        assert read["status"]["state"] == "TASK_STATE_COMPLETED"
+        assert texts_of(read) == ["I apply.", "done"]
 
     async def test_approved_call_is_made_and_the_task_completes(self, alice: OfficialClient) -> None:
         task_id, approval_id = await self.waiting(alice)
