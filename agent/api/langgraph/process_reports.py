@@ -1,6 +1,7 @@
 """A LangGraph server has an agent for each event loop. To `idaas-agent stop` they are one process."""
 
 import asyncio
+import os
 import secrets
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
@@ -31,13 +32,18 @@ class ProcessReports:
     """
 
     def __init__(self, sleep: Callable[[float], Awaitable[object]] = asyncio.sleep) -> None:
-        self.id: Final = secrets.token_hex(16)
+        self._made: Final = secrets.token_hex(16)
         self.sleep: Final = sleep
         self._lock = Lock()
         self._hears: dict[asyncio.AbstractEventLoop, Callable[[Revocation], object]] = {}
         """What each loop does with a stop that another one has in force."""
         self._said: FIFOCache[Revocation, dict[asyncio.AbstractEventLoop, StopReport]] = FIFOCache(_STOPS)
         self._has_ended = False
+
+    @property
+    def id(self) -> str:
+        """Differs in each worker that was forked after this module was imported."""
+        return f"{self._made}-{os.getpid()}"
 
     def join(
         self, reporter: StopReporter, revocations: RevocationList, hear: Callable[[Revocation], object]

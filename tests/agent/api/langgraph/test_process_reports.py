@@ -1,6 +1,7 @@
 """The agents of the event loops of one process report a stop as one, and live and end as one."""
 
 import asyncio
+import os
 from collections.abc import Awaitable, Callable
 from threading import Event, Thread
 from typing import Any
@@ -224,3 +225,17 @@ async def test_process_that_serves_again_lives_again(process: ProcessReports, ke
     second, _ = joined(process, kept)
     await second.reports.seen(second.process_id)
     assert kept.living == {process.id}
+
+
+def test_worker_that_was_forked_after_the_import_is_a_process_of_its_own(process: ProcessReports) -> None:
+    readable, writable = os.pipe()
+    worker = os.fork()
+    if worker == 0:
+        os.write(writable, process.id.encode())
+        os._exit(0)
+    os.close(writable)
+    os.waitpid(worker, 0)
+    with os.fdopen(readable) as said:
+        of_worker = said.read()
+    assert of_worker
+    assert of_worker != process.id
