@@ -24,7 +24,7 @@ _APPROVE: Final = {"decisions": [{"type": "approve"}]}
 
 @dataclass(eq=False)
 class LangGraphPerson:
-    """Uses the documented ways to go on (plugins/aegra/README.md), each request with a fresh access token.
+    """Uses the documented ways to go on (docs/langgraph-server.md), each request with a fresh access token.
 
     What is next is read from the server: a run that is active is followed; otherwise the state shows the
     answer, a question, a run that was cut off, or that the message has not arrived.
