@@ -152,7 +152,7 @@ class Responses:
         """The rest of a run that waited."""
         waiting = await self._conversations.pending(caller, thread_id)
         run = await self._conversations.resume(caller, thread_id, request.decisions, streaming=True)
-        named = ResponseId(run.id, thread_id, next(iter(request.decisions)))
+        named = ResponseId(run.id, thread_id, _decided_approval(request, waiting))
         ids = ItemIds(named)
         approved = {pending.request.call_id: ids.of_approval(pending.request.id) for pending in waiting}
         encoder = self._encoder(named, request.echo, approved=approved)
@@ -298,3 +298,12 @@ class Responses:
 
 def _requested(request: ResponseRequest) -> list[object]:
     return [] if request.form is None else [request.form]
+
+
+def _decided_approval(request: ResponseRequest, waiting: Sequence[PendingApproval]) -> str:
+    """The approval that the run waited for. After the decisions of other persons any answer goes on with the
+    run, also one that names none of what waited.
+    """
+    approval_ids = [pending.request.id for pending in waiting]
+    answered = [approval_id for approval_id in request.decisions if approval_id in approval_ids]
+    return next(iter([*answered, *approval_ids, *request.decisions]))

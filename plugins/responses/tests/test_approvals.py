@@ -262,3 +262,24 @@ async def test_asker_decides_nothing_about_a_call_that_another_person_approves(
     assert approved.status_code == 204
     second = await responses.create(model="any", input=items, previous_response_id=first.id)
     assert [item.type for item in second.output] == ["mcp_call", "message"]
+    read = await responses.retrieve(second.id)
+    assert [item.id for item in read.output] == [item.id for item in second.output]
+
+
+@pytest.mark.promise("another-decides")
+async def test_response_to_what_another_person_decided_is_named_by_their_decision(
+    threads: ThreadsOf, client: ClientOf, tmp_path: Path
+) -> None:
+    (file := tmp_path / "services.toml").write_text(FOUR_EYES)
+    weather = calls(("maps_weather", {"city": "Hangzhou"}))
+    variables = {"SERVICES_FILE": str(file), "CALLER_CLAIMS": "groups"}
+    served = await threads([weather, DONE], ACCESS_IDENTITY="Human", **variables)
+    served.tokens["bob"] = served.sandbox.access_token("bob", groups=["finance"])
+    responses = (await client(served)).responses
+    first = await responses.create(model="any", input="Weather?")
+    asked = first.output[-1].model_dump()["agent_event"]["approval"]["id"]
+    await served.ask("POST", f"/approvals/{asked}", "bob", {"decision": "approve"})
+    another: Any = [decided((first.output[-1].id or "").replace(asked, "0" * 32))]
+    second = await responses.create(model="any", input=another, previous_response_id=first.id)
+    read = await responses.retrieve(second.id)
+    assert [item.id for item in read.output] == [item.id for item in second.output]
