@@ -286,6 +286,9 @@ class RunRequestGuard:
             await agent.redis.check()  # before the run is stored: it could not be queued
         if thread_id is not None and existing is None:
             status, _ = await self._threads.create(scope, {"thread_id": thread_id, "if_exists": "raise"})
+            if status == 409 and (made := await self._threads.find(scope, thread_id)) is not None:
+                # another request of its user has made it meanwhile: the run is checked as one of that thread
+                return await self._admitted(agent, scope, thread_id, made, run, admitted)
             if status != 200:  # another user has it, or no thread can have the id
                 raise _no_such_thread()
         admitted.run = run_digest(given, run.checkpoint_id)

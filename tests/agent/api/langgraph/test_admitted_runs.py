@@ -324,3 +324,23 @@ async def test_thread_that_its_user_makes_at_the_same_moment_is_a_conflict_and_t
     server.application.router.routes[:] = taken.router.routes
     response = await http.post("/threads", json={"thread_id": FORK})
     assert response.status_code == status
+
+
+async def test_run_whose_thread_another_request_of_its_user_makes_at_the_same_moment_is_one_of_that_thread(
+    http: httpx.AsyncClient, server: Server, agent: Agent
+) -> None:
+    made_meanwhile = str(uuid.UUID(int=3))
+    path = f"/threads/{made_meanwhile}/runs"
+    question = {"input": {"messages": [HUMAN]}, "if_not_exists": "create"}
+    for owned, waits, status in ((True, False, 200), (True, True, 409), (False, False, 404)):
+        if waits:
+            await ask(agent, thread=made_meanwhile)
+        searches = iter([[], [{"thread_id": made_meanwhile}] if owned else []])
+        taken = FastAPI()
+        taken.add_api_route("/threads/search", lambda: next(searches), methods=["POST"])  # noqa: B023
+        refused = JSONResponse({"detail": "exists"}, 409)
+        taken.add_api_route("/threads", lambda: refused, methods=["POST"])  # noqa: B023
+        taken.add_api_route("/{path:path}", server.run, methods=["POST"])
+        server.application.router.routes[:] = taken.router.routes
+        assert (await create(http, path, **question)).status_code == status
+    assert len(server.runs) == 1
