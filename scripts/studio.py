@@ -27,7 +27,8 @@ def main() -> None:
     """Becomes `langgraph dev`."""
     variables = dict(os.environ)
     if "CLOUD_IDAAS_CONFIG_PATH" not in variables and (sandbox := sandbox_environment()):
-        variables = sandbox | variables
+        # A company's SSL_CERT_FILE in the shell does not know the sandbox's certificates.
+        variables = sandbox | variables | {"SSL_CERT_FILE": sandbox["SSL_CERT_FILE"]}
         err.print(f"with the sandbox that runs: {sandbox['CLOUD_IDAAS_CONFIG_PATH']}")
     try:
         settings_or_stop(variables)

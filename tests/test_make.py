@@ -123,6 +123,16 @@ def test_studio_uses_the_sandbox_that_runs_and_its_port(sandbox: Sandbox) -> Non
     assert f"['--port', '{port}'] https://agent.sandbox.example mine" in shown
 
 
+def test_studio_trusts_the_sandbox_that_runs_where_the_shell_names_other_certificates(
+    sandbox: Sandbox,
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = str(free.getsockname()[1])
+    folder = str(sandbox.running.folder)
+    code, shown = studio(SANDBOX_FOLDER=folder, STUDIO_PORT=port, SSL_CERT_FILE="/nonexistent.pem")
+    assert (code, "SSL_CERT_FILE" in shown) == (0, False)
+
+
 def test_aegra_uses_the_sandbox_that_runs(sandbox: Sandbox, tmp_path: Path) -> None:
     program = tmp_path / "program.py"
     program.write_text(
