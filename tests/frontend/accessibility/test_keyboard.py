@@ -159,6 +159,7 @@ async def test_sign_in_question_approval_and_list_need_the_keyboard_alone(
     await keys.press("Enter")
     await expect(question(page)).to_be_focused()
     await page.reload()
+    await expect(listed(page)).to_have_count(1)
     await go_to("Hello")
     await keys.press("Enter")
     await expect(prose(page)).to_have_text("Applied.")
