@@ -97,8 +97,8 @@ class Responses:
                 after_run=None if request.continued is None else request.continued.run_id,
             )
         except ThreadBusyError:
-            if request.continued is not None:  # another request may have continued it just before
-                await self._require_latest(request.continued, caller)
+            if (continued := request.continued) is not None:  # by another request, just before
+                await self._require_latest(continued, caller)
             raise
 
     async def get(self, response_id: str, caller: VerifiedAccessToken) -> Members:
