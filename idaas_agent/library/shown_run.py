@@ -161,10 +161,10 @@ class ShownRun:
             "call_id": message.tool_call_id,
         }
         arguments = shown_arguments(redact(dict(call["args"]), self._secrets))
-        started: ToolStarted = {"type": "tool_started", **about, "arguments": arguments}  # type: ignore[typeddict-item]
+        started: ToolStarted = {"type": "tool_started", **about, "arguments": arguments}  # type: ignore[typeddict-item]  # `about` has the rest
         ended = {"ok": message.status == "success", "called": True, "duration_ms": 0}
         result = shown_text(redact(str(message.text), self._secrets))
-        finished: ToolFinished = {"type": "tool_finished", **about, **ended, "result": result}  # type: ignore[typeddict-item]
+        finished: ToolFinished = {"type": "tool_finished", **about, **ended, "result": result}  # type: ignore[typeddict-item]  # `about` and `ended` have the rest
         self._write(started)
         self._write(finished)
 

@@ -203,7 +203,7 @@ async def test_file_that_is_too_large_or_one_too_many_is_not_kept(process: Proce
 
 async def test_result_with_files_of_another_form_is_a_fault_of_the_tool() -> None:
     with pytest.raises(TypeError, match="each file of a result must be a name and bytes"):
-        ToolResult("x", files=[("a", "text")])  # type: ignore[list-item]
+        ToolResult("x", files=[("a", "text")])  # type: ignore[list-item]  # the refusal is under test
 
 
 async def test_files_count_in_the_limits_of_storage(process: ProcessOf) -> None:

@@ -73,7 +73,7 @@ async def test_document_of_one_call_labels_no_other_call() -> None:
 
 def test_unknown_word_of_a_tool_is_an_error() -> None:
     with pytest.raises(ValueError, match="top secret"):
-        label_result(data="top secret")  # type: ignore[arg-type]
+        label_result(data="top secret")  # type: ignore[arg-type]  # the refusal is under test
 
 
 def test_label_outside_of_a_call_does_nothing() -> None:
@@ -132,7 +132,7 @@ async def test_result_of_an_outside_server_stays_untrusted_whatever_it_says() ->
 @pytest.mark.parametrize("word", ["secret", ""])
 def test_source_with_an_unknown_word_is_an_error(word: str) -> None:
     with pytest.raises(ValueError, match="is not a valid Data"):
-        labelled_source("retrieve", "handbook", word, Trust.TRUSTED)  # type: ignore[arg-type]
+        labelled_source("retrieve", "handbook", word, Trust.TRUSTED)  # type: ignore[arg-type]  # the refusal is under test
 
 
 class Handbook(BaseRetriever):

@@ -141,7 +141,7 @@ async def test_issuer_that_cannot_be_closed_keeps_no_other_open(setting: Setting
 
     other = Vault(setting.clock)
     setting.vault.aclose = fails  # type: ignore[method-assign]  # an issuer that fails
-    other.aclose = closes  # type: ignore[method-assign]
+    other.aclose = closes  # type: ignore[method-assign]  # an issuer that closes
     setting.issuers.add("other", AddedIssuer(other))
     await setting.issuers.aclose()
     assert closed == ["other"]
@@ -252,14 +252,14 @@ async def test_text_of_an_error_never_has_the_users_token_or_the_login(clock: An
     [
         None,
         "a text",
-        IssuedCredential("a text"),  # type: ignore[arg-type]
+        IssuedCredential("a text"),  # type: ignore[arg-type]  # the refusal is under test
         IssuedCredential(Secret("")),
         IssuedCredential(Secret("two\nlines")),
         IssuedCredential(Secret("x" * 16385)),
         IssuedCredential(Secret("x"), 1.0),
         IssuedCredential(Secret("x"), float("nan")),
         IssuedCredential(Secret("x"), True),
-        IssuedCredential(Secret("x"), "tomorrow"),  # type: ignore[arg-type]
+        IssuedCredential(Secret("x"), "tomorrow"),  # type: ignore[arg-type]  # the refusal is under test
     ],
     ids=str,
 )
@@ -328,7 +328,7 @@ def test_requirement_is_a_value_by_what_it_asks_for() -> None:
     assert numbers[0].declared == {"credential": "v?a=x&a=y&b=1"}
     assert LEDGER.described == {"credential": "vault?path=ledger", "credential_kind": "issuer_credential"}
     with pytest.raises(ValueError, match='setting "at" must be a text'):
-        IssuerRequirement("v", {"at": 1.5})  # type: ignore[dict-item]
+        IssuerRequirement("v", {"at": 1.5})  # type: ignore[dict-item]  # the refusal is under test
 
 
 def test_fault_of_a_requirement_is_known_before_it_is_asked_for(setting: Setting) -> None:
