@@ -28,7 +28,11 @@ _HEARD: Final[ContextVar[list[Notice] | None]] = ContextVar("idaas_agent.notices
 
 
 def is_heard() -> bool:
-    """Whether what is told now reaches the person, unless the response fails or its process ends before."""
+    """Whether what is told now reaches the person, unless the response fails or its process ends before.
+
+    Not checked: that LangGraph's writer has a reader. In an application whose caller does not read the stream
+    mode `custom`, as with `ainvoke`, a notice is lost: it is not told again at the next turn.
+    """
     return _HEARD.get() is not None
 
 
