@@ -10,6 +10,7 @@ import { agentState, serviceUses } from '../view/chain.js';
 import { deviceName } from '../view/device.js';
 import { failureWords } from '../view/failure.js';
 import { identityKind, identitySentence, rightsSentence } from '../view/identity.js';
+import { raiseRows } from '../view/limit-raise.js';
 import { plainText } from '../view/markdown.js';
 import { argumentTitle, serviceName, toolName } from '../view/names.js';
 import { isYes } from '../view/spoken-yes.js';
@@ -237,6 +238,15 @@ test('who has nearly used up a limit of the models reads it in their language', 
   ]);
   assert.deepEqual(noticeTexts(chinese, { notices }), [
     '你今天（UTC）可用的 token 已使用 83%。',
-    '你所在的组 finance 今天（UTC）可用的语言模型费用已使用 90%。',
+    '你所在的组 finance 今天（UTC）可用的大模型费用已使用 90%。',
   ]);
+});
+
+test('a raise of a limit is read in the words of the language, and in those of the agent if they are others', () => {
+  const display = (budget, limit) => [
+    { name: 'budget', text: budget }, { name: 'limit', text: limit }, { name: 'raise_by', text: '0.5 of money' }];
+  const texts = (language, ...values) => raiseRows(language, display(...values)).map(([, text]) => text);
+  assert.deepEqual(texts(english, 'group finance', '5000000 tokens'), ['all members of “finance” together', '5,000,000 tokens', '0.5 (money)']);
+  assert.deepEqual(texts(chinese, 'user user_alice01', '24 tokens'), ['用户“user_alice01”', '24 个 token', '0.5（费用）']);
+  assert.deepEqual(texts(chinese, 'team of all', 'without end'), ['team of all', 'without end', '0.5（费用）']);
 });

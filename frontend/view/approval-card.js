@@ -8,6 +8,7 @@ import { element } from './element.js';
 import { failureWords } from './failure.js';
 import { icon } from './icon.js';
 import { identityBadge, identityOf, rightsSentence, rightsWords } from './identity.js';
+import { raiseRows } from './limit-raise.js';
 import { argumentTitle, serviceName, technicalName, toolName, toolNameElement } from './names.js';
 import { pageToOpen, QuestionForm } from './question-form.js';
 
@@ -139,6 +140,7 @@ export class ApprovalCard {
         ...(approval.question.mode === 'url' ? pageToOpen(language, approval) : []),
       ];
     }
+    if (approval.kind === 'budget_raise') return [definitions(language, raiseRows(language, approval.display), 'arguments')];
     if (approval.kind !== 'tool_call') return [];
     const rows = this.#labelled(approval.display).flatMap(({ name, label, text }) => [element('dt', { title: label !== name && name }, label), element('dd', {}, shown(text))]);
     return [
@@ -161,6 +163,7 @@ export class ApprovalCard {
   #more() {
     const { language, approval } = this;
     if (approval.kind === 'prepared_run') return { above: [element('p', { class: 'note' }, language.text('approval.prepared', { asker: approval.prepared_by }))] };
+    if (approval.kind === 'budget_raise') return this.#moreOfRaise();
     if (approval.kind !== 'tool_call') return { above: [] };
     const { asker, approvers } = approval;
     const rights = element('p', { class: 'rights' }, rightsSentence(language, approval));
@@ -182,6 +185,20 @@ export class ApprovalCard {
       above: [!isLabelled && rights, read, waits && this.note].filter(Boolean),
       details: element('details', { class: 'folded' }, element('summary', {}, icon('chevron'), language.text('approval.more')),
         isLabelled && rights, rows, !waits && this.note),
+    };
+  }
+
+  /** What a raise means for the one who asks, and who they are. */
+  #moreOfRaise() {
+    const { language, approval: { asker, approvers, expires_at: end } } = this;
+    const rows = definitions(language, [
+      ['inbox.asker', `${asker.sub} (${asker.iss})`],
+      ['inbox.group', approvers],
+      ['approval.until', language.until(Date.parse(end))],
+    ]);
+    return {
+      above: [element('p', { class: 'note' }, language.text('raise.meaning', { asker: asker.sub, time: language.until(Date.parse(end)) }))],
+      details: element('details', { class: 'folded' }, element('summary', {}, icon('chevron'), language.text('raise.more')), rows),
     };
   }
 
@@ -357,9 +374,9 @@ export class ApprovalCard {
 }
 
 /** A list of what is known, by the keys of its labels. */
-function definitions(language, rows) {
+function definitions(language, rows, name) {
   const known = rows.filter(([, value]) => value !== undefined && value !== null);
-  return element('dl', {}, ...known.flatMap(([label, value]) => [element('dt', {}, language.text(label)), element('dd', {}, value)]));
+  return element('dl', { class: name }, ...known.flatMap(([label, value]) => [element('dt', {}, language.text(label)), element('dd', {}, value)]));
 }
 
 /** Untrusted text, folded if it is long. */
