@@ -3,11 +3,13 @@
 import re
 import signal
 import socket
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+from typer.core import TyperGroup, TyperOption
 from typer.main import get_command
 from typer.testing import CliRunner
 
@@ -238,3 +240,22 @@ def test_each_command_explains_itself_after_one_letter() -> None:
         short = CliRunner().invoke(app, [*words, "-h"])
         assert short.exit_code == 0
         assert "Usage: " in short.stdout
+
+
+def options_of(command: Any, path: str) -> Iterator[tuple[str, Any]]:
+    """Each option of a command and of those below it, with the words that are typed for the command."""
+    for parameter in command.params:
+        yield path, parameter
+    for name in command.list_commands(None) if isinstance(command, TyperGroup) else ():
+        yield from options_of(command.get_command(None, name), f"{path} {name}".strip())
+
+
+def test_user_of_each_command_is_a_sub_and_only_those_of_the_sandbox_take_a_name() -> None:
+    explained = {
+        path: str(parameter.help)
+        for path, parameter in options_of(get_command(app), "")
+        if "--user" in parameter.opts and isinstance(parameter, TyperOption)
+    }
+    assert {"chat", "token", "stop", "revoke", "grants", "audit show"} <= explained.keys()
+    assert [path for path, text in explained.items() if not re.search(r"\bsub\b", text)] == []
+    assert {path for path, text in explained.items() if "name" in text} == {"chat", "token"}
