@@ -198,6 +198,22 @@ async def test_sign_of_an_approval_stands_beside_its_title(page: Page, lasting_a
     assert sign["x"] + sign["width"] <= title["x"]
 
 
+@pytest.mark.parametrize("language", ["en", "zh"])
+async def test_name_of_the_user_is_whole_beside_what_waits_for_them(
+    page: Page, lasting_agent: LastingAgent, language: str
+):
+    await page.set_viewport_size({"width": 320, "height": 568})
+    lasting_agent.will_say(APPLIES)
+    await lasting_agent.asked(page, APPLY)
+    await expect(card(page)).to_be_visible()
+    if language == "zh":
+        await page.get_by_role("button", name="中文").click()
+    await expect(page.locator(".waiting-count")).to_have_text("1")
+    shown = await page.locator(".account strong").evaluate("(name) => [name.scrollWidth, name.clientWidth]")
+    assert shown[0] <= shown[1]
+    assert await page.evaluate("document.documentElement.scrollWidth") <= 320
+
+
 async def test_new_conversation_begins_with_its_title_in_sight(scrolled: Page):
     await scrolled.set_viewport_size({"width": 375, "height": 480})
     await scrolled.get_by_role("button", name="New conversation").click()
