@@ -45,7 +45,7 @@ class ServiceVariables(VariableGroup):
     function adds nodes to the agent's graph (`docs/graphs.md`), or makes that of your LangGraph app
     (`docs/library.md`)."""
     accepted_tools_file: Path = Path(".idaas-agent/accepted-tools.json")
-    """The file with digests of the accepted tools of MCP servers (`docs/tools.md`), for the processes of
+    """The file with digests of the accepted tools of MCP servers (`docs/mcp.md`), for the processes of
     one machine."""
 
     @classmethod
