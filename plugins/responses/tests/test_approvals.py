@@ -242,15 +242,22 @@ class TestApprovals:
         assert [item["type"] for item in read["output"]] == ["message", "mcp_call", "message"]
 
 
-@pytest.mark.promise("another-decides")
-async def test_asker_decides_nothing_about_a_call_that_another_person_approves(
-    threads: ThreadsOf, client: ClientOf, tmp_path: Path
-) -> None:
+@pytest.fixture
+async def approved_by_finance(threads: ThreadsOf, tmp_path: Path) -> Threads:
+    """alice's model asks for the weather, about which finance decides: bob."""
     (file := tmp_path / "services.toml").write_text(FOUR_EYES)
     weather = calls(("maps_weather", {"city": "Hangzhou"}))
     variables = {"SERVICES_FILE": str(file), "CALLER_CLAIMS": "groups"}
     served = await threads([weather, DONE], ACCESS_IDENTITY="Human", **variables)
     served.tokens["bob"] = served.sandbox.access_token("bob", groups=["finance"])
+    return served
+
+
+@pytest.mark.promise("another-decides")
+async def test_asker_decides_nothing_about_a_call_that_another_person_approves(
+    approved_by_finance: Threads, client: ClientOf
+) -> None:
+    served = approved_by_finance
     responses = (await client(served)).responses
     first = await responses.create(model="any", input="Weather?")
     items: Any = [decided(first.output[-1].id or "")]
@@ -268,13 +275,9 @@ async def test_asker_decides_nothing_about_a_call_that_another_person_approves(
 
 @pytest.mark.promise("another-decides")
 async def test_response_to_what_another_person_decided_is_named_by_their_decision(
-    threads: ThreadsOf, client: ClientOf, tmp_path: Path
+    approved_by_finance: Threads, client: ClientOf
 ) -> None:
-    (file := tmp_path / "services.toml").write_text(FOUR_EYES)
-    weather = calls(("maps_weather", {"city": "Hangzhou"}))
-    variables = {"SERVICES_FILE": str(file), "CALLER_CLAIMS": "groups"}
-    served = await threads([weather, DONE], ACCESS_IDENTITY="Human", **variables)
-    served.tokens["bob"] = served.sandbox.access_token("bob", groups=["finance"])
+    served = approved_by_finance
     responses = (await client(served)).responses
     first = await responses.create(model="any", input="Weather?")
     asked = first.output[-1].model_dump()["agent_event"]["approval"]["id"]

@@ -70,6 +70,15 @@ class Server:
         self.runs.append(await request.json())
         return JSONResponse({})
 
+    def is_made_meanwhile(self, thread: str, *, owned: bool) -> None:
+        """From now on another request makes `thread` after it was looked for: one of its user, if `owned`."""
+        searches = iter([[], [{"thread_id": thread}] if owned else []])
+        taken = FastAPI()
+        taken.add_api_route("/threads/search", lambda: next(searches), methods=["POST"])
+        taken.add_api_route("/threads", lambda: JSONResponse({"detail": "exists"}, 409), methods=["POST"])
+        taken.add_api_route("/{path:path}", self.run, methods=["POST"])
+        self.application.router.routes[:] = taken.router.routes
+
 
 @pytest.fixture
 def server() -> Server:
@@ -313,34 +322,24 @@ async def test_grants_of_a_conversation_end_when_its_thread_is_deleted_at_the_se
     assert [each.id for each in await store.of(request.principal, now)] == [FORK]
 
 
-@pytest.mark.parametrize(("found_meanwhile", "status"), [([{"thread_id": FORK}], 409), ([], 404)])
+@pytest.mark.parametrize(("owned", "status"), [(True, 409), (False, 404)])
 async def test_thread_that_its_user_makes_at_the_same_moment_is_a_conflict_and_that_of_another_is_not_there(
-    http: httpx.AsyncClient, server: Server, found_meanwhile: list[dict[str, str]], status: int
+    http: httpx.AsyncClient, server: Server, owned: bool, status: int
 ) -> None:
-    searches = iter([[], found_meanwhile])
-    taken = FastAPI()
-    taken.add_api_route("/threads/search", lambda: next(searches), methods=["POST"])
-    taken.add_api_route("/threads", lambda: JSONResponse({"detail": "exists"}, 409), methods=["POST"])
-    server.application.router.routes[:] = taken.router.routes
+    server.is_made_meanwhile(FORK, owned=owned)
     response = await http.post("/threads", json={"thread_id": FORK})
     assert response.status_code == status
 
 
+@pytest.mark.parametrize(
+    ("owned", "waits", "status"), [(True, False, 200), (True, True, 409), (False, False, 404)]
+)
 async def test_run_whose_thread_another_request_of_its_user_makes_at_the_same_moment_is_one_of_that_thread(
-    http: httpx.AsyncClient, server: Server, agent: Agent
+    http: httpx.AsyncClient, server: Server, agent: Agent, owned: bool, waits: bool, status: int
 ) -> None:
-    made_meanwhile = str(uuid.UUID(int=3))
-    path = f"/threads/{made_meanwhile}/runs"
+    if waits:
+        await ask(agent, thread=FORK)
+    server.is_made_meanwhile(FORK, owned=owned)
     question = {"input": {"messages": [HUMAN]}, "if_not_exists": "create"}
-    for owned, waits, status in ((True, False, 200), (True, True, 409), (False, False, 404)):
-        if waits:
-            await ask(agent, thread=made_meanwhile)
-        searches = iter([[], [{"thread_id": made_meanwhile}] if owned else []])
-        taken = FastAPI()
-        taken.add_api_route("/threads/search", lambda: next(searches), methods=["POST"])  # noqa: B023
-        refused = JSONResponse({"detail": "exists"}, 409)
-        taken.add_api_route("/threads", lambda: refused, methods=["POST"])  # noqa: B023
-        taken.add_api_route("/{path:path}", server.run, methods=["POST"])
-        server.application.router.routes[:] = taken.router.routes
-        assert (await create(http, path, **question)).status_code == status
-    assert len(server.runs) == 1
+    response = await create(http, f"/threads/{FORK}/runs", **question)
+    assert (response.status_code, len(server.runs)) == (status, int(status == 200))
