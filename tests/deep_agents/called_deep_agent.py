@@ -40,7 +40,7 @@ async def deep_app(
     agent = create_deep_agent(
         model,
         [],
-        subagents=[payer],  # type: ignore[list-item]
+        subagents=[payer],  # type: ignore[list-item]  # of either form
         middleware=decides,
         context_schema=Context,
         checkpointer=InMemorySaver(),

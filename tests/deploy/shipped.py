@@ -172,7 +172,7 @@ def run_alone(
 ) -> subprocess.CompletedProcess[str]:
     """Runs `program` with the modules of `site` and of Python alone, and with these variables alone."""
     code = f"import sys; sys.path.insert(0, {str(site)!r}); {program}"
-    python = [sys._base_executable, "-I", "-S", "-c", code]  # type: ignore[attr-defined]
+    python = [sys._base_executable, "-I", "-S", "-c", code]  # type: ignore[attr-defined]  # not in typeshed
     return subprocess.run(  # noqa: S603 - this test's own command
         [*python, *arguments],
         env=same_clock() | variables,

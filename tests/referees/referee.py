@@ -127,7 +127,7 @@ def _referee(name: str, members: dict[str, object]) -> Referee:
     listed = members.pop("differences", [])
     assert isinstance(listed, list)
     differences = [difference for row in listed for difference in _differences(row)]
-    return Referee(name=name, differences=differences, **members)  # type: ignore[arg-type]
+    return Referee(name=name, differences=differences, **members)  # type: ignore[arg-type]  # as the table has them
 
 
 def _differences(row: dict[str, Any]) -> Iterable[Difference]:

@@ -24,7 +24,7 @@ async def test_one_pair_is_taken_off_the_value_of_every_variable(sandbox: Sandbo
     plain, read = read_settings(sandbox.environment), read_settings(quoted)
     assert read.model_dump() == plain.model_dump()
     assert {name for name in TEXTS if quoted[name].startswith('"')} == set(TEXTS)
-    secrets = [await each.idaas.client_authentication.credential.current() for each in (plain, read)]  # type: ignore[attr-defined]
+    secrets = [await each.idaas.client_authentication.credential.current() for each in (plain, read)]  # type: ignore[attr-defined]  # by a secret
     assert secrets[0].reveal() == secrets[1].reveal() == sandbox.environment["IDAAS_CLIENT_SECRET"]
 
 

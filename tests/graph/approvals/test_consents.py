@@ -178,7 +178,7 @@ async def test_run_waits_for_a_consent_that_ended_and_repeats_only_a_call_that_r
         invalidate(*given, **more)
         vault.failures[PROVIDER] = required()
 
-    vault.invalidate = withdrawn  # type: ignore[method-assign]
+    vault.invalidate = withdrawn  # type: ignore[method-assign]  # and then withdrawn
     messages = await bank.ask()
     assert result_of(messages).text.startswith("consent_required: ")
     if effect is Effect.WRITE:

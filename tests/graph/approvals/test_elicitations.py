@@ -73,7 +73,7 @@ class AskingBank(Bank):
         services: Any = [self.mcp, *self.more]
         self.bench = Bench(self.turns, services, AccessIdentity.HUMAN, options)
         self.graph = self.bench.graph
-        self.urls = ConsentUrls(lambda *_: None, lambda: self.now, self.store)  # type: ignore[arg-type,return-value]
+        self.urls = ConsentUrls(lambda *_: None, lambda: self.now, self.store)  # type: ignore[arg-type,return-value]  # no provider asks
 
     async def shown(self, token: str = "alice-at") -> PendingApproval:
         return await self.urls.shown(await self.waiting(), await self.bench.tokens.verify(Secret(token)))

@@ -157,7 +157,7 @@ async def test_call_that_the_caller_requested_outlasts_the_pause_and_the_model_i
         tokens.refused.add(OLD)
         return await obtain(*given)
 
-    bank.bench.vault.obtain = expiring  # type: ignore[method-assign]
+    bank.bench.vault.obtain = expiring  # type: ignore[method-assign]  # and then expired
     call = LOOK.tool_calls[0]
     context = AgentContext(Secret(OLD), thread_id="t1", extensions=Extensions(RequestedCall(call)))
     await bank.graph.ainvoke({"messages": [("user", "Call it.")]}, bank.config, context=context)

@@ -135,4 +135,4 @@ async def test_ollama_gets_the_key_by_its_client_which_no_form_of_the_model_show
 def test_client_of_ollama_follows_no_redirect_with_the_key(package: Any) -> None:
     package("langchain_ollama", "ChatOllama", Published)
     provider = named_chat_model("ollama", model="qwen3", base_url="http://127.0.0.1:11434")
-    assert provider.chat.made(Secret("sk")).client_kwargs["follow_redirects"] is False  # type: ignore[union-attr]
+    assert provider.chat.made(Secret("sk")).client_kwargs["follow_redirects"] is False  # type: ignore[union-attr]  # Published

@@ -93,7 +93,7 @@ def test_each_reason_is_named_once_and_no_reason_stands_for_another() -> None:
 
     class All(AgentMiddleware):
         state_schema = Counted
-        tools = (object(),)  # type: ignore[assignment]
+        tools = (object(),)  # type: ignore[assignment]  # no tool on purpose
 
         def before_agent(self, state: Any, runtime: Any) -> None: ...
 

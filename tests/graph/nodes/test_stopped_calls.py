@@ -183,7 +183,7 @@ async def test_call_that_was_not_sent_yet_ends_although_it_would_change_somethin
         await asyncio.Event().wait()
 
     service = leave(AMAP_KEY)
-    service.before = before  # type: ignore[method-assign]
+    service.before = before  # type: ignore[method-assign]  # a service that waits
     (result,) = await results(asked(operator, service, "leave_apply"))
     assert (result.artifact["error"], result.artifact["called"]) == ("calls_stopped", False)
     assert service.calls == []

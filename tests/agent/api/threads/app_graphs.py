@@ -72,7 +72,7 @@ def put_files(sandbox: Sandbox, folder: Path) -> None:
 
 def _all_added(messages: list[Any], written: Sequence[Any]) -> list[Any]:
     for each in written:
-        messages = add_messages(messages, each)  # type: ignore[assignment]
+        messages = add_messages(messages, each)  # type: ignore[assignment]  # it declares messages of all forms
     return messages
 
 
