@@ -240,7 +240,7 @@ def test_own_code_that_cannot_be_carried_is_a_fault(sandbox: Sandbox, tmp_path: 
         .replace("payroll.policies", "people.policies")
         .replace("tools/payroll.py", "pytest")
     )
-    (tmp_path / "prompt").write_text("-----BEGIN PRIVATE KEY-----")
+    (tmp_path / "prompt").write_text("-----BEGIN {} KEY-----".format("PRIVATE"))
     outside, secret, unlocked = carried(configured(given), AGENTRUN).faults
     assert outside.startswith("SERVICES_FILE: services.payroll.python must name a file in the folder")
     assert secret == f"{tmp_path}/prompt contains a private key"
